@@ -1,0 +1,89 @@
+using Adit.Ssh.Keys;
+
+namespace Adit.Ssh.Authentication;
+
+/// <summary>Decides who may log in. Called once per authentication request, never concurrently for one connection, never on the receive loop.
+/// For a public key it is asked twice: for the query (or ahead of checking the signature) with <see cref="PublicKeyRequest.SignatureVerified"/> false, and again after the signature verified.</summary>
+public interface IUserAuthenticator
+{
+    ValueTask<AuthenticationDecision> AuthenticateAsync(UserAuthenticationRequest request, CancellationToken cancellationToken);
+}
+
+/// <summary>One request, as the client made it.</summary>
+/// <param name="UserName">As sent; never trusted to exist.</param>
+/// <param name="Peer">Who asks.</param>
+public abstract record UserAuthenticationRequest(string UserName, AuthenticationPeer Peer);
+
+/// <summary>Method "none".</summary>
+public sealed record NoneRequest(string UserName, AuthenticationPeer Peer) : UserAuthenticationRequest(UserName, Peer);
+
+/// <summary>Method "publickey" or "publickey-hostbound-v00@openssh.com".</summary>
+/// <param name="Key">The key, or certificate.</param>
+/// <param name="Algorithm">The signature algorithm.</param>
+/// <param name="SignatureVerified">The client proved that it holds the private key, over this session's id.</param>
+public sealed record PublicKeyRequest(string UserName, AuthenticationPeer Peer, PublicKey Key, string Algorithm, bool SignatureVerified)
+    : UserAuthenticationRequest(UserName, Peer);
+
+/// <summary>Method "password".</summary>
+public sealed record PasswordRequest(string UserName, AuthenticationPeer Peer, string Password, string? NewPassword) : UserAuthenticationRequest(UserName, Peer);
+
+/// <summary>Method "keyboard-interactive"; the authenticator asks through <paramref name="Prompt"/> as often as it likes.</summary>
+public sealed record KeyboardInteractiveAuthenticationRequest(string UserName, AuthenticationPeer Peer, IKeyboardInteractivePrompter Prompt)
+    : UserAuthenticationRequest(UserName, Peer);
+
+/// <summary>Asks the client questions (RFC 4256).</summary>
+public interface IKeyboardInteractivePrompter
+{
+    /// <summary>One answer per prompt. Throws <see cref="SshException"/> when the client answers with another count.</summary>
+    ValueTask<IReadOnlyList<string>> AskAsync(string name, string instruction, IReadOnlyList<KeyboardInteractivePrompt> prompts, CancellationToken cancellationToken);
+}
+
+/// <summary>One question.</summary>
+/// <param name="Text">What to show, for instance "Password: ".</param>
+/// <param name="Echo">Whether the answer may be seen while it is typed.</param>
+public sealed record KeyboardInteractivePrompt(string Text, bool Echo);
+
+/// <summary>Who is asking to log in.</summary>
+/// <param name="RemoteAddress">Numeric address, or "UNKNOWN" without a socket.</param>
+/// <param name="RemotePort">Port, or 65535 without a socket.</param>
+/// <param name="LocalAddress">Numeric address of our end.</param>
+/// <param name="LocalPort">Port of our end.</param>
+/// <param name="RemoteVersion">The client's identification string.</param>
+/// <param name="ConnectionId">Counts connections of this server; for logs.</param>
+public sealed record AuthenticationPeer(string RemoteAddress, int RemotePort, string LocalAddress, int LocalPort, string RemoteVersion, long ConnectionId);
+
+/// <summary>What an <see cref="IUserAuthenticator"/> answers.</summary>
+public abstract record AuthenticationDecision
+{
+    private protected AuthenticationDecision()
+    {
+    }
+
+    /// <summary>No; <paramref name="Methods"/> can continue. For a public-key query: this key would not do.</summary>
+    public sealed record Denied(IReadOnlyList<string> Methods) : AuthenticationDecision;
+
+    /// <summary>This step succeeded but more is needed: <paramref name="Methods"/> can continue (partial success).</summary>
+    public sealed record Partial(IReadOnlyList<string> Methods) : AuthenticationDecision;
+
+    /// <summary>Yes. For a public-key query: this key would do (SSH_MSG_USERAUTH_PK_OK); it does not log anybody in.</summary>
+    public sealed record Accepted(SshPrincipal Principal) : AuthenticationDecision;
+
+    /// <summary>The password is right but expired: the client is asked for a new one.</summary>
+    public sealed record PasswordChangeRequired(string Prompt) : AuthenticationDecision;
+}
+
+/// <summary>Who logged in. Policies see this.</summary>
+public sealed class SshPrincipal
+{
+    /// <summary>The account's name.</summary>
+    public required string UserName { get; init; }
+
+    /// <summary>The key or certificate that was proven, or null for other methods.</summary>
+    public PublicKey? Key { get; init; }
+
+    /// <summary>The method (or chain of methods) that let them in, for logs: "publickey", "publickey,password".</summary>
+    public string Method { get; init; } = "";
+
+    /// <summary>Whatever the authenticator wants its own policy to find again: key options, account data.</summary>
+    public object? State { get; init; }
+}

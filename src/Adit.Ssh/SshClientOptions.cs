@@ -1,0 +1,76 @@
+using System.Net;
+using System.Net.Sockets;
+using Adit.Ssh.Authentication;
+using Adit.Ssh.Cryptography;
+using Adit.Ssh.Transport;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Adit.Ssh;
+
+/// <summary>How a client connects and logs in.</summary>
+public sealed class SshClientOptions
+{
+    /// <summary>Takes "host", "user@host", "user@host:port", "[v6]:port" (the last '@' splits).</summary>
+    public SshClientOptions(string destination) => throw new NotImplementedException();
+
+    public SshClientOptions()
+    {
+    }
+
+    /// <summary>Host name or address to connect to.</summary>
+    public string Host { get; set; } = "";
+
+    /// <summary>1–65535.</summary>
+    public int Port { get; set; } = 22;
+
+    public string UserName { get; set; } = Environment.UserName;
+
+    /// <summary>The name host keys are looked up under, when not <see cref="Host"/> (HostKeyAlias).</summary>
+    public string? HostKeyAlias { get; set; }
+
+    /// <summary>What to log in with, in order.</summary>
+    public IList<Credential> Credentials { get; } = [];
+
+    /// <summary>PreferredAuthentications: methods in the order to try them.</summary>
+    public IReadOnlyList<string> PreferredAuthentications { get; set; } = ["publickey", "keyboard-interactive", "password"];
+
+    /// <summary>Who says whether the host key is trusted. Required.</summary>
+    public IHostKeyVerifier? HostKeyVerifier { get; set; }
+
+    /// <summary>Null means the defaults.</summary>
+    public AlgorithmPreferences? Algorithms { get; set; }
+
+    /// <summary>Covers TCP connect, version exchange and first key exchange up to, not including, questions to a person. Null: no limit but the system's.</summary>
+    public TimeSpan? ConnectTimeout { get; set; }
+
+    /// <summary>ConnectionAttempts: rounds over all addresses, one second apart.</summary>
+    public int ConnectionAttempts { get; set; } = 1;
+
+    public AddressFamily AddressFamily { get; set; } = AddressFamily.Unspecified;
+
+    /// <summary>BindAddress: the local address to connect from.</summary>
+    public IPAddress? BindAddress { get; set; }
+
+    /// <summary>TCPKeepAlive.</summary>
+    public bool TcpKeepAlive { get; set; } = true;
+
+    /// <summary>ServerAliveInterval; zero turns keepalives off.</summary>
+    public TimeSpan KeepAliveInterval { get; set; } = TimeSpan.Zero;
+
+    /// <summary>ServerAliveCountMax: unanswered keepalives before the connection is given up.</summary>
+    public int KeepAliveCountMax { get; set; } = 3;
+
+    public RekeyLimit RekeyLimit { get; set; } = RekeyLimit.Default;
+
+    /// <summary>Replaces the TCP connect: a proxy command, a channel of another connection.</summary>
+    public Func<SshClientOptions, CancellationToken, ValueTask<Stream>>? ConnectCallback { get; set; }
+
+    /// <summary>Gets SSH_MSG_USERAUTH_BANNER texts, already escaped for a terminal.</summary>
+    public Action<string>? Banner { get; set; }
+
+    /// <summary>Log levels: Error = error, Warning and Information = OpenSSH's INFO lines, Debug = debug1, Trace = debug2 and up.</summary>
+    public ILoggerFactory LoggerFactory { get; set; } = NullLoggerFactory.Instance;
+
+    public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
+}

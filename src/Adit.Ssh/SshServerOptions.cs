@@ -1,0 +1,60 @@
+using System.Net;
+using Adit.Ssh.Authentication;
+using Adit.Ssh.Cryptography;
+using Adit.Ssh.Forwarding;
+using Adit.Ssh.Keys;
+using Adit.Ssh.Transport;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Adit.Ssh;
+
+/// <summary>How a server listens, identifies itself and whom it lets do what.</summary>
+public sealed class SshServerOptions
+{
+    /// <summary>Addresses to listen on. Port 0 takes a free one.</summary>
+    public IList<IPEndPoint> Endpoints { get; } = [];
+
+    /// <summary>Host keys and host certificates. At least one.</summary>
+    public IList<ISigner> HostKeys { get; } = [];
+
+    /// <summary>Who may log in. Without one nobody may.</summary>
+    public IUserAuthenticator? Authenticator { get; set; }
+
+    /// <summary>What may be forwarded. Without one nothing may.</summary>
+    public IForwardingPolicy? ForwardingPolicy { get; set; }
+
+    /// <summary>Null means the defaults.</summary>
+    public AlgorithmPreferences? Algorithms { get; set; }
+
+    /// <summary>LoginGraceTime: from accepting to login; null for no limit.</summary>
+    public TimeSpan? LoginGraceTime { get; set; } = TimeSpan.FromSeconds(120);
+
+    /// <summary>MaxAuthTries.</summary>
+    public int MaxAuthTries { get; set; } = 6;
+
+    /// <summary>Unauthenticated connections at once; more are refused (MaxStartups).</summary>
+    public int MaxStartups { get; set; } = 100;
+
+    /// <summary>ClientAliveInterval; zero turns keepalives off.</summary>
+    public TimeSpan KeepAliveInterval { get; set; } = TimeSpan.Zero;
+
+    /// <summary>ClientAliveCountMax.</summary>
+    public int KeepAliveCountMax { get; set; } = 3;
+
+    public RekeyLimit RekeyLimit { get; set; } = RekeyLimit.Default;
+
+    /// <summary>TCPKeepAlive.</summary>
+    public bool TcpKeepAlive { get; set; } = true;
+
+    /// <summary>Text for SSH_MSG_USERAUTH_BANNER, or null.</summary>
+    public string? Banner { get; set; }
+
+    /// <summary>VersionAddendum: appended to the identification string.</summary>
+    public string? VersionAddendum { get; set; }
+
+    /// <summary>Log levels as in <see cref="SshClientOptions.LoggerFactory"/>.</summary>
+    public ILoggerFactory LoggerFactory { get; set; } = NullLoggerFactory.Instance;
+
+    public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
+}

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Adit.Ssh.Authentication;
 using Adit.Ssh.Cryptography;
 using Adit.Ssh.Forwarding;
@@ -33,8 +34,17 @@ public sealed class SshServerOptions
     /// <summary>MaxAuthTries.</summary>
     public int MaxAuthTries { get; set; } = 6;
 
-    /// <summary>Unauthenticated connections at once; more are refused (MaxStartups).</summary>
+    /// <summary>Unauthenticated connections at once; more are refused (MaxStartups' third number).</summary>
     public int MaxStartups { get; set; } = 100;
+
+    /// <summary>From this many unauthenticated connections on, some new ones are refused at random (MaxStartups' first number).</summary>
+    public int MaxStartupsBegin { get; set; } = 10;
+
+    /// <summary>Per cent refused at <see cref="MaxStartupsBegin"/>, rising linearly to 100 at <see cref="MaxStartups"/> (MaxStartups' second number, 1–100).</summary>
+    public int MaxStartupsRate { get; set; } = 30;
+
+    /// <summary>AddressFamily: which addresses a forward's destination name may resolve to.</summary>
+    public AddressFamily AddressFamily { get; set; } = AddressFamily.Unspecified;
 
     /// <summary>ClientAliveInterval; zero turns keepalives off.</summary>
     public TimeSpan KeepAliveInterval { get; set; } = TimeSpan.Zero;

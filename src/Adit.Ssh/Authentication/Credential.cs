@@ -29,5 +29,9 @@ public abstract class Credential
         throw new NotImplementedException();
 }
 
-/// <summary>What the server asks in keyboard-interactive (RFC 4256, section 3.2).</summary>
-public sealed record KeyboardInteractiveChallenge(string Name, string Instruction, IReadOnlyList<KeyboardInteractivePrompt> Prompts);
+/// <summary>What the server asks in keyboard-interactive (RFC 4256, section 3.2). All texts are bounded and escaped for a terminal; there may be no prompts at all.</summary>
+public sealed record KeyboardInteractiveChallenge(string Name, string Instruction, IReadOnlyList<KeyboardInteractivePrompt> Prompts)
+{
+    /// <summary>"user@host": OpenSSH shows it in parentheses before each prompt, so that a server cannot pose as another one.</summary>
+    public string Destination { get; init; } = "";
+}

@@ -10,9 +10,22 @@ public interface IUserAuthenticator
 }
 
 /// <summary>One request, as the client made it.</summary>
-/// <param name="UserName">As sent; never trusted to exist.</param>
+/// <param name="UserName">As sent, without a ":style"; at most 255 bytes of UTF-8. Never trusted to exist, and to be escaped before it is shown.</param>
 /// <param name="Peer">Who asks.</param>
-public abstract record UserAuthenticationRequest(string UserName, AuthenticationPeer Peer);
+public abstract record UserAuthenticationRequest(string UserName, AuthenticationPeer Peer)
+{
+    /// <summary>What followed ':' in the user name the client sent; null without one.</summary>
+    public string? Style { get; init; }
+
+    /// <summary>The steps that already succeeded on this connection (each answered with <see cref="AuthenticationDecision.Partial"/>), oldest first.</summary>
+    public IReadOnlyList<CompletedAuthentication> Completed { get; init; } = [];
+}
+
+/// <summary>A step of a login that succeeded without completing it.</summary>
+/// <param name="Method">"publickey", "password", "keyboard-interactive", "none".</param>
+/// <param name="Key">The key that was proven, for "publickey". It is refused if it comes again.</param>
+/// <param name="State">What the authenticator put into <see cref="AuthenticationDecision.Partial.State"/>: the restrictions of this step, which the final decision must keep.</param>
+public sealed record CompletedAuthentication(string Method, PublicKey? Key, object? State);
 
 /// <summary>Method "none".</summary>
 public sealed record NoneRequest(string UserName, AuthenticationPeer Peer) : UserAuthenticationRequest(UserName, Peer);
@@ -25,16 +38,27 @@ public sealed record PublicKeyRequest(string UserName, AuthenticationPeer Peer, 
     : UserAuthenticationRequest(UserName, Peer);
 
 /// <summary>Method "password".</summary>
-public sealed record PasswordRequest(string UserName, AuthenticationPeer Peer, string Password, string? NewPassword) : UserAuthenticationRequest(UserName, Peer);
+/// <param name="Password">What was typed; at most 1024 bytes of UTF-8.</param>
+/// <param name="NewPassword">The password to change to, where one was asked for; else null.</param>
+public sealed record PasswordRequest(string UserName, AuthenticationPeer Peer, string Password, string? NewPassword) : UserAuthenticationRequest(UserName, Peer)
+{
+    /// <summary>Without the passwords.</summary>
+    public override string ToString() => $"PasswordRequest {{ UserName = {UserName}, Peer = {Peer} }}";
+}
 
 /// <summary>Method "keyboard-interactive"; the authenticator asks through <paramref name="Prompt"/> as often as it likes.</summary>
 public sealed record KeyboardInteractiveAuthenticationRequest(string UserName, AuthenticationPeer Peer, IKeyboardInteractivePrompter Prompt)
-    : UserAuthenticationRequest(UserName, Peer);
+    : UserAuthenticationRequest(UserName, Peer)
+{
+    /// <summary>Submethods the client would like, comma-separated; usually empty. Only a hint (RFC 4256, section 3.1).</summary>
+    public string SubMethods { get; init; } = "";
+}
 
 /// <summary>Asks the client questions (RFC 4256).</summary>
 public interface IKeyboardInteractivePrompter
 {
-    /// <summary>One answer per prompt. Throws <see cref="SshException"/> when the client answers with another count.</summary>
+    /// <summary>One answer per prompt; no prompts at all is allowed and shows only the text. Throws <see cref="SshException"/> when the client answers with
+    /// another count, and <see cref="OperationCanceledException"/> when it gives up by starting another attempt; either way the attempt is over.</summary>
     ValueTask<IReadOnlyList<string>> AskAsync(string name, string instruction, IReadOnlyList<KeyboardInteractivePrompt> prompts, CancellationToken cancellationToken);
 }
 
@@ -60,10 +84,18 @@ public abstract record AuthenticationDecision
     }
 
     /// <summary>No; <paramref name="Methods"/> can continue. For a public-key query: this key would not do.</summary>
-    public sealed record Denied(IReadOnlyList<string> Methods) : AuthenticationDecision;
+    public sealed record Denied(IReadOnlyList<string> Methods) : AuthenticationDecision
+    {
+        /// <summary>There is no such account, or it may not log in. Only for the server's log ("Invalid user …"): a client must not be able to tell.</summary>
+        public bool UnknownUser { get; init; }
+    }
 
     /// <summary>This step succeeded but more is needed: <paramref name="Methods"/> can continue (partial success).</summary>
-    public sealed record Partial(IReadOnlyList<string> Methods) : AuthenticationDecision;
+    public sealed record Partial(IReadOnlyList<string> Methods) : AuthenticationDecision
+    {
+        /// <summary>Comes back in <see cref="CompletedAuthentication.State"/>, so that what this step restricts is not lost.</summary>
+        public object? State { get; init; }
+    }
 
     /// <summary>Yes. For a public-key query: this key would do (SSH_MSG_USERAUTH_PK_OK); it does not log anybody in.</summary>
     public sealed record Accepted(SshPrincipal Principal) : AuthenticationDecision;

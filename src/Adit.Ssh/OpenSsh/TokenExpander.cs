@@ -1,0 +1,96 @@
+using System.Text;
+
+namespace Adit.Ssh.OpenSsh;
+
+/// <summary>Expands the %-tokens and ${VARIABLES} of configuration values (ssh_config(5), TOKENS and ENVIRONMENT VARIABLES). A value is put in as it is: nothing
+/// is expanded twice, and no shell is involved.</summary>
+public sealed class TokenExpander
+{
+    /// <summary>Expanded text may not grow beyond this many characters.</summary>
+    private const int MaxLength = 1 << 20;
+
+    private readonly Dictionary<char, string> _tokens;
+    private readonly Func<string, string?> _environment;
+
+    /// <param name="tokens">The tokens that may be used, by letter: 'h' for %h. "%%" is always there.</param>
+    /// <param name="environment">Looks up a variable; null for one that is not set. By default the process's environment.</param>
+    public TokenExpander(IEnumerable<KeyValuePair<char, string>> tokens, Func<string, string?>? environment = null)
+    {
+        _tokens = new Dictionary<char, string>(tokens);
+        _environment = environment ?? Environment.GetEnvironmentVariable;
+    }
+
+    /// <summary>The value of one token, or null when it is not among the tokens.</summary>
+    public string? this[char token] => _tokens.GetValueOrDefault(token);
+
+    /// <summary>An expander that knows only the tokens named in <paramref name="letters"/>.</summary>
+    public TokenExpander Only(string letters) => new(_tokens.Where(token => letters.Contains(token.Key)), _environment);
+
+    /// <summary>Expands %-tokens and leaves '$' alone. Throws <see cref="SshException"/> (<see cref="SshError.Configuration"/>) naming an unknown token.</summary>
+    public string Expand(string text) => Expand(text, percent: true, dollar: false);
+
+    /// <summary>Expands %-tokens and ${VARIABLES}. Throws as <see cref="Expand(string)"/> does, and for a variable that is not set.</summary>
+    public string ExpandWithEnvironment(string text) => Expand(text, percent: true, dollar: true);
+
+    /// <summary>Expands ${VARIABLES} only.</summary>
+    public static string ExpandEnvironment(string text, Func<string, string?>? environment = null) =>
+        new TokenExpander([], environment).Expand(text, percent: false, dollar: true);
+
+    /// <summary>Puts a home directory in place of a leading "~" or "~user". <paramref name="homeOf"/> gives it, by user name (empty for the
+    /// current user), or null where there is no such user.</summary>
+    public static string ExpandTilde(string path, Func<string, string?> homeOf)
+    {
+        if (!path.StartsWith('~'))
+            return path;
+        int slash = path.IndexOf('/');
+        string user = slash < 0 ? path[1..] : path[1..slash];
+        string? home = homeOf(user)
+            ?? throw new SshException(SshError.Configuration, user.Length == 0 ? "tilde_expand: No home directory" : $"tilde_expand: No such user {Printable.Escape(user, 100)}");
+        return slash < 0 ? home : home.TrimEnd('/') + path[slash..];
+    }
+
+    private string Expand(string text, bool percent, bool dollar)
+    {
+        if (!(percent && text.Contains('%')) && !(dollar && text.Contains("${", StringComparison.Ordinal)))
+            return text;
+        var result = new StringBuilder(text.Length + 32);
+        for (int i = 0; i < text.Length; i++)
+        {
+            char c = text[i];
+            if (dollar && c == '$' && i + 1 < text.Length && text[i + 1] == '{')
+            {
+                int close = text.IndexOf('}', i);
+                if (close < 0)
+                    throw Bad($"environment variable '{Printable.Escape(text.AsSpan(i), 100)}' missing closing '}}'", text);
+                string name = text[(i + 2)..close];
+                if (name.Length == 0)
+                    throw Bad("zero-length environment variable", text);
+                result.Append(_environment(name) ?? throw Bad($"env var ${{{Printable.Escape(name, 100)}}} has no value", text));
+                i = close;
+            }
+            else if (percent && c == '%')
+            {
+                if (++i == text.Length)
+                    throw Bad("invalid format: '%' at the end", text);
+                if (text[i] == '%')
+                    result.Append('%');
+                else if (_tokens.TryGetValue(text[i], out string? value))
+                    result.Append(value);
+                else
+                    throw Bad($"unknown key %{Printable.Escape(text.AsSpan(i, 1))}", text);
+            }
+            else
+            {
+                result.Append(c);
+            }
+            if (result.Length > MaxLength)
+                throw Bad("expansion is too long", text);
+        }
+        return result.ToString();
+    }
+
+    private SshException Bad(string what, string text) => new(SshError.Configuration, what)
+    {
+        Hint = $"In \"{Printable.Escape(text)}\" the tokens {string.Join(' ', _tokens.Keys.Order().Select(key => $"%{key}").Prepend("%%"))} can be used; write %% for a percent sign.",
+    };
+}

@@ -1,5 +1,6 @@
-using System.Net;
 using System.Net.Sockets;
+using System.Net;
+using Adit.Ssh.Wire;
 
 namespace Adit.Ssh.OpenSsh;
 
@@ -60,7 +61,7 @@ public sealed class AddressPatternList
         if (TryParseNetwork(pattern, out var network))
             return new Entry(negated, network, pattern);
         if (networksOnly)
-            throw new SshException(SshError.Configuration, $"Invalid network entry \"{Printable.Escape(pattern, 100)}\"");
+            throw new SshException(SshError.Configuration, $"Invalid network entry \"{PeerText.Escape(pattern, 100)}\"");
         return new Entry(negated, null, pattern);
     }
 

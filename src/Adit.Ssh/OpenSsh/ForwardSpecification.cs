@@ -1,5 +1,6 @@
 using System.Text;
 using Adit.Ssh.Forwarding;
+using Adit.Ssh.Wire;
 
 namespace Adit.Ssh.OpenSsh;
 
@@ -34,13 +35,13 @@ public sealed record ForwardSpecification(ForwardKind Kind, ForwardAddress Liste
         if (TryParse(text, kind, out var specification))
             return specification;
         string name = kind switch { ForwardKind.Local => "local", ForwardKind.Remote => "remote", _ => "dynamic" };
-        throw new SshException(SshError.Configuration, $"Bad {name} forwarding specification '{Printable.Escape(text, 1024)}'") { Hint = Describe(text, kind) };
+        throw new SshException(SshError.Configuration, $"Bad {name} forwarding specification '{PeerText.Escape(text, 1024)}'") { Hint = Describe(text, kind) };
     }
 
     public static bool TryParse(string text, ForwardKind kind, out ForwardSpecification specification)
     {
         specification = null!;
-        if (SplitFields(text) is not { } fields)
+        if (text.Contains('\0') || SplitFields(text) is not { } fields)
             return false;
         // ssh tries a remote forward as one with a destination first, then as a SOCKS proxy.
         if (kind != ForwardKind.Dynamic && TryBuild(fields, out var listen, out var destination) && IsUsable(listen, kind))
@@ -57,13 +58,27 @@ public sealed record ForwardSpecification(ForwardKind Kind, ForwardAddress Liste
     }
 
     /// <summary>The same forward as ssh(1) takes it.</summary>
-    public override string ToString()
+    public override string ToString() => Destination is { } destination ? $"{Write(Listen)}:{Write(destination)}" : Write(Listen);
+
+    private static string Write(ForwardAddress address)
     {
-        string listen = Listen.Host is { } host && !Listen.IsUnix ? $"{Bracket(host)}:{Listen.Port}" : Listen.ToString();
-        return Destination is { } destination ? $"{listen}:{(destination.IsUnix ? destination.Path : $"{Bracket(destination.Host ?? "")}:{destination.Port}")}" : listen;
+        if (address.IsUnix)
+            return WriteField(address.Path!, ":\\[] \t");
+        return address.Host is { } host ? $"{WriteHost(host)}:{address.Port}" : $"{address.Port}";
     }
 
-    private static string Bracket(string host) => host.Contains(':') || host.Contains('/') ? $"[{host}]" : host;
+    private static string WriteHost(string host) =>
+        host.Contains(':') && !host.AsSpan().ContainsAny("/]") ? $"[{host}]" : WriteField(host, ":\\[]/ \t");
+
+    private static string WriteField(string text, string special)
+    {
+        if (!text.AsSpan().ContainsAny(special))
+            return text;
+        var result = new StringBuilder(text.Length + 8);
+        foreach (char c in text)
+            result.Append(special.Contains(c) ? "\\" : "").Append(c);
+        return result.ToString();
+    }
 
     private static bool TryBuild(List<Field> fields, out ForwardAddress listen, out ForwardAddress destination)
     {
@@ -113,7 +128,7 @@ public sealed record ForwardSpecification(ForwardKind Kind, ForwardAddress Liste
     private static bool TryUnix(Field path, out ForwardAddress address)
     {
         address = default;
-        if (Encoding.UTF8.GetByteCount(path.Text) >= ForwardAddress.MaxPathLength || path.Text.Contains('\0'))
+        if (Encoding.UTF8.GetByteCount(path.Text) >= ForwardAddress.MaxPathLength)
             return false;
         address = ForwardAddress.Unix(path.Text);
         return true;
@@ -126,7 +141,7 @@ public sealed record ForwardSpecification(ForwardKind Kind, ForwardAddress Liste
     private static List<Field>? SplitFields(string text)
     {
         var fields = new List<Field>(4);
-        var rest = text.AsSpan().TrimStart();
+        var rest = text.AsSpan().TrimStart(" \t\n\v\f\r");
         while (!rest.IsEmpty)
         {
             if (fields.Count == 4)
@@ -174,7 +189,7 @@ public sealed record ForwardSpecification(ForwardKind Kind, ForwardAddress Liste
         {
             null => "Brackets do not close around one field, or there are more than four fields. ",
             var fields when kind != ForwardKind.Remote && fields.Any(field => field.Text == "0") => "Port 0 can only be asked of a server, with -R. ",
-            var fields when fields.FirstOrDefault(field => IsBadNumber(field.Text)) is { Text: { } bad } => $"\"{Printable.Escape(bad, 40)}\" is not a port (0 to 65535). ",
+            var fields when fields.FirstOrDefault(field => IsBadNumber(field.Text)) is { Text: { } bad } => $"\"{PeerText.Escape(bad, 40)}\" is not a port (0 to 65535). ",
             _ => "",
         };
         return $"{cause}Expected {expected}; an IPv6 address goes in brackets.";

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Adit.Ssh.Wire;
 
 namespace Adit.Ssh.OpenSsh;
 
@@ -42,7 +43,7 @@ public static class TimeFormat
 
     /// <summary>Throws <see cref="SshException"/> (<see cref="SshError.Configuration"/>) for anything else.</summary>
     public static TimeSpan Parse(string text) =>
-        TryParse(text, out var value) ? value : throw new SshException(SshError.Configuration, $"Invalid time value '{Printable.Escape(text)}'");
+        TryParse(text, out var value) ? value : throw new SshException(SshError.Configuration, $"Invalid time value '{PeerText.Escape(text)}'");
 
     /// <summary>The shortest way to write whole seconds: "1h30m"; "0s" for zero.</summary>
     public static string Format(TimeSpan time)

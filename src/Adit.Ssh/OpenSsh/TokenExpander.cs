@@ -1,4 +1,5 @@
 using System.Text;
+using Adit.Ssh.Wire;
 
 namespace Adit.Ssh.OpenSsh;
 
@@ -45,7 +46,7 @@ public sealed class TokenExpander
         int slash = path.IndexOf('/');
         string user = slash < 0 ? path[1..] : path[1..slash];
         string? home = homeOf(user)
-            ?? throw new SshException(SshError.Configuration, user.Length == 0 ? "tilde_expand: No home directory" : $"tilde_expand: No such user {Printable.Escape(user, 100)}");
+            ?? throw new SshException(SshError.Configuration, user.Length == 0 ? "tilde_expand: No home directory" : $"tilde_expand: No such user {PeerText.Escape(user, 100)}");
         return slash < 0 ? home : home.TrimEnd('/') + path[slash..];
     }
 
@@ -61,11 +62,11 @@ public sealed class TokenExpander
             {
                 int close = text.IndexOf('}', i);
                 if (close < 0)
-                    throw Bad($"environment variable '{Printable.Escape(text.AsSpan(i), 100)}' missing closing '}}'", text);
+                    throw Bad($"environment variable '{PeerText.Escape(text[i..], 100)}' missing closing '}}'", text);
                 string name = text[(i + 2)..close];
                 if (name.Length == 0)
                     throw Bad("zero-length environment variable", text);
-                result.Append(_environment(name) ?? throw Bad($"env var ${{{Printable.Escape(name, 100)}}} has no value", text));
+                result.Append(_environment(name) ?? throw Bad($"env var ${{{PeerText.Escape(name, 100)}}} has no value", text));
                 i = close;
             }
             else if (percent && c == '%')
@@ -77,7 +78,7 @@ public sealed class TokenExpander
                 else if (_tokens.TryGetValue(text[i], out string? value))
                     result.Append(value);
                 else
-                    throw Bad($"unknown key %{Printable.Escape(text.AsSpan(i, 1))}", text);
+                    throw Bad($"unknown key %{PeerText.Escape(text[i].ToString())}", text);
             }
             else
             {
@@ -91,6 +92,6 @@ public sealed class TokenExpander
 
     private SshException Bad(string what, string text) => new(SshError.Configuration, what)
     {
-        Hint = $"In \"{Printable.Escape(text)}\" the tokens {string.Join(' ', _tokens.Keys.Order().Select(key => $"%{key}").Prepend("%%"))} can be used; write %% for a percent sign.",
+        Hint = $"In \"{PeerText.Escape(text)}\" the tokens {string.Join(' ', _tokens.Keys.Order().Select(key => $"%{key}").Prepend("%%"))} can be used; write %% for a percent sign.",
     };
 }

@@ -103,7 +103,7 @@ public class ForwardSpecificationTests
         var random = new Random(7);
         const string alphabet = "0123456789:[]/\\*a.- \0\u00e9";
         int parsed = 0;
-        for (int i = 0; i < 200_000; i++)
+        for (int i = 0; i < 20_000; i++)
         {
             string text = new(Enumerable.Range(0, random.Next(14)).Select(_ => alphabet[random.Next(alphabet.Length)]).ToArray());
             foreach (var kind in Enum.GetValues<ForwardKind>())
@@ -112,8 +112,7 @@ public class ForwardSpecificationTests
                 {
                     parsed++;
                     Assert.InRange(forward.Listen.Port, 0, 65535);
-                    if (!forward.ToString().Contains('\\') && !text.Contains('\\'))
-                        Assert.Equal(forward, ForwardSpecification.Parse(forward.ToString(), kind));
+                    Assert.Equal(forward, ForwardSpecification.Parse(forward.ToString(), kind));
                 }
                 else
                 {
@@ -123,7 +122,7 @@ public class ForwardSpecificationTests
             if (ForwardAddress.TryParse(text, out var address))
                 Assert.InRange(address.Port, 0, 65535);
         }
-        Assert.True(parsed > 1000);
+        Assert.True(parsed > 300);
     }
 
     [Theory]

@@ -144,12 +144,4 @@ public class SmallFormatTests
         Assert.Equal("a/~b", TokenExpander.ExpandTilde("a/~b", Home));
         Assert.Throws<SshException>(() => TokenExpander.ExpandTilde("~nobody-here/x", Home));
     }
-
-    // INVARIANTS 28: what is shown holds no control characters.
-    [Fact]
-    public void Shown_text_is_escaped_and_bounded()
-    {
-        Assert.Equal("a\\x1b[31m\\u202eb\\x0d", Printable.Escape("a\u001b[31m\u202eb\r"));
-        Assert.Equal(new string('x', 10) + "…", Printable.Escape(new string('x', 500), 10));
-    }
 }

@@ -91,48 +91,6 @@ internal readonly record struct DebugMessage(bool AlwaysDisplay, string Text) : 
     }
 }
 
-/// <summary>SSH_MSG_SERVICE_REQUEST (RFC 4253, section 10).
-/// <code>
-/// byte      SSH_MSG_SERVICE_REQUEST (5)
-/// string    service name
-/// </code></summary>
-internal readonly record struct ServiceRequestMessage(string Service) : ISshMessage<ServiceRequestMessage>
-{
-    public static MessageId Id => MessageId.ServiceRequest;
-
-    public static ServiceRequestMessage Read(ref SshReader reader)
-    {
-        var message = new ServiceRequestMessage(reader.ReadName());
-        reader.EnsureEnd();
-        return message;
-    }
-
-    public void Write(ref SshWriter writer)
-    {
-        writer.WriteMessageId(Id);
-        writer.WriteString(Service);
-    }
-}
-
-/// <summary>SSH_MSG_SERVICE_ACCEPT (RFC 4253, section 10).
-/// <code>
-/// byte      SSH_MSG_SERVICE_ACCEPT (6)
-/// string    service name
-/// </code></summary>
-internal readonly record struct ServiceAcceptMessage(string Service) : ISshMessage<ServiceAcceptMessage>
-{
-    public static MessageId Id => MessageId.ServiceAccept;
-
-    // Some old servers leave the name out. There is only one service to accept, so nothing is lost.
-    public static ServiceAcceptMessage Read(ref SshReader reader) => new(reader.AtEnd ? "" : reader.ReadName());
-
-    public void Write(ref SshWriter writer)
-    {
-        writer.WriteMessageId(Id);
-        writer.WriteString(Service);
-    }
-}
-
 /// <summary>SSH_MSG_EXT_INFO: named extensions (RFC 8308, section 2.3).
 /// <code>
 /// byte      SSH_MSG_EXT_INFO (7)

@@ -1,0 +1,248 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace Adit.Interop.Tests.Harness;
+
+internal sealed record ProcessResult(int ExitCode, string Output, string Errors)
+{
+    /// <summary>What the program printed on stderr, without its debug lines.</summary>
+    public IReadOnlyList<string> ErrorLines { get; } =
+        [.. Errors.Split('\n').Select(line => line.TrimEnd('\r')).Where(line => line.Length > 0 && !line.StartsWith("debug", StringComparison.Ordinal))];
+
+    public string FirstErrorLine => ErrorLines.Count > 0 ? ErrorLines[0] : "";
+
+    public override string ToString() => $"exit code {ExitCode}\n{Output}{Errors}";
+}
+
+/// <summary>A process of the test's own: its output kept, its lines awaitable, ended by its id with all its children.</summary>
+internal sealed partial class ManagedProcess : IAsyncDisposable
+{
+    public const int SigInt = 2;
+    public const int SigKill = 9;
+    public const int SigTerm = 15;
+    public const int SigStop = 19;
+    public const int SigCont = 18;
+
+    private readonly Process _process;
+    private readonly Task _readers;
+    private readonly Lock _lock = new();
+    private readonly StringBuilder _output = new();
+    private readonly StringBuilder _errors = new();
+    private readonly List<string> _lines = [];
+    private TaskCompletionSource _news = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private ManagedProcess(string name, Process process)
+    {
+        Name = name;
+        _process = process;
+        Id = process.Id;
+        _readers = Task.WhenAll(ReadAsync(process.StandardOutput, _output), ReadAsync(process.StandardError, _errors));
+    }
+
+    public string Name { get; }
+
+    public int Id { get; }
+
+    public bool HasExited => _process.HasExited;
+
+    public string Output { get { lock (_lock) { return _output.ToString(); } } }
+
+    public string Errors { get { lock (_lock) { return _errors.ToString(); } } }
+
+    public static ManagedProcess Start(
+        string name, string file, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment = null, string? input = null)
+    {
+        var start = new ProcessStartInfo(file, arguments)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+            WorkingDirectory = "/",
+        };
+        foreach (string inherited in new[] { "SSH_AUTH_SOCK", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE", "DISPLAY", "WAYLAND_DISPLAY" })
+        {
+            start.Environment.Remove(inherited);
+        }
+
+        foreach ((string key, string? value) in environment ?? new Dictionary<string, string?>())
+        {
+            start.Environment[key] = value;
+        }
+
+        Process process;
+        try
+        {
+            process = Process.Start(start)!;
+        }
+        catch (Win32Exception problem)
+        {
+            throw new InvalidOperationException($"cannot start {name} ({file}): {problem.Message}", problem);
+        }
+
+        if (input is not null)
+        {
+            process.StandardInput.Write(input);
+        }
+
+        process.StandardInput.Close();
+        return new ManagedProcess(name, process);
+    }
+
+    /// <summary>Runs a program to its end; one that does not end in time is killed and the test fails.</summary>
+    public static async Task<ProcessResult> RunAsync(
+        string name, string file, IEnumerable<string> arguments, TimeSpan deadline, IReadOnlyDictionary<string, string?>? environment = null, string? input = null)
+    {
+        await using ManagedProcess process = Start(name, file, arguments, environment, input);
+        using var timer = new CancellationTokenSource(deadline);
+        try
+        {
+            return await process.WaitForExitAsync(timer.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            throw new TimeoutException($"{name} did not end within {deadline.TotalSeconds:0} s\n{process.Output}{process.Errors}");
+        }
+    }
+
+    public async Task<ProcessResult> WaitForExitAsync(CancellationToken cancellation)
+    {
+        await _process.WaitForExitAsync(cancellation);
+
+        // A child that outlives the process may hold the pipe open: what has been said by then counts.
+        await Task.WhenAny(_readers, Task.Delay(TimeSpan.FromSeconds(2), cancellation));
+        return new ProcessResult(_process.ExitCode, Output, Errors);
+    }
+
+    /// <summary>Waits until a line (of either stream, also one from before the call) contains <paramref name="text"/>.</summary>
+    public async Task<string> WaitForLineAsync(string text, CancellationToken cancellation)
+    {
+        int next = 0;
+        while (true)
+        {
+            Task news;
+            lock (_lock)
+            {
+                for (; next < _lines.Count; next++)
+                {
+                    if (_lines[next].Contains(text, StringComparison.Ordinal))
+                    {
+                        return _lines[next];
+                    }
+                }
+
+                news = _news.Task;
+            }
+
+            if (_readers.IsCompleted)
+            {
+                throw new InvalidOperationException($"{Name} ended and never said '{text}'");
+            }
+
+            await Task.WhenAny(news, _readers).WaitAsync(cancellation);
+        }
+    }
+
+    public int CountLines(string text)
+    {
+        lock (_lock)
+        {
+            return _lines.Count(line => line.Contains(text, StringComparison.Ordinal));
+        }
+    }
+
+    public void Signal(int signal)
+    {
+        if (!HasExited)
+        {
+            _ = SendSignal(Id, signal);
+        }
+    }
+
+    /// <summary>The ids of the process and of all that descend from it.</summary>
+    public IReadOnlyList<int> Family()
+    {
+        var parents = new Dictionary<int, int>();
+        foreach (string folder in Directory.GetDirectories("/proc"))
+        {
+            if (int.TryParse(Path.GetFileName(folder), out int id) && ParentOf(id) is int parent)
+            {
+                parents[id] = parent;
+            }
+        }
+
+        List<int> family = [Id];
+        for (int i = 0; i < family.Count; i++)
+        {
+            family.AddRange(parents.Where(pair => pair.Value == family[i]).Select(pair => pair.Key));
+        }
+
+        return family;
+    }
+
+    public static bool IsAlive(int id) => ParentOf(id) is not null;
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_process.HasExited)
+        {
+            IReadOnlyList<int> family = Family();
+            Signal(SigTerm);
+            try
+            {
+                using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(3));
+                await _process.WaitForExitAsync(patience.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                _process.Kill(entireProcessTree: true);
+            }
+
+            foreach (int id in family.Where(id => id != Id && IsAlive(id)))
+            {
+                _ = SendSignal(id, SigTerm);
+            }
+        }
+
+        await Task.WhenAny(_readers, Task.Delay(TimeSpan.FromSeconds(1)));
+        _process.Dispose();
+    }
+
+    private static int? ParentOf(int id)
+    {
+        try
+        {
+            // "pid (name) state ppid …": the name may hold anything, so count from its last bracket.
+            string stat = File.ReadAllText($"/proc/{id}/stat");
+            string[] rest = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
+            return rest[0] == "Z" ? null : int.Parse(rest[1], System.Globalization.CultureInfo.InvariantCulture);
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    private async Task ReadAsync(StreamReader reader, StringBuilder all)
+    {
+        await Task.Yield();
+        while (await reader.ReadLineAsync() is { } line)
+        {
+            TaskCompletionSource news;
+            lock (_lock)
+            {
+                all.Append(line).Append('\n');
+                _lines.Add(line);
+                news = _news;
+                _news = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            }
+
+            news.SetResult();
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int SendSignal(int id, int signal);
+}

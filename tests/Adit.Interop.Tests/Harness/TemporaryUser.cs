@@ -1,0 +1,69 @@
+using System.Globalization;
+using System.Security.Cryptography;
+
+namespace Adit.Interop.Tests.Harness;
+
+/// <summary>
+/// A user of the machine with a password and a home of its own, made when a test first needs one and removed when the tests end.
+/// Only root can make one.
+/// </summary>
+internal sealed class TemporaryUser
+{
+    private const string Prefix = "adit-t";
+
+    private static readonly Lazy<Task<TemporaryUser>> Instance = new(CreateAsync);
+
+    private TemporaryUser(string name, string password, string home) => (Name, Password, Home) = (name, password, home);
+
+    public string Name { get; }
+
+    public string Password { get; }
+
+    public string Home { get; }
+
+    public static async Task<TemporaryUser> GetAsync()
+    {
+        Need.Root();
+        Need.Tools("useradd", "chpasswd", "userdel");
+        return await Instance.Value;
+    }
+
+    /// <summary>Lets <paramref name="key"/> in, as a user would: by ~/.ssh/authorized_keys with the modes that servers insist on.</summary>
+    public async Task AuthorizeAsync(KeyPair key)
+    {
+        string folder = Path.Combine(Home, ".ssh");
+        string file = Path.Combine(folder, "authorized_keys");
+        Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        await File.WriteAllTextAsync(file, key.PublicLine + "\n");
+        File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        await RunAsync("chown", "-R", Name + ":", folder);
+    }
+
+    private static async Task<TemporaryUser> CreateAsync()
+    {
+        // One left behind by tests that were killed.
+        foreach (string left in File.ReadLines("/etc/passwd").Select(line => line.Split(':')[0]).Where(name => name.StartsWith(Prefix, StringComparison.Ordinal)).ToList())
+        {
+            if (int.TryParse(left[Prefix.Length..], CultureInfo.InvariantCulture, out int owner) && !ManagedProcess.IsAlive(owner))
+            {
+                await RunAsync("userdel", "-r", "-f", left);
+            }
+        }
+
+        string name = Prefix + Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
+        string password = Convert.ToHexString(RandomNumberGenerator.GetBytes(12));
+        string home = "/var/lib/" + name; // not below /tmp, which anybody may write into: StrictModes has an opinion on that
+        await RunAsync("useradd", "--create-home", "--home-dir", home, "--shell", "/bin/sh", name);
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => RunAsync("userdel", "-r", "-f", name).GetAwaiter().GetResult();
+        ProcessResult result = await ManagedProcess.RunAsync("chpasswd", Machine.Tool("chpasswd"), [], TimeSpan.FromSeconds(20), input: $"{name}:{password}\n");
+        Assert.True(result.ExitCode == 0, "chpasswd: " + result);
+        File.SetUnixFileMode(home, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        return new TemporaryUser(name, password, home);
+    }
+
+    private static async Task RunAsync(string tool, params string[] arguments)
+    {
+        // userdel grumbles about a missing mail spool and the like: what counts is that the next step works.
+        _ = await ManagedProcess.RunAsync(tool, Machine.Tool(tool), arguments, TimeSpan.FromSeconds(20));
+    }
+}

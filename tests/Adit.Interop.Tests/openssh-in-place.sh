@@ -5,6 +5,6 @@ word=$1
 shift
 case $word in
   ssh) exec ssh "$@" ;;
-  sshd) exec /usr/sbin/sshd "$@" ;;
+  sshd) mkdir -p /run/sshd && exec /usr/sbin/sshd "$@" ;;
   *) echo "openssh-in-place: OpenSSH has no $word" >&2; exit 1 ;;
 esac

@@ -21,13 +21,8 @@ internal static class Pair
 
         await Traffic.AskAfterEofAsync(here.Ports[1], lab.Deadline);
         await answer.CompleteAsync(lab.Deadline);
-        if (client != Peer.Dropbear && server != Peer.Dropbear)
-        {
-            // dropbear closes the whole channel when its end of the stream comes first.
-            await Traffic.TalkAfterTheirEofAsync(here.Ports[2], lab.Deadline);
-            await greet.CompleteAsync(lab.Deadline);
-        }
-
+        await Traffic.TalkAfterTheirEofAsync(here.Ports[2], lab.Deadline);
+        await greet.CompleteAsync(lab.Deadline);
         await Traffic.ExchangeAsync(here.Ports[0], Bulk, lab.Deadline);
         await exchange.CompleteAsync(lab.Deadline);
         Assert.False(here.Process.HasExited, "the client ended by itself");

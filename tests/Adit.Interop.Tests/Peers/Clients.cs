@@ -135,7 +135,7 @@ internal static class Clients
         await lab.MustAsync(Machine.Tool("dropbearconvert"), "openssh", "dropbear", options.Identity ?? (await Keys.UserAsync()).Path, key);
         return
         [
-            Machine.Tool("dbclient"), "-N", "-y", "-y", "-i", key, "-p", Port(server, options),
+            Machine.Tool("dbclient"), "-N", "-y", "-y", "-W", "2097152", "-i", key, "-p", Port(server, options),
             .. forwards.SelectMany(forward => new[] { "-L", forward }),
             $"{options.User ?? server.User}@{server.Host}",
         ];

@@ -216,6 +216,35 @@ internal static unsafe partial class LibCrypto
     [LibraryImport(Library)]
     public static partial int EVP_DigestVerify(nint context, byte* signature, nuint signatureLength, byte* data, nuint length);
 
+    // Big numbers, for Diffie-Hellman modulo a prime
+
+    [LibraryImport(Library)]
+    public static partial nint BN_CTX_new();
+
+    [LibraryImport(Library)]
+    public static partial void BN_CTX_free(nint context);
+
+    [LibraryImport(Library)]
+    public static partial nint BN_new();
+
+    [LibraryImport(Library)]
+    public static partial void BN_clear_free(nint number);
+
+    [LibraryImport(Library)]
+    public static partial nint BN_bin2bn(byte* bytes, int length, nint result);
+
+    /// <summary>Writes exactly <paramref name="length"/> bytes, in constant time; returns that length, or -1 when the number does not fit.</summary>
+    [LibraryImport(Library)]
+    public static partial int BN_bn2binpad(nint number, byte* output, int length);
+
+    /// <summary>result = value ^ exponent mod modulus, without a branch or memory access that depends on the exponent. The modulus must be odd.</summary>
+    [LibraryImport(Library)]
+    public static partial int BN_mod_exp_mont_consttime(nint result, nint value, nint exponent, nint modulus, nint context, nint montgomery);
+
+    /// <summary>1: prime (but for a negligible chance), 0: composite, -1: failure.</summary>
+    [LibraryImport(Library)]
+    public static partial int BN_check_prime(nint number, nint context, nint callback);
+
     /// <summary>OSSL_PARAM: a named argument; an array of them ends with one whose key is null.</summary>
     [StructLayout(LayoutKind.Sequential)]
     public struct OsslParam

@@ -81,3 +81,23 @@ internal sealed class DigestContextHandle() : NativeHandle(LibCrypto.EVP_MD_CTX_
         return true;
     }
 }
+
+/// <summary>BIGNUM; cleared when freed.</summary>
+internal sealed class NumberHandle(nint number) : NativeHandle(number)
+{
+    protected override bool ReleaseHandle()
+    {
+        LibCrypto.BN_clear_free(handle);
+        return true;
+    }
+}
+
+/// <summary>BN_CTX; what was calculated in it is cleared when freed.</summary>
+internal sealed class NumberContextHandle() : NativeHandle(LibCrypto.BN_CTX_new())
+{
+    protected override bool ReleaseHandle()
+    {
+        LibCrypto.BN_CTX_free(handle);
+        return true;
+    }
+}

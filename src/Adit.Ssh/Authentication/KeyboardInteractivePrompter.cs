@@ -1,0 +1,104 @@
+using Adit.Ssh.Transport;
+using Adit.Ssh.Wire;
+using Adit.Ssh.Wire.Messages;
+
+namespace Adit.Ssh.Authentication;
+
+/// <summary>Asks the client questions for one keyboard-interactive attempt on the server. While a question is open the attempt reads the connection's messages itself.</summary>
+internal sealed class KeyboardInteractivePrompter(IMessageExchange exchange, TimeProvider time, CancellationTokenSource attempt, Action countRequest)
+    : IKeyboardInteractivePrompter
+{
+    private readonly SemaphoreSlim _asking = new(1, 1);
+    private Exception? _fault;
+    private bool _closed;
+    private bool _unanswered;
+
+    /// <summary>The request with which the client gave this attempt up; null if it did not.</summary>
+    public byte[]? NextRequest { get; private set; }
+
+    /// <summary>The client answered with the wrong number of answers: the attempt fails whatever the authenticator says (RFC 4256, section 3.4).</summary>
+    public bool Refused { get; private set; }
+
+    /// <summary>When the last answer came; null if none did.</summary>
+    public long? LastAnswer { get; private set; }
+
+    public async ValueTask<IReadOnlyList<string>> AskAsync(
+        string name, string instruction, IReadOnlyList<KeyboardInteractivePrompt> prompts, CancellationToken cancellationToken)
+    {
+        if (!_asking.Wait(0, CancellationToken.None))
+            throw new InvalidOperationException("a question is open already");
+        try
+        {
+            if (_closed)
+                throw new InvalidOperationException("the attempt is over");
+            attempt.Token.ThrowIfCancellationRequested();
+            if (_fault is not null || Refused || _unanswered)
+                throw new SshException(SshError.AuthenticationFailed, "the attempt is over");
+            return await AskCoreAsync(name, instruction, prompts, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _asking.Release();
+        }
+    }
+
+    /// <summary>Ends the attempt and returns whether a question is still unanswered, so that its answer may yet come. Throws what ended the
+    /// connection, even where the authenticator did not pass it on.</summary>
+    public async ValueTask<bool> CloseAsync()
+    {
+        // An authenticator that returned while its question was open: the question ends with it.
+        if (!_asking.Wait(0, CancellationToken.None))
+        {
+            await attempt.CancelAsync().ConfigureAwait(false);
+            await _asking.WaitAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+        _closed = true;
+        _asking.Release();
+        if (_fault is not null)
+            throw _fault;
+        return _unanswered;
+    }
+
+    private async ValueTask<IReadOnlyList<string>> AskCoreAsync(
+        string name, string instruction, IReadOnlyList<KeyboardInteractivePrompt> prompts, CancellationToken cancellationToken)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(attempt.Token, cancellationToken);
+        try
+        {
+            countRequest();
+            exchange.Send(new AuthInfoRequestMessage(name, instruction, prompts.Select(p => new AuthInfoPrompt(p.Text, p.Echo)).ToArray()));
+            _unanswered = true;
+            byte[] payload = await exchange.ReceiveAsync(either.Token).ConfigureAwait(false);
+            _unanswered = false;
+            LastAnswer = time.GetTimestamp();
+            return Take(payload, prompts.Count);
+        }
+        catch (SshException e) when (!Refused)
+        {
+            _unanswered = false;
+            _fault = e;
+            throw;
+        }
+    }
+
+    private IReadOnlyList<string> Take(byte[] payload, int expected)
+    {
+        switch (payload.Length == 0 ? 0 : (MessageId)payload[0])
+        {
+            case MessageId.UserAuthMethod61:
+                var reader = new SshReader(payload.AsSpan(1));
+                var answers = AuthInfoResponseMessage.Read(ref reader).Answers;
+                System.Security.Cryptography.CryptographicOperations.ZeroMemory(payload);
+                if (answers.Count == expected)
+                    return answers;
+                Refused = true;
+                throw new SshException(SshError.AuthenticationFailed, $"the client gave {answers.Count} answers to {expected} prompts");
+            case MessageId.UserAuthRequest or MessageId.ServiceRequest:
+                NextRequest = payload;
+                attempt.Cancel();
+                throw new OperationCanceledException("the client began another attempt", attempt.Token);
+            default:
+                throw SshException.Protocol(payload.Length == 0 ? "empty message" : $"unexpected message {payload[0]} while a prompt is open");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+using Adit.Ssh.Wire;
+using Microsoft.Extensions.Logging;
+
+namespace Adit.Ssh.Authentication;
+
+/// <summary>The server's log lines about logins, in the wording that fail2ban and its like look for.</summary>
+internal sealed class ServerAuthenticationLog(ILogger logger, AuthenticationPeer peer)
+{
+    private bool _unknownUser;
+
+    /// <summary>"Accepted publickey for alice from 192.0.2.1 port 50000 ssh2: ED25519 SHA256:…".</summary>
+    public void Attempt(ServerAttempt attempt, string userName, bool manyFailures)
+    {
+        string? word = attempt.Outcome switch
+        {
+            AttemptOutcome.Accepted => "Accepted",
+            AttemptOutcome.Partial => "Partial",
+            AttemptOutcome.Postponed => "Postponed",
+            AttemptOutcome.Failed => "Failed",
+            _ => null,
+        };
+        if (word is null)
+            return;
+        bool loud = attempt.Outcome == AttemptOutcome.Accepted || _unknownUser || manyFailures || attempt.Method == "password";
+        logger.Log(
+            loud ? LogLevel.Information : LogLevel.Debug,
+            "{Outcome} {Method} for {Invalid}{User} from {Address} port {Port} ssh2{Key}",
+            word,
+            attempt.Method,
+            Invalid,
+            Show(userName),
+            peer.RemoteAddress,
+            peer.RemotePort,
+            attempt.Key is null ? "" : ": " + DescribeKey(attempt.Key));
+    }
+
+    /// <summary>"Invalid user bob from 192.0.2.1 port 50000"; once.</summary>
+    public void UnknownUser(string userName)
+    {
+        if (_unknownUser)
+            return;
+        _unknownUser = true;
+        logger.LogInformation("Invalid user {User} from {Address} port {Port}", Show(userName), peer.RemoteAddress, peer.RemotePort);
+    }
+
+    public void TooManyFailures(string userName) =>
+        logger.LogError(
+            "maximum authentication attempts exceeded for {Invalid}{User} from {Address} port {Port} ssh2",
+            Invalid,
+            Show(userName),
+            peer.RemoteAddress,
+            peer.RemotePort);
+
+    /// <summary>A key was refused before anybody was asked about it.</summary>
+    public void KeyRefused(string reason) => logger.LogInformation("{Reason}", PeerText.Escape(reason));
+
+    public void AuthenticatorFault(string message, Exception? exception) => logger.LogError(exception, "{Message}", message);
+
+    private string Invalid => _unknownUser ? "invalid user " : "";
+
+    private static string Show(string userName) => PeerText.Escape(userName, 100);
+
+    private static string DescribeKey(Keys.PublicKey key) => key.ToString()!;
+}

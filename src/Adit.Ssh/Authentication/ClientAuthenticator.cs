@@ -10,10 +10,10 @@ namespace Adit.Ssh.Authentication;
 internal sealed record ClientAuthenticationResult(string Method, PublicKey? Key, IReadOnlyList<string> PartialMethods);
 
 /// <summary>Logs in (RFC 4252). One use.</summary>
-internal sealed class ClientAuthenticator
+internal static class ClientAuthenticator
 {
     /// <summary>Asks for the ssh-userauth service and logs in. Throws <see cref="SshException"/>: <see cref="SshError.AuthenticationFailed"/> when the
     /// server accepted nothing (the caller sends SSH_MSG_DISCONNECT with its <see cref="SshException.DisconnectReason"/>), or the connection's own.</summary>
-    public Task<ClientAuthenticationResult> AuthenticateAsync(IMessageExchange exchange, ClientAuthenticationOptions options, CancellationToken cancellationToken) =>
+    public static Task<ClientAuthenticationResult> AuthenticateAsync(IMessageExchange exchange, ClientAuthenticationOptions options, CancellationToken cancellationToken) =>
         throw new NotImplementedException();
 }

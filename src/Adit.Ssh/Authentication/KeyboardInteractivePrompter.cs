@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Adit.Ssh.Transport;
 using Adit.Ssh.Wire;
 using Adit.Ssh.Wire.Messages;
@@ -8,7 +9,8 @@ namespace Adit.Ssh.Authentication;
 internal sealed class KeyboardInteractivePrompter(IMessageExchange exchange, TimeProvider time, CancellationTokenSource attempt, Action countRequest)
     : IKeyboardInteractivePrompter
 {
-    private readonly SemaphoreSlim _asking = new(1, 1);
+    private readonly Lock _lock = new();
+    private Task<IReadOnlyList<string>>? _question;
     private Exception? _fault;
     private bool _closed;
     private bool _unanswered;
@@ -22,23 +24,20 @@ internal sealed class KeyboardInteractivePrompter(IMessageExchange exchange, Tim
     /// <summary>When the last answer came; null if none did.</summary>
     public long? LastAnswer { get; private set; }
 
-    public async ValueTask<IReadOnlyList<string>> AskAsync(
+    public ValueTask<IReadOnlyList<string>> AskAsync(
         string name, string instruction, IReadOnlyList<KeyboardInteractivePrompt> prompts, CancellationToken cancellationToken)
     {
-        if (!_asking.Wait(0, CancellationToken.None))
-            throw new InvalidOperationException("a question is open already");
-        try
+        lock (_lock)
         {
             if (_closed)
                 throw new InvalidOperationException("the attempt is over");
+            if (_question is { IsCompleted: false })
+                throw new InvalidOperationException("a question is open already");
             attempt.Token.ThrowIfCancellationRequested();
             if (_fault is not null || Refused || _unanswered)
                 throw new SshException(SshError.AuthenticationFailed, "the attempt is over");
-            return await AskCoreAsync(name, instruction, prompts, cancellationToken).ConfigureAwait(false);
-        }
-        finally
-        {
-            _asking.Release();
+            _question = AskCoreAsync(name, instruction, prompts, cancellationToken);
+            return new ValueTask<IReadOnlyList<string>>(_question);
         }
     }
 
@@ -46,20 +45,24 @@ internal sealed class KeyboardInteractivePrompter(IMessageExchange exchange, Tim
     /// connection, even where the authenticator did not pass it on.</summary>
     public async ValueTask<bool> CloseAsync()
     {
-        // An authenticator that returned while its question was open: the question ends with it.
-        if (!_asking.Wait(0, CancellationToken.None))
+        Task? question;
+        lock (_lock)
         {
-            await attempt.CancelAsync().ConfigureAwait(false);
-            await _asking.WaitAsync(CancellationToken.None).ConfigureAwait(false);
+            _closed = true;
+            question = _question;
         }
-        _closed = true;
-        _asking.Release();
+        if (question is { IsCompleted: false })
+        {
+            // An authenticator that returned while its question was open: the question ends with it.
+            await attempt.CancelAsync().ConfigureAwait(false);
+            await question.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
         if (_fault is not null)
             throw _fault;
         return _unanswered;
     }
 
-    private async ValueTask<IReadOnlyList<string>> AskCoreAsync(
+    private async Task<IReadOnlyList<string>> AskCoreAsync(
         string name, string instruction, IReadOnlyList<KeyboardInteractivePrompt> prompts, CancellationToken cancellationToken)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(attempt.Token, cancellationToken);
@@ -88,7 +91,7 @@ internal sealed class KeyboardInteractivePrompter(IMessageExchange exchange, Tim
             case MessageId.UserAuthMethod61:
                 var reader = new SshReader(payload.AsSpan(1));
                 var answers = AuthInfoResponseMessage.Read(ref reader).Answers;
-                System.Security.Cryptography.CryptographicOperations.ZeroMemory(payload);
+                CryptographicOperations.ZeroMemory(payload);
                 if (answers.Count == expected)
                     return answers;
                 Refused = true;

@@ -3,7 +3,6 @@ using Adit.Ssh.Keys;
 using Adit.Ssh.Transport;
 using Adit.Ssh.Wire;
 using Adit.Ssh.Wire.Messages;
-using Microsoft.Extensions.Logging;
 
 namespace Adit.Ssh.Authentication;
 

@@ -9,11 +9,16 @@ namespace Adit.Ssh.Authentication;
 /// <param name="PartialMethods">Methods that succeeded before it, where the server wanted several.</param>
 internal sealed record ClientAuthenticationResult(string Method, PublicKey? Key, IReadOnlyList<string> PartialMethods);
 
-/// <summary>Logs in (RFC 4252). One use.</summary>
+/// <summary>Logs in (RFC 4252).</summary>
 internal static class ClientAuthenticator
 {
     /// <summary>Asks for the ssh-userauth service and logs in. Throws <see cref="SshException"/>: <see cref="SshError.AuthenticationFailed"/> when the
     /// server accepted nothing (the caller sends SSH_MSG_DISCONNECT with its <see cref="SshException.DisconnectReason"/>), or the connection's own.</summary>
-    public static Task<ClientAuthenticationResult> AuthenticateAsync(IMessageExchange exchange, ClientAuthenticationOptions options, CancellationToken cancellationToken) =>
-        throw new NotImplementedException();
+    public static async Task<ClientAuthenticationResult> AuthenticateAsync(
+        IMessageExchange exchange, ClientAuthenticationOptions options, CancellationToken cancellationToken)
+    {
+        var session = new ClientAuthenticationSession(exchange, options);
+        await using (session.ConfigureAwait(false))
+            return await session.RunAsync(cancellationToken).ConfigureAwait(false);
+    }
 }

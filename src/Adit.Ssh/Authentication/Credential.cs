@@ -9,8 +9,15 @@ public abstract class Credential
     {
     }
 
-    /// <summary>One key, asked for by its public half and used to sign only when the server accepts that.</summary>
-    public static Credential Key(ISigner signer) => throw new NotImplementedException();
+    /// <summary>The authentication method this is for.</summary>
+    internal abstract string Method { get; }
+
+    /// <summary>One key, asked for by its public half and used to sign only when the server accepts that. It stays the caller's to dispose of.</summary>
+    public static Credential Key(ISigner signer)
+    {
+        ArgumentNullException.ThrowIfNull(signer);
+        return new SignerCredential(signer);
+    }
 
     /// <summary>A private key file in any format <c>KeyFile</c> reads. <paramref name="passphrase"/> is asked (up to three times) when it is encrypted; null from it skips the key.</summary>
     public static Credential PrivateKeyFile(string path, Func<string, CancellationToken, ValueTask<string?>>? passphrase = null) => throw new NotImplementedException();
@@ -19,14 +26,26 @@ public abstract class Credential
     public static Credential Agent(string? socketPath = null) => throw new NotImplementedException();
 
     /// <summary>A fixed password, tried once.</summary>
-    public static Credential Password(string password) => throw new NotImplementedException();
+    public static Credential Password(string password)
+    {
+        ArgumentNullException.ThrowIfNull(password);
+        return new PasswordCredential((_, _) => ValueTask.FromResult<string?>(password), attempts: 1, isFixed: true);
+    }
 
-    /// <summary>A password that is asked for, up to <paramref name="attempts"/> times; null gives up. The argument is the prompt.</summary>
-    public static Credential Password(Func<string, CancellationToken, ValueTask<string?>> ask, int attempts = 3) => throw new NotImplementedException();
+    /// <summary>A password that is asked for, up to <paramref name="attempts"/> times; null gives up. The argument is the prompt. Where the password
+    /// has expired, <paramref name="ask"/> is called for a new one too, twice, with prompts that say so.</summary>
+    public static Credential Password(Func<string, CancellationToken, ValueTask<string?>> ask, int attempts = 3)
+    {
+        ArgumentNullException.ThrowIfNull(ask);
+        return new PasswordCredential(ask, attempts, isFixed: false);
+    }
 
     /// <summary>keyboard-interactive; <paramref name="answer"/> returns one answer per prompt, or null to give up.</summary>
-    public static Credential KeyboardInteractive(Func<KeyboardInteractiveChallenge, CancellationToken, ValueTask<IReadOnlyList<string>?>> answer, int attempts = 3) =>
-        throw new NotImplementedException();
+    public static Credential KeyboardInteractive(Func<KeyboardInteractiveChallenge, CancellationToken, ValueTask<IReadOnlyList<string>?>> answer, int attempts = 3)
+    {
+        ArgumentNullException.ThrowIfNull(answer);
+        return new KeyboardInteractiveCredential(answer, attempts);
+    }
 }
 
 /// <summary>What the server asks in keyboard-interactive (RFC 4256, section 3.2). All texts are bounded and escaped for a terminal; there may be no prompts at all.</summary>

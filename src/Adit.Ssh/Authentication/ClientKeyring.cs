@@ -1,0 +1,63 @@
+using Adit.Ssh.Keys;
+using Adit.Ssh.Wire;
+using Microsoft.Extensions.Logging;
+
+namespace Adit.Ssh.Authentication;
+
+/// <summary>The keys of a login in the order of its credentials, each once. A credential is opened only when its turn comes, for that may ask for a
+/// passphrase; what it gave is kept for a second round.</summary>
+internal sealed class ClientKeyring(ClientConversation conversation, ClientAuthenticationReport report) : IAsyncDisposable
+{
+    /// <summary>Most keys taken from one credential (an agent).</summary>
+    private const int MaxKeys = 512;
+
+    private readonly PublicKeyCredential[] _credentials = conversation.Options.Credentials.OfType<PublicKeyCredential>().ToArray();
+    private readonly List<ISigner> _keys = [];
+    private readonly HashSet<PublicKey> _seen = [];
+    private readonly List<OpenedKeys> _opened = [];
+    private int _next;
+
+    /// <summary>The next key, or null after the last one.</summary>
+    public async ValueTask<ISigner?> NextAsync(CancellationToken cancellationToken)
+    {
+        while (_next >= _keys.Count)
+        {
+            if (_opened.Count >= _credentials.Length)
+                return null;
+            await OpenAsync(_credentials[_opened.Count], cancellationToken).ConfigureAwait(false);
+        }
+        return _keys[_next++];
+    }
+
+    /// <summary>Starts over with the first key.</summary>
+    public void Rewind() => _next = 0;
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var opened in _opened)
+            await opened.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private async ValueTask OpenAsync(PublicKeyCredential credential, CancellationToken cancellationToken)
+    {
+        OpenedKeys opened;
+        try
+        {
+            opened = await credential.OpenAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (IOException e)
+        {
+            // A missing file, a wrong passphrase, an agent that is gone: the next credential may do.
+            string reason = PeerText.Escape(e.Message);
+            conversation.Logger.Log(credential.IsOptional ? LogLevel.Debug : LogLevel.Warning, "{Reason}", reason);
+            report.Add($"publickey: {PeerText.Escape(credential.Name, 255)}: not usable: {reason}");
+            opened = OpenedKeys.None;
+        }
+        _opened.Add(opened);
+        foreach (var signer in opened.Signers.Take(MaxKeys))
+        {
+            if (_seen.Add(signer.PublicKey))
+                _keys.Add(signer);
+        }
+    }
+}

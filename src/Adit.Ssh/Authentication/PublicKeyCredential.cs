@@ -1,0 +1,45 @@
+using Adit.Ssh.Keys;
+
+namespace Adit.Ssh.Authentication;
+
+/// <summary>A source of keys.</summary>
+internal abstract class PublicKeyCredential : Credential
+{
+    internal sealed override string Method => "publickey";
+
+    /// <summary>What a person knows it by: a path, "agent".</summary>
+    internal abstract string Name { get; }
+
+    /// <summary>That it is not there is not worth a warning (an agent, a default key file).</summary>
+    internal virtual bool IsOptional => true;
+
+    /// <summary>The keys it has now. Throws an <see cref="IOException"/> when it cannot be used.</summary>
+    internal abstract ValueTask<OpenedKeys> OpenAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>Keys of one credential, and what has to be disposed of when the login is over; null where that is not ours.</summary>
+internal sealed record OpenedKeys(IReadOnlyList<ISigner> Signers, object? Owner) : IAsyncDisposable
+{
+    public static OpenedKeys None { get; } = new([], null);
+
+    public async ValueTask DisposeAsync()
+    {
+        switch (Owner)
+        {
+            case IAsyncDisposable asynchronous:
+                await asynchronous.DisposeAsync().ConfigureAwait(false);
+                break;
+            case IDisposable disposable:
+                disposable.Dispose();
+                break;
+        }
+    }
+}
+
+/// <summary>See <see cref="Credential.Key"/>.</summary>
+internal sealed class SignerCredential(ISigner signer) : PublicKeyCredential
+{
+    internal override string Name => signer.Comment;
+
+    internal override ValueTask<OpenedKeys> OpenAsync(CancellationToken cancellationToken) => ValueTask.FromResult(new OpenedKeys([signer], null));
+}

@@ -1,3 +1,4 @@
+using Adit.Ssh.Cryptography;
 using Adit.Ssh.Wire.Messages;
 
 namespace Adit.Ssh.Transport;
@@ -77,41 +78,13 @@ internal static class KexNegotiation
 
         bool IsKnown(string algorithm)
         {
-            string keyType = KeyTypeOf(algorithm);
-            return knownKeyTypes.Contains(keyType) || knownKeyTypes.Contains(PlainKeyType(keyType));
+            return Algorithms.FindHostKey(algorithm) is { } row
+                && (knownKeyTypes.Contains(row.KeyType) || knownKeyTypes.Contains(row.PlainKeyType));
         }
     }
 
-    /// <summary>The key type a signature algorithm uses: "ssh-rsa" for "rsa-sha2-512", else the name itself.</summary>
-    public static string KeyTypeOf(string algorithm) => algorithm switch
-    {
-        "rsa-sha2-256" or "rsa-sha2-512" => "ssh-rsa",
-        "rsa-sha2-256-cert-v01@openssh.com" or "rsa-sha2-512-cert-v01@openssh.com" => "ssh-rsa-cert-v01@openssh.com",
-        _ => algorithm,
-    };
-
-    private static string PlainKeyType(string keyType)
-    {
-        const string suffix = "-cert-v01@openssh.com";
-        if (!keyType.EndsWith(suffix, StringComparison.Ordinal))
-            return keyType;
-        string plain = keyType[..^suffix.Length];
-        // sk-… types carry the domain in their plain form too.
-        return plain.StartsWith("sk-", StringComparison.Ordinal) ? plain + "@openssh.com" : plain;
-    }
-
     /// <summary>True for ciphers that authenticate by themselves: no MAC is negotiated for them.</summary>
-    public static bool MacIsImplicit(string cipher) =>
-        cipher is "aes128-gcm@openssh.com" or "aes256-gcm@openssh.com" or "chacha20-poly1305@openssh.com";
-
-    private enum AlgorithmKind
-    {
-        KeyExchange,
-        HostKey,
-        Cipher,
-        Mac,
-        Compression,
-    }
+    public static bool MacIsImplicit(string cipher) => Algorithms.FindCipher(cipher) is { IsAead: true };
 
     private readonly struct Matcher(SshRole role, string remoteAddress, int remotePort)
     {

@@ -17,8 +17,14 @@ internal sealed class KexOptions
     /// <summary>Client: key types known for this host (<see cref="IHostKeyVerifier.KnownKeyTypes"/>).</summary>
     public IReadOnlyList<string> KnownHostKeyTypes { get; init; } = [];
 
+    /// <summary>Server: groups for group exchange.</summary>
+    public ModuliFile Moduli { get; init; } = ModuliFile.Empty;
+
     /// <summary>Client: send the first packet of the preferred key exchange method along with the first KEXINIT, without waiting for the server's.</summary>
     public bool SendGuess { get; init; }
+
+    /// <summary>For the log's "rekey out after … blocks" alone; <see cref="RekeyPolicy"/> decides.</summary>
+    public RekeyLimit RekeyLimit { get; init; } = RekeyLimit.Default;
 
     /// <summary>Where the peer is, for messages.</summary>
     public string RemoteAddress { get; init; } = "UNKNOWN";

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Adit.Ssh.Cryptography;
 using Adit.Ssh.Keys;
 using Adit.Ssh.Wire;

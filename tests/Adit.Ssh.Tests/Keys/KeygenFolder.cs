@@ -11,14 +11,25 @@ internal sealed class KeygenFolder : IDisposable
 
     public string File(string name) => System.IO.Path.Combine(Path, name);
 
-    public string Write(string name, string content, UnixFileMode mode = UnixFileMode.UserRead | UnixFileMode.UserWrite)
+    public string Write(string name, string content, string mode = "600")
     {
         string path = File(name);
         System.IO.File.WriteAllText(path, content);
-        if (!OperatingSystem.IsWindows())
-            System.IO.File.SetUnixFileMode(path, mode);
+        SetMode(path, mode);
         return path;
     }
+
+    /// <param name="path">The file.</param>
+    /// <param name="mode">In octal, as for chmod.</param>
+    public static void SetMode(string path, string mode)
+    {
+        if (!OperatingSystem.IsWindows())
+            System.IO.File.SetUnixFileMode(path, (UnixFileMode)Convert.ToInt32(mode, 8));
+    }
+
+    /// <summary>The file's mode in octal.</summary>
+    public static string ModeOf(string path) =>
+        OperatingSystem.IsWindows() ? "600" : Convert.ToString((int)System.IO.File.GetUnixFileMode(path), 8);
 
     /// <summary>Runs ssh-keygen to make a key and returns its path.</summary>
     public string Generate(string name, params string[] arguments)

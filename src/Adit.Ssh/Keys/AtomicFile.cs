@@ -1,0 +1,61 @@
+namespace Adit.Ssh.Keys;
+
+/// <summary>Writes a small file so that nobody sees a half of it, nor with more rights than it is meant to have.</summary>
+internal static class AtomicFile
+{
+    /// <param name="path">Where to.</param>
+    /// <param name="content">What.</param>
+    /// <param name="mode">The file's mode from the first moment on; ignored on Windows.</param>
+    /// <param name="overwrite">False: the file must not exist, and is created with O_EXCL. True: written beside it, then renamed over it.</param>
+    public static void Write(string path, ReadOnlySpan<byte> content, UnixFileMode mode, bool overwrite)
+    {
+        // A link is followed, so that what it points to is replaced and not the link.
+        string target = overwrite ? File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path : path;
+        string created = overwrite ? $"{target}.{Path.GetRandomFileName()}" : target;
+        bool exists = false;
+        try
+        {
+            var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = 0 };
+            if (!OperatingSystem.IsWindows())
+                options.UnixCreateMode = mode;
+            using (var stream = new FileStream(created, options))
+            {
+                exists = true;
+                stream.Write(content);
+                stream.Flush(flushToDisk: true);
+            }
+            if (created != target)
+                File.Move(created, target, overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            if (exists)
+                TryDelete(created);
+            throw Failure(path, e, exists);
+        }
+    }
+
+    private static SshException Failure(string path, Exception e, bool created)
+    {
+        string reason = e switch
+        {
+            DirectoryNotFoundException => "No such file or directory",
+            UnauthorizedAccessException => "Permission denied",
+            IOException when !created && File.Exists(path) => "File exists",
+            _ => e.Message,
+        };
+        return new SshException(SshError.FileAccess, $"Saving key \"{path}\" failed: {reason}", e);
+    }
+
+    private static void TryDelete(string path)
+    {
+        try
+        {
+            File.Delete(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The first failure is the one to report.
+        }
+    }
+}

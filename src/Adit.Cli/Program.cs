@@ -1,5 +1,6 @@
 using Adit.Cli.CommandLine;
 using Adit.Cli.Commands;
+using Adit.Ssh.Wire;
 
 namespace Adit.Cli;
 
@@ -30,9 +31,9 @@ internal static class Program
 
     private static Task<int> Unknown(string name, string[] rest)
     {
-        StandardStreams.WriteErrorLine($"adit: unknown command: {TerminalText.Escape(name)}");
+        StandardStreams.WriteErrorLine($"adit: unknown command: {PeerText.Escape(name)}");
         var meant = name.Contains('@') || name.StartsWith("ssh://", StringComparison.Ordinal)
-            ? $"adit ssh {TerminalText.Escape(string.Join(' ', [name, .. rest]))}"
+            ? $"adit ssh {PeerText.Escape(string.Join(' ', [name, .. rest]))}"
             : CommandTable.Nearest(name) is { } near ? $"adit {near}" : null;
         StandardStreams.WriteErrorLine(meant is null ? "adit --help lists the commands." : $"Did you mean \"{meant}\"? adit --help lists the commands.");
         return Task.FromResult(ExitCode.Usage);

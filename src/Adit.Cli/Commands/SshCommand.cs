@@ -1,13 +1,82 @@
+using Adit.Cli.Client;
 using Adit.Cli.CommandLine;
+using Adit.Cli.Diagnostics;
 
 namespace Adit.Cli.Commands;
 
 /// <summary><c>adit ssh</c>: the client, with ssh(1)'s flags.</summary>
 internal static class SshCommand
 {
-    public static Task<int> RunAsync(string[] arguments)
+    public static async Task<int> RunAsync(string[] arguments)
     {
-        StandardStreams.WriteErrorLine("adit: the client is not built yet");
-        return Task.FromResult(ExitCode.Ssh);
+        var log = new LogOutput();
+        try
+        {
+            var parsed = SshArgumentParser.Parse(arguments);
+            if (parsed.LogFile is { } file)
+            {
+                log = LogOutput.ToFile(file);
+            }
+
+            log.Level = parsed.LogLevel ?? OpenSshLogLevel.Info;
+            return await RunAsync(parsed, log).ConfigureAwait(false);
+        }
+        catch (UsageException e) when (e.ShowUsage)
+        {
+            if (e.Message.Length > 0)
+            {
+                log.Write(OpenSshLogLevel.Error, e.Message);
+            }
+
+            StandardStreams.WriteError(SshHelp.Usage);
+            return ExitCode.Ssh;
+        }
+        catch (Exception e)
+        {
+            return ErrorReporter.Report(log, e);
+        }
+        finally
+        {
+            log.Dispose();
+        }
+    }
+
+    private static async Task<int> RunAsync(SshArguments arguments, LogOutput log)
+    {
+        switch (arguments.Action)
+        {
+            case SshAction.ShowHelp:
+                StandardStreams.WriteOut(SshHelp.Text);
+                return ExitCode.Success;
+            case SshAction.ShowVersion:
+                StandardStreams.WriteErrorLine(Overview.VersionLine);
+                return ExitCode.Success;
+            case SshAction.Query:
+                return Query(arguments.Query);
+            default:
+                foreach (var warning in arguments.Warnings)
+                {
+                    log.Write(OpenSshLogLevel.Info, warning);
+                }
+
+                return await ConnectAsync(ClientSettingsBuilder.Build(arguments, log), log).ConfigureAwait(false);
+        }
+    }
+
+    private static Task<int> ConnectAsync(ClientSettings settings, LogOutput log)
+    {
+        if (settings.WantsSession)
+        {
+            throw new UsageException("adit: sessions are not built yet; use -N to forward only");
+        }
+
+        return new ClientSession(settings, log).RunAsync(CancellationToken.None);
+    }
+
+    private static int Query(string query)
+    {
+        var lines = AlgorithmQuery.Find(query) ?? throw new UsageException($"Unsupported query \"{query}\"") { Hint = "\"-Q help\" lists what can be asked for." };
+        StandardStreams.WriteOut(string.Concat(lines.Select(line => line + "\n")));
+        return ExitCode.Success;
     }
 }

@@ -1,0 +1,119 @@
+using System.Runtime.InteropServices;
+using Adit.Cli.CommandLine;
+using Adit.Cli.Diagnostics;
+using Adit.Ssh;
+using Adit.Ssh.Forwarding;
+using Adit.Ssh.OpenSsh;
+
+namespace Adit.Cli.Client;
+
+/// <summary>One run of the client without a session: connect, log in, listen, and stay until the connection or a signal ends it.</summary>
+internal sealed class ClientSession(ClientSettings settings, LogOutput log)
+{
+    public async Task<int> RunAsync(CancellationToken cancellationToken)
+    {
+        // Until the forwards are up a signal takes its usual course; a prompt puts the terminal right before that.
+        await using var client = await SshClient.ConnectAsync(settings.Options, cancellationToken).ConfigureAwait(false);
+        var forwards = new List<Forward>();
+        try
+        {
+            return await ListenAsync(client, forwards, cancellationToken).ConfigureAwait(false)
+                ? await StayAsync(client, cancellationToken).ConfigureAwait(false)
+                : ExitCode.Ssh;
+        }
+        finally
+        {
+            foreach (var forward in forwards)
+            {
+                await forward.DisposeAsync().ConfigureAwait(false);
+            }
+        }
+    }
+
+    /// <summary>Binds what was asked for. False when that failed so far that there is nothing to stay for.</summary>
+    private async Task<bool> ListenAsync(SshClient client, List<Forward> forwards, CancellationToken cancellationToken)
+    {
+        foreach (var specification in settings.LocalForwards)
+        {
+            var listen = ListenAddress(specification);
+            var destination = specification.Destination!.Value;
+            log.Write(OpenSshLogLevel.Debug1, $"Local connections to {listen} forwarded to remote address {destination}");
+            try
+            {
+                var forward = await client.ForwardLocalAsync(listen, destination, cancellationToken).ConfigureAwait(false);
+                forwards.Add(forward);
+                Announce(forward, destination);
+            }
+            catch (SshException e) when (e.Error == SshError.ForwardFailed)
+            {
+                ReportBind(listen, e);
+            }
+        }
+
+        var wanted = settings.LocalForwards.Count;
+        if (forwards.Count == wanted || (forwards.Count > 0 && !settings.ExitOnForwardFailure))
+        {
+            return true;
+        }
+
+        log.Write(OpenSshLogLevel.Error, "Could not request local forwarding.");
+        return false;
+    }
+
+    private ForwardAddress ListenAddress(ForwardSpecification specification) =>
+        settings.GatewayPorts && specification.Listen is { IsUnix: false, Host: null } listen ? ForwardAddress.Tcp("*", listen.Port) : specification.Listen;
+
+    private void ReportBind(ForwardAddress listen, SshException error)
+    {
+        foreach (var line in ErrorReporter.Lines(new SshException(error.Error, error.Message)))
+        {
+            log.Write(OpenSshLogLevel.Error, line);
+        }
+
+        var summary = listen.IsUnix ? null : $"channel_setup_fwd_listener_tcpip: cannot listen to port: {listen.Port}";
+        if (summary is not null && !error.Message.Contains(summary, StringComparison.Ordinal))
+        {
+            log.Write(OpenSshLogLevel.Error, summary);
+        }
+
+        foreach (var line in ErrorReporter.Hints(error.Hint))
+        {
+            log.Write(OpenSshLogLevel.Error, line);
+        }
+    }
+
+    /// <summary>Tells a person that the tunnel stands. Scripts, which expect silence, see nothing.</summary>
+    private void Announce(Forward forward, ForwardAddress destination)
+    {
+        if (!log.IsTerminal && !log.Shows(OpenSshLogLevel.Debug1))
+        {
+            return;
+        }
+
+        foreach (var bound in forward.Bound)
+        {
+            log.Write(OpenSshLogLevel.Info, $"adit: {bound} -> {destination} via {settings.Options.UserName}@{settings.Host}");
+        }
+    }
+
+    private async Task<int> StayAsync(SshClient client, CancellationToken cancellationToken)
+    {
+        using var signals = new EndingSignals();
+        var ended = await Task.WhenAny(client.Completion, signals.Received).WaitAsync(cancellationToken).ConfigureAwait(false);
+        if (ended == signals.Received)
+        {
+            var signal = await signals.Received.ConfigureAwait(false);
+            if (signal == PosixSignal.SIGTERM)
+            {
+                return ExitCode.Success; // how a tunnel without a session is meant to be stopped
+            }
+
+            log.Write(OpenSshLogLevel.Verbose, $"Killed by signal {EndingSignals.Number(signal)}.");
+            return ExitCode.Ssh;
+        }
+
+        await client.Completion.ConfigureAwait(false); // throws the reason, where there is one
+        log.Write(OpenSshLogLevel.Info, $"Connection to {settings.Host} closed by remote host.");
+        return ExitCode.Ssh;
+    }
+}

@@ -1,0 +1,68 @@
+using Adit.Cli.Diagnostics;
+using Adit.Ssh.OpenSsh;
+
+namespace Adit.Cli.CommandLine;
+
+/// <summary>What an ssh command line asks for.</summary>
+internal enum SshAction
+{
+    /// <summary>Connect.</summary>
+    Connect,
+    /// <summary>--help: our own page.</summary>
+    ShowHelp,
+    /// <summary>-V.</summary>
+    ShowVersion,
+    /// <summary>-Q: list algorithms.</summary>
+    Query,
+    /// <summary>-G: print the configuration that would be used.</summary>
+    PrintConfiguration,
+}
+
+/// <summary>An ssh command line, taken apart but not yet joined with the configuration files.</summary>
+internal sealed class SshArguments
+{
+    public SshAction Action { get; set; }
+
+    /// <summary>-Q's word.</summary>
+    public string Query { get; set; } = "";
+
+    /// <summary>The host as typed: what Host patterns match and known_hosts is asked for.</summary>
+    public string Host { get; set; } = "";
+
+    /// <summary>The command to run there, or null.</summary>
+    public string? Command { get; set; }
+
+    /// <summary>Whether a user was given by -l, by user@ or in the URI (it is then checked, and taken literally).</summary>
+    public string? User { get; set; }
+
+    public int? Port { get; set; }
+
+    /// <summary>Lines of configuration that come before the files: flags that overrule (-4, -C, -c, …) first, then the -o lines and the rest as typed.</summary>
+    public IReadOnlyList<string> ConfigLines => [.. Overrides.Select(pair => $"{pair.Key} {pair.Value}"), .. Lines];
+
+    /// <summary>Flags that win over -o whatever the order: the last one counts.</summary>
+    public Dictionary<string, string> Overrides { get; } = [];
+
+    public List<string> Lines { get; } = [];
+
+    /// <summary>-L, in order.</summary>
+    public List<ForwardSpecification> LocalForwards { get; } = [];
+
+    /// <summary>-i, in order, those that exist.</summary>
+    public List<string> IdentityFiles { get; } = [];
+
+    /// <summary>"Warning: Identity file … not accessible", to be shown once the log is open.</summary>
+    public List<string> Warnings { get; } = [];
+
+    /// <summary>-F; "none" for no files at all; null for the usual ones.</summary>
+    public string? ConfigFile { get; set; }
+
+    /// <summary>-E.</summary>
+    public string? LogFile { get; set; }
+
+    /// <summary>From -v and -q, the last one; null leaves it to LogLevel.</summary>
+    public OpenSshLogLevel? LogLevel { get; set; }
+
+    /// <summary>-N.</summary>
+    public bool NoSession { get; set; }
+}

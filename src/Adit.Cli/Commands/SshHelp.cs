@@ -1,0 +1,40 @@
+namespace Adit.Cli.Commands;
+
+/// <summary>What <c>adit ssh --help</c> prints, and the shorter word after a bad command line.</summary>
+internal static class SshHelp
+{
+    public const string Usage =
+        """
+        usage: adit ssh [-46aCGgkNnqTVvx] [-b bind_address] [-c ciphers] [-E log_file]
+                        [-e escape_char] [-F config_file] [-i identity_file]
+                        [-L [bind:]port:host:hostport] [-l user] [-m macs]
+                        [-o option] [-P tag] [-p port] [-Q query] destination
+
+        """;
+
+    public const string Text = Usage +
+        """
+
+        Forwards ports through an SSH server. destination is [user@]host or ssh://[user@]host[:port].
+
+          -L [bind:]port:host:hostport   listen here on port, connect from the server to host:hostport; repeatable.
+                                         bind: an address, localhost, or * for everybody; IPv6 in [brackets].
+                                         Either side may be the path of a Unix socket instead.
+          -N                             forward only, run no command (this version can do nothing else yet)
+          -g                             listen for other machines too, where no bind address is given
+
+          -p port      the server's port            -l user      whom to log in as
+          -i file      a private key to offer       -F file      configuration file; "none" for none
+          -4, -6       IPv4 or IPv6 only            -b address   connect from this address
+          -C           compress                     -o Key=value any option of ssh_config(5)
+          -c, -m list  ciphers, MACs; +a -a ^a too  -Q query     list algorithms ("-Q help")
+          -v           say more; up to -vvv         -q           say nothing
+          -E file      append the log to a file     -G           print the resulting configuration
+          -V           version                      -n -T -a -x  accepted: they hold already
+
+        Not built yet, and refused: -A -D -f -J -M -O -R -S -s -t -W -w -X -Y.
+        Reads ~/.ssh/config, /etc/ssh/ssh_config and known_hosts as OpenSSH does. Exits with 255 on any error;
+        with -N, SIGTERM ends it with 0.
+
+        """;
+}

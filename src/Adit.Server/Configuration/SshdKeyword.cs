@@ -1,0 +1,83 @@
+using Adit.Ssh;
+
+namespace Adit.Server.Configuration;
+
+/// <summary>What this version does with a keyword of sshd_config(5).</summary>
+public enum KeywordSupport
+{
+    /// <summary>It does what the manual says.</summary>
+    Effective,
+    /// <summary>Accepted; it is about something (sessions, X11, …) that this version does not offer, so there is nothing for it to change.</summary>
+    NoEffectYet,
+    /// <summary>It restricts access in a way this version cannot: a configuration that uses it is refused.</summary>
+    RefusedYet,
+    /// <summary>Accepted and ignored, as OpenSSH does without the library it needs.</summary>
+    Unsupported,
+    /// <summary>Accepted and ignored, as OpenSSH does with keywords of old.</summary>
+    Deprecated,
+}
+
+/// <summary>One keyword of sshd_config(5): a row of <see cref="SshdKeywords"/>.</summary>
+public abstract class SshdKeyword
+{
+    private protected SshdKeyword(string name) => Name = name;
+
+    /// <summary>As the manual spells it.</summary>
+    public string Name { get; }
+
+    /// <summary>Older names that are still accepted.</summary>
+    public IReadOnlyList<string> Aliases { get; init; } = [];
+
+    /// <summary>May stand in a Match block.</summary>
+    public bool InMatch { get; init; }
+
+    /// <summary>In a Match block it changes nothing yet: this version decides it before it knows the user.</summary>
+    public bool GlobalOnlyYet { get; init; }
+
+    public KeywordSupport Support { get; init; } = KeywordSupport.Effective;
+
+    /// <summary>For <see cref="KeywordSupport.RefusedYet"/>: values that restrict nothing ("none") and are therefore accepted.</summary>
+    public IReadOnlyList<string> HarmlessValues { get; init; } = [];
+
+    /// <summary>The value is the rest of the line as it stands: no quoting, no comment.</summary>
+    public bool TakesRestOfLine { get; init; }
+
+    /// <summary>Reads the arguments. Throws <see cref="SshException"/> naming file and line.</summary>
+    internal abstract object Read(SshdArguments arguments);
+
+    /// <summary>What a second directive of the same keyword does to the first one's value.</summary>
+    internal abstract object Combine(object first, object second);
+
+    /// <summary>The lines that <c>sshd -T</c> prints for a value; none where it prints none.</summary>
+    internal abstract IEnumerable<string> Print(SshdConfig config);
+}
+
+/// <summary>One keyword and the type of its value.</summary>
+public sealed class SshdKeyword<T> : SshdKeyword
+    where T : notnull
+{
+    private readonly Func<SshdArguments, T> _read;
+
+    internal SshdKeyword(string name, T defaultValue, Func<SshdArguments, T> read)
+        : base(name)
+    {
+        Default = defaultValue;
+        _read = read;
+    }
+
+    /// <summary>The value when no directive sets it.</summary>
+    public T Default { get; }
+
+    /// <summary>Joins the values of several directives. Where it is null the first directive counts and later ones are only checked.</summary>
+    internal Func<T, T, T>? Append { get; init; }
+
+    /// <summary>How <c>sshd -T</c> prints the value, without the keyword; null to print nothing.</summary>
+    internal Func<T, IEnumerable<string>>? Show { get; init; }
+
+    internal override object Read(SshdArguments arguments) => _read(arguments);
+
+    internal override object Combine(object first, object second) => Append is null ? first : Append((T)first, (T)second);
+
+    internal override IEnumerable<string> Print(SshdConfig config) =>
+        Show is null ? [] : Show(config.Get(this)).Select(value => $"{Name.ToLowerInvariant()} {value}");
+}

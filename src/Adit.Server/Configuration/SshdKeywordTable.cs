@@ -1,0 +1,79 @@
+using System.Collections.Frozen;
+
+namespace Adit.Server.Configuration;
+
+/// <summary>All rows: those of <see cref="SshdKeywords"/>, and the keywords that are only known by name.</summary>
+public static class SshdKeywordTable
+{
+    private static readonly string[] None = ["none"];
+    private static readonly string[] No = ["no"];
+
+    /// <summary>Their subject (sessions, X11, agents, tunnels, remote forwards' details) is not offered by this version, so there is nothing they could change.</summary>
+    private static readonly SshdKeyword[] WithoutEffect =
+    [
+        .. Inert(inMatch: true, "AcceptEnv", "AllowAgentForwarding", "ExposeAuthInfo", "GatewayPorts", "IPQoS", "LogVerbose", "MaxSessions", "PermitTTY", "PermitTunnel",
+            "PermitUserRC", "SetEnv", "StreamLocalBindMask", "StreamLocalBindUnlink", "Subsystem", "X11DisplayOffset", "X11Forwarding", "X11UseLocalhost"),
+        .. Inert(inMatch: false, "DebianBanner", "FingerprintHash", "ModuliFile", "PAMServiceName", "PermitUserEnvironment", "PrintLastLog", "PrintMotd",
+            "SecurityKeyProvider", "SshdAuthPath", "SshdSessionPath", "SyslogFacility", "XAuthLocation"),
+
+        // Ways to log in that are not there yet: leaving them out lets in fewer people, not more.
+        .. Inert(inMatch: true, "AuthorizedKeysCommand", "AuthorizedKeysCommandUser", "AuthorizedPrincipalsCommand", "AuthorizedPrincipalsCommandUser", "AuthorizedPrincipalsFile",
+            "HostbasedAcceptedAlgorithms", "HostbasedAcceptedKeyTypes",
+            "HostbasedAuthentication", "HostbasedUsesNameFromPacketOnly", "IgnoreRhosts", "IgnoreUserKnownHosts", "TrustedUserCAKeys"),
+        .. Inert(inMatch: false, "HostKeyAgent"),
+    ];
+
+    /// <summary>They restrict: leaving them out would let in more than the configuration says.</summary>
+    private static readonly SshdKeyword[] Refused =
+    [
+        .. Refuse(inMatch: true, None, "ChannelTimeout", "ChrootDirectory", "ForceCommand", "PubkeyAuthOptions", "RDomain", "RevokedKeys", "UnusedConnectionTimeout"),
+        .. Refuse(inMatch: true, No, "RefuseConnection"),
+        .. Refuse(inMatch: false, None, "PerSourceMaxStartups"),
+        .. Refuse(inMatch: false, No, "PerSourcePenalties"),
+        .. Inert(inMatch: false, "PerSourceNetBlockSize", "PerSourcePenaltyExemptList"),
+    ];
+
+    private static readonly SshdKeyword[] Old =
+    [
+        .. Ignored(KeywordSupport.Unsupported, inMatch: true, "GSSAPIAuthentication", "KerberosAuthentication"),
+        .. Ignored(KeywordSupport.Unsupported, inMatch: false, "AFSTokenPassing", "GSSAPICleanupCredentials", "GSSAPIDelegateCredentials", "GSSAPIKexAlgorithms", "GSSAPIKeyExchange",
+            "GSSAPIStoreCredentialsOnRekey", "GSSAPIStrictAcceptorCheck", "GSSUseSessionCCache", "GSSAPIUseSessionCredCache", "KerberosGetAFSToken", "KerberosOrLocalPasswd",
+            "KerberosTgtPassing", "KerberosTicketCleanup", "KerberosUseKuserok"),
+        .. Ignored(KeywordSupport.Deprecated, inMatch: false, "AuthorizedKeysFile2", "CheckMail", "KeyRegenerationInterval", "PAMAuthenticationViaKbdInt", "Protocol",
+            "ReverseMappingCheck", "RhostsAuthentication", "RhostsRSAAuthentication", "RSAAuthentication", "ServerKeyBits", "ShowPatchLevel", "SkeyAuthenticationTimeout",
+            "UseLogin", "UsePrivilegeSeparation", "VerifyReverseMapping"),
+    ];
+
+    /// <summary>Every keyword but Match and Include, in the order <c>sshd -T</c> prints them here.</summary>
+    public static IReadOnlyList<SshdKeyword> All { get; } =
+    [
+        SshdKeywords.Port, SshdKeywords.AddressFamily, SshdKeywords.ListenAddress, SshdKeywords.UsePam, SshdKeywords.LoginGraceTime,
+        SshdKeywords.MaxAuthTries, SshdKeywords.ClientAliveInterval, SshdKeywords.ClientAliveCountMax, SshdKeywords.RequiredRsaSize,
+        SshdKeywords.PermitRootLogin, SshdKeywords.PubkeyAuthentication, SshdKeywords.PasswordAuthentication,
+        SshdKeywords.KbdInteractiveAuthentication, SshdKeywords.StrictModes, SshdKeywords.TcpKeepAlive, SshdKeywords.PermitEmptyPasswords,
+        SshdKeywords.Compression, SshdKeywords.UseDns, SshdKeywords.AllowTcpForwarding, SshdKeywords.DisableForwarding,
+        SshdKeywords.AllowStreamLocalForwarding, SshdKeywords.PidFile, SshdKeywords.Ciphers, SshdKeywords.Macs, SshdKeywords.Banner,
+        SshdKeywords.VersionAddendum, SshdKeywords.KexAlgorithms, SshdKeywords.CaSignatureAlgorithms, SshdKeywords.HostKeyAlgorithms,
+        SshdKeywords.PubkeyAcceptedAlgorithms, SshdKeywords.LogLevel, SshdKeywords.AuthorizedKeysFile, SshdKeywords.HostKey,
+        SshdKeywords.HostCertificate, SshdKeywords.AllowUsers, SshdKeywords.DenyUsers, SshdKeywords.AllowGroups, SshdKeywords.DenyGroups,
+        SshdKeywords.AuthenticationMethods, SshdKeywords.MaxStartups, SshdKeywords.RekeyLimit, SshdKeywords.PermitOpen,
+        SshdKeywords.PermitListen,
+        .. WithoutEffect, .. Refused, .. Old,
+    ];
+
+    private static readonly FrozenDictionary<string, SshdKeyword> ByName = All
+        .SelectMany(row => row.Aliases.Prepend(row.Name).Select(name => KeyValuePair.Create(name, row)))
+        .ToFrozenDictionary(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>The row of a keyword or one of its older names, in any case; null for an unknown one.</summary>
+    public static SshdKeyword? Find(string name) => ByName.GetValueOrDefault(name);
+
+    private static IEnumerable<SshdKeyword> Inert(bool inMatch, params string[] names) =>
+        names.Select(name => new SshdKeyword<IReadOnlyList<string>>(name, [], ValueReaders.Anything) { InMatch = inMatch, Support = KeywordSupport.NoEffectYet });
+
+    private static IEnumerable<SshdKeyword> Refuse(bool inMatch, string[] harmless, params string[] names) =>
+        names.Select(name => new SshdKeyword<IReadOnlyList<string>>(name, [], ValueReaders.Anything) { InMatch = inMatch, Support = KeywordSupport.RefusedYet, HarmlessValues = harmless });
+
+    private static IEnumerable<SshdKeyword> Ignored(KeywordSupport support, bool inMatch, params string[] names) =>
+        names.Select(name => new SshdKeyword<IReadOnlyList<string>>(name, [], ValueReaders.Anything) { InMatch = inMatch, Support = support });
+}

@@ -1,0 +1,204 @@
+using System.Globalization;
+using System.Net.Sockets;
+using Adit.Ssh.Transport;
+using static Adit.Server.Configuration.ValueReaders;
+
+namespace Adit.Server.Configuration;
+
+/// <summary>The keywords of sshd_config(5), one row each: what they are called, how their value is read and shown, its default, and what this version makes of them.
+/// <see cref="SshdKeywordTable"/> has those too that do nothing yet.</summary>
+public static class SshdKeywords
+{
+    // ---- Where it listens, and the connection ----------------------------------------------------------------------
+
+    /// <summary>Ports for every ListenAddress that names none. Empty means 22.</summary>
+    public static SshdKeyword<IReadOnlyList<int>> Port { get; } = new("Port", [22], ValueReaders.Port) { Append = Join, Show = ports => ports.Select(Number) };
+
+    public static SshdKeyword<AddressFamily> AddressFamily { get; } = new("AddressFamily", System.Net.Sockets.AddressFamily.Unspecified,
+        Choice(("any", System.Net.Sockets.AddressFamily.Unspecified), ("inet", System.Net.Sockets.AddressFamily.InterNetwork), ("inet6", System.Net.Sockets.AddressFamily.InterNetworkV6)))
+    {
+        Show = family => [family switch
+        {
+            System.Net.Sockets.AddressFamily.InterNetwork => "inet",
+            System.Net.Sockets.AddressFamily.InterNetworkV6 => "inet6",
+            _ => "any",
+        }],
+    };
+
+    /// <summary>Empty means every address.</summary>
+    public static SshdKeyword<IReadOnlyList<ListenAddress>> ListenAddress { get; } = new("ListenAddress", [], ListenAddresses) { Append = Join };
+
+    public static SshdKeyword<StartupLimit> MaxStartups { get; } = new("MaxStartups", new StartupLimit(10, 30, 100), Startups) { Show = limit => [limit.ToString()] };
+
+    /// <summary>Zero for no limit.</summary>
+    public static SshdKeyword<TimeSpan> LoginGraceTime { get; } = new("LoginGraceTime", TimeSpan.FromSeconds(120), Time) { Show = Seconds };
+
+    public static SshdKeyword<int> ClientAliveInterval { get; } = new("ClientAliveInterval", 0, arguments => (int)Time(arguments).TotalSeconds)
+    {
+        InMatch = true,
+        GlobalOnlyYet = true,
+        Show = value => [Number(value)],
+    };
+
+    public static SshdKeyword<int> ClientAliveCountMax { get; } = new("ClientAliveCountMax", 3, ValueReaders.Number()) { InMatch = true, GlobalOnlyYet = true, Show = value => [Number(value)] };
+
+    public static SshdKeyword<bool> TcpKeepAlive { get; } = new("TCPKeepAlive", true, Flag) { Aliases = ["KeepAlive"], Show = YesNo };
+
+    public static SshdKeyword<RekeyLimit> RekeyLimit { get; } = new("RekeyLimit", Adit.Ssh.Transport.RekeyLimit.Default, Rekey)
+    {
+        InMatch = true,
+        GlobalOnlyYet = true,
+        Show = limit => [$"{Number(limit.Bytes ?? 0)} {Number((long)(limit.Interval?.TotalSeconds ?? 0))}"],
+    };
+
+    public static SshdKeyword<bool> Compression { get; } = new("Compression", true, Choice(("yes", true), ("delayed", true), ("no", false))) { Show = YesNo };
+
+    public static SshdKeyword<bool> UseDns { get; } = new("UseDNS", false, Flag) { Show = YesNo };
+
+    // ---- What it says and where ------------------------------------------------------------------------------------
+
+    /// <summary>"none" or a file.</summary>
+    public static SshdKeyword<string> PidFile { get; } = new("PidFile", "/run/sshd.pid", Word) { Show = Same };
+
+    public static SshdKeyword<SshdLogLevel> LogLevel { get; } = new("LogLevel", SshdLogLevel.Info, Level)
+    {
+        InMatch = true,
+        GlobalOnlyYet = true,
+        Show = level => [level == SshdLogLevel.Debug1 ? "DEBUG" : level.ToString().ToUpperInvariant()],
+    };
+
+    /// <summary>"none" or text after the version in the identification string.</summary>
+    public static SshdKeyword<string> VersionAddendum { get; } = new("VersionAddendum", "none", Word) { TakesRestOfLine = true, Show = Same };
+
+    /// <summary>"none" or a file.</summary>
+    public static SshdKeyword<string> Banner { get; } = new("Banner", "none", Word) { InMatch = true, GlobalOnlyYet = true, Show = Same };
+
+    // ---- Host keys and algorithms ----------------------------------------------------------------------------------
+
+    /// <summary>Private host key files. Empty means the standard ones, as far as they exist.</summary>
+    public static SshdKeyword<IReadOnlyList<string>> HostKey { get; } = new("HostKey", [], arguments => [FilePath(arguments)]) { Aliases = ["HostDSAKey"], Append = Join };
+
+    public static SshdKeyword<IReadOnlyList<string>> HostCertificate { get; } = new("HostCertificate", [], arguments => [FilePath(arguments)]) { Append = Join, Show = value => value };
+
+    public static SshdKeyword<AlgorithmSpec> HostKeyAlgorithms { get; } = Algorithms("HostKeyAlgorithms", AlgorithmKind.HostKey);
+
+    public static SshdKeyword<AlgorithmSpec> KexAlgorithms { get; } = Algorithms("KexAlgorithms", AlgorithmKind.KeyExchange);
+
+    public static SshdKeyword<AlgorithmSpec> Ciphers { get; } = Algorithms("Ciphers", AlgorithmKind.Cipher);
+
+    public static SshdKeyword<AlgorithmSpec> Macs { get; } = Algorithms("MACs", AlgorithmKind.Mac);
+
+    public static SshdKeyword<AlgorithmSpec> PubkeyAcceptedAlgorithms { get; } =
+        Algorithms("PubkeyAcceptedAlgorithms", AlgorithmKind.PublicKey, "PubkeyAcceptedKeyTypes");
+
+    public static SshdKeyword<AlgorithmSpec> CaSignatureAlgorithms { get; } = Algorithms("CASignatureAlgorithms", AlgorithmKind.CaSignature);
+
+    /// <summary>Smaller RSA keys are refused, in bits.</summary>
+    public static SshdKeyword<int> RequiredRsaSize { get; } = new("RequiredRSASize", 1024, ValueReaders.Number()) { InMatch = true, Show = value => [Number(value)] };
+
+    // ---- Who may log in --------------------------------------------------------------------------------------------
+
+    public static SshdKeyword<bool> PubkeyAuthentication { get; } =
+        new("PubkeyAuthentication", true, Flag) { Aliases = ["DSAAuthentication"], InMatch = true, Show = YesNo };
+
+    public static SshdKeyword<bool> PasswordAuthentication { get; } = new("PasswordAuthentication", true, Flag) { InMatch = true, Show = YesNo };
+
+    public static SshdKeyword<bool> KbdInteractiveAuthentication { get; } = new("KbdInteractiveAuthentication", true, Flag)
+    {
+        Aliases = ["ChallengeResponseAuthentication", "SkeyAuthentication"],
+        InMatch = true,
+        Show = YesNo,
+    };
+
+    /// <summary>Accepted; passwords are checked with crypt(3), not through PAM. As with OpenSSH, "yes" leaves a locked password ("!…") no bar to logging in with a key.</summary>
+    public static SshdKeyword<bool> UsePam { get; } = new("UsePAM", false, Flag) { Show = YesNo };
+
+    public static SshdKeyword<bool> PermitEmptyPasswords { get; } = new("PermitEmptyPasswords", false, Flag) { InMatch = true, Show = YesNo };
+
+    public static SshdKeyword<RootLogin> PermitRootLogin { get; } = new("PermitRootLogin", RootLogin.ProhibitPassword, Choice(
+        ("without-password", RootLogin.ProhibitPassword), ("prohibit-password", RootLogin.ProhibitPassword),
+        ("forced-commands-only", RootLogin.ForcedCommandsOnly), ("yes", RootLogin.Yes), ("no", RootLogin.No)))
+    {
+        InMatch = true,
+        Show = value => [value switch
+        {
+            RootLogin.ProhibitPassword => "without-password",
+            RootLogin.ForcedCommandsOnly => "forced-commands-only",
+            RootLogin.Yes => "yes",
+            _ => "no",
+        }],
+    };
+
+    /// <summary>Chains of which one must be completed; empty means any single method.</summary>
+    public static SshdKeyword<IReadOnlyList<AuthenticationChain>> AuthenticationMethods { get; } = new("AuthenticationMethods", [], Chains)
+    {
+        InMatch = true,
+        Show = chains => [chains.Count == 0 ? "any" : string.Join(' ', chains)],
+    };
+
+    public static SshdKeyword<int> MaxAuthTries { get; } = new("MaxAuthTries", 6, ValueReaders.Number(1)) { InMatch = true, GlobalOnlyYet = true, Show = value => [Number(value)] };
+
+    /// <summary>Files as written, tokens unexpanded; "none" alone for no files.</summary>
+    public static SshdKeyword<IReadOnlyList<string>> AuthorizedKeysFile { get; } = new("AuthorizedKeysFile", [".ssh/authorized_keys", ".ssh/authorized_keys2"], Words)
+    {
+        InMatch = true,
+        Show = files => [string.Join(' ', files)],
+    };
+
+    public static SshdKeyword<bool> StrictModes { get; } = new("StrictModes", true, Flag) { Show = YesNo };
+
+    public static SshdKeyword<IReadOnlyList<string>> AllowUsers { get; } = Patterns("AllowUsers", UserPatterns);
+
+    public static SshdKeyword<IReadOnlyList<string>> DenyUsers { get; } = Patterns("DenyUsers", UserPatterns);
+
+    public static SshdKeyword<IReadOnlyList<string>> AllowGroups { get; } = Patterns("AllowGroups", Words);
+
+    public static SshdKeyword<IReadOnlyList<string>> DenyGroups { get; } = Patterns("DenyGroups", Words);
+
+    // ---- What may be forwarded -------------------------------------------------------------------------------------
+
+    public static SshdKeyword<bool> DisableForwarding { get; } = new("DisableForwarding", false, Flag) { InMatch = true, Show = YesNo };
+
+    public static SshdKeyword<ForwardingDirections> AllowTcpForwarding { get; } = Directions("AllowTcpForwarding");
+
+    public static SshdKeyword<ForwardingDirections> AllowStreamLocalForwarding { get; } = Directions("AllowStreamLocalForwarding");
+
+    public static SshdKeyword<PermittedEndpoints> PermitOpen { get; } =
+        new("PermitOpen", PermittedEndpoints.Any, Endpoints(listen: false)) { InMatch = true, Show = value => [value.ToString()] };
+
+    public static SshdKeyword<PermittedEndpoints> PermitListen { get; } =
+        new("PermitListen", PermittedEndpoints.Any, Endpoints(listen: true)) { InMatch = true, Show = value => [value.ToString()] };
+
+    // ---- Pieces of the rows ----------------------------------------------------------------------------------------
+
+    private static SshdKeyword<ForwardingDirections> Directions(string name) => new(name, ForwardingDirections.Yes, Choice(
+        ("yes", ForwardingDirections.Yes), ("all", ForwardingDirections.Yes), ("no", ForwardingDirections.No),
+        ("local", ForwardingDirections.Local), ("remote", ForwardingDirections.Remote)))
+    {
+        InMatch = true,
+        Show = value => [value.ToString().ToLowerInvariant()],
+    };
+
+    private static SshdKeyword<IReadOnlyList<string>> Patterns(string name, Func<SshdArguments, IReadOnlyList<string>> read) =>
+        new(name, [], read) { InMatch = true, Append = Join, Show = value => value };
+
+    private static SshdKeyword<AlgorithmSpec> Algorithms(string name, AlgorithmKind kind, params string[] aliases) =>
+        new(name, AlgorithmSpec.Default(kind), arguments => AlgorithmSpec.Read(kind, arguments))
+        {
+            Aliases = aliases,
+            InMatch = kind is AlgorithmKind.PublicKey or AlgorithmKind.CaSignature,
+            Show = value => [string.Join(',', value.Names)],
+        };
+
+    private static IReadOnlyList<T> Join<T>(IReadOnlyList<T> first, IReadOnlyList<T> second) => [.. first, .. second];
+
+    private static IEnumerable<string> YesNo(bool value) => [value ? "yes" : "no"];
+
+    private static IEnumerable<string> Same(string value) => [value];
+
+    private static IEnumerable<string> Seconds(TimeSpan value) => [Number((long)value.TotalSeconds)];
+
+    private static string Number(int value) => value.ToString(CultureInfo.InvariantCulture);
+
+    private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
+}

@@ -63,6 +63,11 @@ public sealed class SshdConfigReader(ILogger logger)
 
     private bool ReadLine(ReadOnlySpan<char> line, Source source)
     {
+        if (line.Contains('\0'))
+        {
+            return Bad($"{source.At}: NUL character");
+        }
+
         OpenSshLexer.SplitKeyword(line, out var keyword, out var rest);
         if (keyword.Length == 0)
         {
@@ -138,6 +143,11 @@ public sealed class SshdConfigReader(ILogger logger)
         if (row == SshdKeywords.Port && _portsFromCommandLine)
         {
             return;
+        }
+
+        if (value is AlgorithmList { Skipped: [_, ..] skipped })
+        {
+            logger.LogInformation("{At}: not available here and left out: {Names}", source.At, string.Join(',', skipped));
         }
 
         if (source.Block is not null && row.GlobalOnlyYet)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net.Sockets;
+using Adit.Ssh.Cryptography;
 using Adit.Ssh.Transport;
 using static Adit.Server.Configuration.ValueReaders;
 
@@ -80,18 +81,19 @@ public static class SshdKeywords
 
     public static SshdKeyword<IReadOnlyList<string>> HostCertificate { get; } = new("HostCertificate", [], arguments => [FilePath(arguments)]) { Append = Join, Show = value => value };
 
-    public static SshdKeyword<AlgorithmSpec> HostKeyAlgorithms { get; } = Algorithms("HostKeyAlgorithms", AlgorithmKind.HostKey);
+    public static SshdKeyword<AlgorithmList> HostKeyAlgorithms { get; } = AlgorithmRow("HostKeyAlgorithms", AlgorithmKind.HostKey, "key types");
 
-    public static SshdKeyword<AlgorithmSpec> KexAlgorithms { get; } = Algorithms("KexAlgorithms", AlgorithmKind.KeyExchange);
+    public static SshdKeyword<AlgorithmList> KexAlgorithms { get; } = AlgorithmRow("KexAlgorithms", AlgorithmKind.KeyExchange, "SSH2 KexAlgorithms");
 
-    public static SshdKeyword<AlgorithmSpec> Ciphers { get; } = Algorithms("Ciphers", AlgorithmKind.Cipher);
+    public static SshdKeyword<AlgorithmList> Ciphers { get; } = AlgorithmRow("Ciphers", AlgorithmKind.Cipher, "SSH2 cipher spec");
 
-    public static SshdKeyword<AlgorithmSpec> Macs { get; } = Algorithms("MACs", AlgorithmKind.Mac);
+    public static SshdKeyword<AlgorithmList> Macs { get; } = AlgorithmRow("MACs", AlgorithmKind.Mac, "SSH2 mac spec");
 
-    public static SshdKeyword<AlgorithmSpec> PubkeyAcceptedAlgorithms { get; } =
-        Algorithms("PubkeyAcceptedAlgorithms", AlgorithmKind.PublicKey, "PubkeyAcceptedKeyTypes");
+    public static SshdKeyword<AlgorithmList> PubkeyAcceptedAlgorithms { get; } =
+        AlgorithmRow("PubkeyAcceptedAlgorithms", AlgorithmKind.HostKey, "key types", inMatch: true, alias: "PubkeyAcceptedKeyTypes");
 
-    public static SshdKeyword<AlgorithmSpec> CaSignatureAlgorithms { get; } = Algorithms("CASignatureAlgorithms", AlgorithmKind.CaSignature);
+    public static SshdKeyword<AlgorithmList> CaSignatureAlgorithms { get; } =
+        AlgorithmRow("CASignatureAlgorithms", AlgorithmKind.HostKey, "key types", inMatch: true, defaults: AlgorithmList.DefaultOfAuthorities);
 
     /// <summary>Smaller RSA keys are refused, in bits.</summary>
     public static SshdKeyword<int> RequiredRsaSize { get; } = new("RequiredRSASize", 1024, ValueReaders.Number()) { InMatch = true, Show = value => [Number(value)] };
@@ -182,13 +184,17 @@ public static class SshdKeywords
     private static SshdKeyword<IReadOnlyList<string>> Patterns(string name, Func<SshdArguments, IReadOnlyList<string>> read) =>
         new(name, [], read) { InMatch = true, Append = Join, Show = value => value };
 
-    private static SshdKeyword<AlgorithmSpec> Algorithms(string name, AlgorithmKind kind, params string[] aliases) =>
-        new(name, AlgorithmSpec.Default(kind), arguments => AlgorithmSpec.Read(kind, arguments))
+    private static SshdKeyword<AlgorithmList> AlgorithmRow(
+        string name, AlgorithmKind kind, string what, bool inMatch = false, string? alias = null, AlgorithmList? defaults = null)
+    {
+        defaults ??= AlgorithmList.Default(kind);
+        return new(name, defaults, AlgorithmList.Reader(kind, defaults, what))
         {
-            Aliases = aliases,
-            InMatch = kind is AlgorithmKind.PublicKey or AlgorithmKind.CaSignature,
+            Aliases = alias is null ? [] : [alias],
+            InMatch = inMatch,
             Show = value => [string.Join(',', value.Names)],
         };
+    }
 
     private static IReadOnlyList<T> Join<T>(IReadOnlyList<T> first, IReadOnlyList<T> second) => [.. first, .. second];
 

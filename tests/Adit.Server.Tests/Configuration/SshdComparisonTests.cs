@@ -1,0 +1,57 @@
+using System.Diagnostics;
+using Adit.Server.Configuration;
+using Adit.Server.Tests.Support;
+
+namespace Adit.Server.Tests.Configuration;
+
+/// <summary>The same configuration read by OpenSSH's sshd -T and by us.</summary>
+public class SshdComparisonTests
+{
+    // Defaults and names differ between versions (algorithms), and sshd shows what it was built with.
+    private static readonly string[] NotCompared = ["ciphers", "macs", "kexalgorithms", "hostkeyalgorithms", "pubkeyacceptedalgorithms", "casignaturealgorithms"];
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("Port 2222\nPort 2200\nAddressFamily inet\nLoginGraceTime 1m30s\nMaxStartups 3:50:9\nPermitRootLogin prohibit-password\nUsePAM no")]
+    [InlineData("ListenAddress 127.0.0.1\nListenAddress [::1]:99\nListenAddress ::1\nPort 7\nTCPKeepAlive no\nUseDNS yes\nCompression delayed")]
+    [InlineData("AllowUsers a b@10.0.0.0/8\nAllowUsers c\nDenyUsers \"x\"\nAllowGroups g h\nDenyGroups i\nAuthenticationMethods publickey,password publickey,keyboard-interactive")]
+    [InlineData("PermitOpen a:1 [::1]:* *:22\nPermitOpen none\nPermitListen 80 h:*\nAllowTcpForwarding all\nAllowStreamLocalForwarding remote\nDisableForwarding yes")]
+    [InlineData("RekeyLimit 1G 1h\nLogLevel debug\nBanner /etc/issue\nPidFile none\nVersionAddendum a  b # c\nMaxAuthTries 2\nClientAliveInterval 1m\nClientAliveCountMax 0")]
+    [InlineData("AuthorizedKeysFile a %h/b\nStrictModes no\nPermitEmptyPasswords yes\nPasswordAuthentication no\nChallengeResponseAuthentication no\nPubkeyAuthentication no")]
+    [InlineData("PermitRootLogin forced-commands-only\nRekeyLimit default 30m\nMaxStartups 10\nLogLevel VERBOSE\nRequiredRSASize 2048\nAllowTcpForwarding local")]
+    public void Same_effective_values(string text)
+    {
+        var sshd = Need.Program("/usr/sbin/sshd");
+        using var folder = new TempFolder();
+        var key = folder["key"];
+        Run("/usr/bin/ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key);
+        var file = folder.Write("config", text + $"\nHostKey {key}\n");
+
+        var theirs = Lines(Run(sshd, "-T", "-f", file).Split('\n'));
+        var ours = Lines(SshdConfigPrinter.Print(SshdConfig.Load(file), [key]));
+
+        foreach (var keyword in ours.Keys.Except(NotCompared))
+        {
+            Assert.True(theirs.ContainsKey(keyword), keyword);
+            Assert.Equal(theirs[keyword].Order(), ours[keyword].Order());
+        }
+
+        // Read back, it is the same again.
+        var printed = SshdConfigPrinter.Print(SshdConfig.Load(file), [key]).ToArray();
+        Assert.Equal(printed, SshdConfigPrinter.Print(SshdConfig.Parse(string.Join('\n', printed)), [key]));
+    }
+
+    private static Dictionary<string, string[]> Lines(IEnumerable<string> lines) => lines
+        .Where(line => line.Length > 0)
+        .GroupBy(line => line.Split(' ')[0], line => line.Contains(' ') ? line[(line.IndexOf(' ') + 1)..] : "")
+        .ToDictionary(group => group.Key, group => group.ToArray());
+
+    private static string Run(string program, params string[] arguments)
+    {
+        using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true })!;
+        var output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        Assert.Equal(0, process.ExitCode);
+        return output;
+    }
+}

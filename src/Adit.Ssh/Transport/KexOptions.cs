@@ -23,6 +23,9 @@ internal sealed class KexOptions
     /// <summary>Client: send the first packet of the preferred key exchange method along with the first KEXINIT, without waiting for the server's.</summary>
     public bool SendGuess { get; init; }
 
+    /// <summary>Offer strict key exchange. Off only to play an old peer in tests.</summary>
+    public bool OfferStrict { get; init; } = true;
+
     /// <summary>For the log's "rekey out after … blocks" alone; <see cref="RekeyPolicy"/> decides.</summary>
     public RekeyLimit RekeyLimit { get; init; } = RekeyLimit.Default;
 

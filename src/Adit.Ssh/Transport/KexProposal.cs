@@ -16,9 +16,10 @@ internal sealed record KexProposal(KexInitMessage Message, byte[] Payload)
         IReadOnlyList<string> keyExchange = [.. names.KeyExchange.Where(name => !KexNegotiation.IsPseudoAlgorithm(name))];
         if (first)
         {
-            keyExchange = role == SshRole.Client
-                ? [.. keyExchange, KexNegotiation.ExtInfoClient, KexNegotiation.StrictClient]
-                : [.. keyExchange, KexNegotiation.ExtInfoServer, KexNegotiation.StrictServer];
+            var (extInfo, strict) = role == SshRole.Client
+                ? (KexNegotiation.ExtInfoClient, KexNegotiation.StrictClient)
+                : (KexNegotiation.ExtInfoServer, KexNegotiation.StrictServer);
+            keyExchange = options.OfferStrict ? [.. keyExchange, extInfo, strict] : [.. keyExchange, extInfo];
         }
         var message = new KexInitMessage
         {

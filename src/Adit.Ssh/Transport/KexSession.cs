@@ -171,7 +171,7 @@ internal sealed partial class KexSession : IDisposable
             ? (KexNegotiation.ExtInfoServer, KexNegotiation.StrictServer)
             : (KexNegotiation.ExtInfoClient, KexNegotiation.StrictClient);
         PeerSentExtInfoMarker = remote.KeyExchange.Contains(extInfo);
-        StrictKex = remote.KeyExchange.Contains(strict);
+        StrictKex = _options.OfferStrict && remote.KeyExchange.Contains(strict);
         if (!StrictKex)
             return;
         _logger.LogTrace("will use strict KEX ordering");

@@ -73,6 +73,13 @@ internal sealed class RekeyPolicy
         return limitBytes is { } bytes ? Math.Min(blocks, Math.Max(1, (ulong)bytes / size)) : blocks;
     }
 
+    /// <summary>Nobody can wait for two thousand million packets.</summary>
+    internal void SetPacketsForTest(long sent, long received)
+    {
+        _out.SetPackets(sent);
+        _in.SetPackets(received);
+    }
+
     private void Keyed(Direction direction, int blockSize)
     {
         direction.Reset((ulong)Math.Max(blockSize, 8), MaxBlocks(blockSize, _limit.Bytes));
@@ -97,6 +104,8 @@ internal sealed class RekeyPolicy
             Volatile.Write(ref _blocks, 0);
             Volatile.Write(ref _packets, 0);
         }
+
+        public void SetPackets(long packets) => Volatile.Write(ref _packets, packets);
 
         public void Count(int bytes)
         {

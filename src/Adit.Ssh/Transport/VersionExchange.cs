@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Adit.Ssh.Wire;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -34,7 +35,7 @@ internal sealed class VersionExchange
     /// <summary>True when the peer's identification string is complete.</summary>
     public bool IsComplete { get; private set; }
 
-    /// <summary>The peer's identification string without CR LF, control characters and non-ASCII bytes escaped: fit for logs and comparisons.</summary>
+    /// <summary>The peer's identification string without CR LF, bytes that could steer a terminal escaped: fit for logs and comparisons.</summary>
     public string RemoteVersion { get; private set; } = "";
 
     /// <summary>The same as received: the exchange hash covers these bytes.</summary>
@@ -156,17 +157,5 @@ internal sealed class VersionExchange
         };
     }
 
-    /// <summary>Printable ASCII stays, everything else becomes an octal escape, as OpenSSH's logs show it.</summary>
-    private static string Escape(ReadOnlySpan<byte> bytes, int maxLength)
-    {
-        var text = new StringBuilder(Math.Min(bytes.Length, maxLength));
-        foreach (byte value in bytes[..Math.Min(bytes.Length, maxLength)])
-        {
-            if (value is >= 0x20 and < 0x7f)
-                text.Append((char)value);
-            else
-                text.Append('\\').Append(Convert.ToString(value, 8).PadLeft(3, '0'));
-        }
-        return text.ToString();
-    }
+    private static string Escape(ReadOnlySpan<byte> bytes, int maxLength) => PeerText.Escape(Encoding.UTF8.GetString(bytes), maxLength);
 }

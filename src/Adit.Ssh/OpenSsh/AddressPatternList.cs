@@ -28,12 +28,12 @@ public sealed class AddressPatternList
     {
         if (address.IsIPv4MappedToIPv6)
             address = address.MapToIPv4();
-        return Match(address, address.ToString());
+        return Match(address, address.ToString().ToLowerInvariant());
     }
 
     /// <summary>Matches a peer known only by a text, "UNKNOWN" for one without a socket: that matches patterns but never a network.</summary>
     public PatternMatch Match(string address) =>
-        IPAddress.TryParse(address, out var parsed) ? Match(parsed) : Match(null, address);
+        IPAddress.TryParse(address, out var parsed) ? Match(parsed) : Match(null, address.ToLowerInvariant());
 
     private PatternMatch Match(IPAddress? address, string text)
     {
@@ -42,7 +42,7 @@ public sealed class AddressPatternList
         {
             bool hit = entry.Network is { } network
                 ? address is not null && network.Contains(address)
-                : PatternList.MatchPattern(text, entry.Pattern, ignoreCase: true);
+                : PatternList.MatchPattern(text, entry.Pattern);
             if (!hit)
                 continue;
             if (entry.Negated)
@@ -59,10 +59,10 @@ public sealed class AddressPatternList
         if (pattern.Length == 0)
             throw new SshException(SshError.Configuration, "Invalid empty entry in address list");
         if (TryParseNetwork(pattern, out var network))
-            return new Entry(negated, network, pattern);
+            return new Entry(negated, network, "");
         if (networksOnly)
             throw new SshException(SshError.Configuration, $"Invalid network entry \"{PeerText.Escape(pattern, 100)}\"");
-        return new Entry(negated, null, pattern);
+        return new Entry(negated, null, pattern.ToLowerInvariant());
     }
 
     private static bool TryParseNetwork(string text, out IPNetwork? network)

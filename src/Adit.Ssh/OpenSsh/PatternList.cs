@@ -15,8 +15,8 @@ public enum PatternMatch
 /// A list is comma-separated; a pattern with '!' in front excludes, whatever else matches. A list of negated patterns alone never matches.</summary>
 public static class PatternList
 {
-    /// <summary>Matches <paramref name="text"/> against a comma-separated list. <paramref name="ignoreCase"/> folds ASCII letters only.</summary>
-    public static PatternMatch Match(ReadOnlySpan<char> text, ReadOnlySpan<char> list, bool ignoreCase = false)
+    /// <summary>Matches <paramref name="text"/> against a comma-separated list.</summary>
+    public static PatternMatch Match(ReadOnlySpan<char> text, ReadOnlySpan<char> list)
     {
         var result = PatternMatch.None;
         while (true)
@@ -26,7 +26,7 @@ public static class PatternList
             bool negated = pattern.StartsWith('!');
             if (negated)
                 pattern = pattern[1..];
-            if (MatchPattern(text, pattern, ignoreCase))
+            if (MatchPattern(text, pattern))
             {
                 if (negated)
                     return PatternMatch.Negated;
@@ -39,51 +39,95 @@ public static class PatternList
     }
 
     /// <summary>True when the list matches and no negated pattern does.</summary>
-    public static bool Matches(ReadOnlySpan<char> text, ReadOnlySpan<char> list, bool ignoreCase = false) =>
-        Match(text, list, ignoreCase) == PatternMatch.Matched;
+    public static bool Matches(ReadOnlySpan<char> text, ReadOnlySpan<char> list) => Match(text, list) == PatternMatch.Matched;
 
     /// <summary>Matches a host name: as <see cref="Matches"/>, without regard to case.</summary>
-    public static bool MatchesHost(ReadOnlySpan<char> host, ReadOnlySpan<char> list) => Matches(host, list, ignoreCase: true);
+    public static bool MatchesHost(string host, string list) => MatchHost(host, list) == PatternMatch.Matched;
 
-    /// <summary>Matches one pattern. The time is bounded by text length × pattern length whatever the pattern holds, and a pattern that needs more characters than
-    /// the text has costs one pass over it.</summary>
-    public static bool MatchPattern(ReadOnlySpan<char> text, ReadOnlySpan<char> pattern, bool ignoreCase = false)
+    /// <summary>As <see cref="Match"/>, without regard to case.</summary>
+    public static PatternMatch MatchHost(string host, string list) => Match(host.ToLowerInvariant(), list.ToLowerInvariant());
+
+    /// <summary>Matches one pattern. What stands between two stars is looked for from left to right and never taken back, so the time is bounded by
+    /// text length × pattern length whatever the pattern holds.</summary>
+    public static bool MatchPattern(ReadOnlySpan<char> text, ReadOnlySpan<char> pattern)
     {
-        int stars = pattern.Count('*');
-        if (pattern.Length - stars > text.Length)
+        int firstStar = pattern.IndexOf('*');
+        if (firstStar < 0)
+            return text.Length == pattern.Length && MatchHere(text, pattern);
+        if (text.Length < firstStar || !MatchHere(text[..firstStar], pattern[..firstStar]))
             return false;
-        if (stars == 0 && pattern.Length != text.Length)
-            return false;
+        text = text[firstStar..];
 
-        // Only the last '*' passed needs to be taken back: whatever an earlier one could have eaten, this one can.
-        int t = 0, p = 0, afterStar = -1, starEnd = 0;
-        while (t < text.Length)
+        int lastStar = pattern.LastIndexOf('*');
+        var tail = pattern[(lastStar + 1)..];
+        if (text.Length < tail.Length || !MatchHere(text[^tail.Length..], tail))
+            return false;
+        text = text[..^tail.Length];
+
+        var middle = pattern[firstStar..lastStar];
+        while (!middle.IsEmpty)
         {
-            if (p < pattern.Length && pattern[p] == '*')
-            {
-                afterStar = ++p;
-                starEnd = t;
-            }
-            else if (p < pattern.Length && (pattern[p] == '?' || Same(text[t], pattern[p], ignoreCase)))
-            {
-                t++;
-                p++;
-            }
-            else if (afterStar >= 0)
-            {
-                p = afterStar;
-                t = ++starEnd;
-            }
-            else
-            {
+            middle = middle[1..];
+            int end = middle.IndexOf('*');
+            var segment = end < 0 ? middle : middle[..end];
+            int at = Find(text, segment);
+            if (at < 0)
                 return false;
-            }
+            text = text[(at + segment.Length)..];
+            middle = middle[segment.Length..];
         }
-        while (p < pattern.Length && pattern[p] == '*')
-            p++;
-        return p == pattern.Length;
+        return true;
     }
 
-    private static bool Same(char a, char b, bool ignoreCase) =>
-        a == b || (ignoreCase && char.IsAscii(a) && char.IsAscii(b) && char.ToLowerInvariant(a) == char.ToLowerInvariant(b));
+    /// <summary>Compares a text with as much of a pattern without stars.</summary>
+    private static bool MatchHere(ReadOnlySpan<char> text, ReadOnlySpan<char> segment)
+    {
+        while (true)
+        {
+            int any = segment.IndexOf('?');
+            if (any < 0)
+                return text.SequenceEqual(segment);
+            if (!text[..any].SequenceEqual(segment[..any]))
+                return false;
+            text = text[(any + 1)..];
+            segment = segment[(any + 1)..];
+        }
+    }
+
+    /// <summary>The first place where a segment without stars matches, or -1.</summary>
+    private static int Find(ReadOnlySpan<char> text, ReadOnlySpan<char> segment)
+    {
+        if (!segment.Contains('?'))
+            return text.IndexOf(segment);
+        var literal = LongestLiteral(segment, out int offset);
+        for (int at = 0; at + segment.Length <= text.Length; at++)
+        {
+            int found = text[(at + offset)..].IndexOf(literal);
+            if (found < 0)
+                return -1;
+            at += found;
+            if (at + segment.Length <= text.Length && MatchHere(text.Slice(at, segment.Length), segment))
+                return at;
+        }
+        return -1;
+    }
+
+    private static ReadOnlySpan<char> LongestLiteral(ReadOnlySpan<char> segment, out int offset)
+    {
+        var best = segment[..0];
+        offset = 0;
+        for (int start = 0; start < segment.Length;)
+        {
+            int length = segment[start..].IndexOf('?');
+            if (length < 0)
+                length = segment.Length - start;
+            if (length > best.Length)
+            {
+                best = segment.Slice(start, length);
+                offset = start;
+            }
+            start += length + 1;
+        }
+        return best;
+    }
 }

@@ -19,4 +19,9 @@ public interface IHostKeyVerifier
 /// <param name="Port">The port the user gave.</param>
 /// <param name="Address">The address that was really connected to, where known.</param>
 /// <param name="Key">The host key or host certificate.</param>
-public sealed record HostKeyContext(string Host, int Port, IPAddress? Address, PublicKey Key);
+public sealed record HostKeyContext(string Host, int Port, IPAddress? Address, PublicKey Key)
+{
+    /// <summary>Set by the verifier where the key is wrong and the connection goes on all the same (StrictHostKeyChecking no with a changed or revoked key).
+    /// Somebody may sit in the middle: the client must then not use passwords, keyboard-interactive, agent or X11 forwarding, port forwarding or tunnels.</summary>
+    public bool IsUnsafe { get; set; }
+}

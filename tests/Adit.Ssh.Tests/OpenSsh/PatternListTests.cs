@@ -20,6 +20,9 @@ public class PatternListTests
     [InlineData("a.b.example.com", "*.example.com", true)]
     [InlineData("example.com", "*.example.com", false)]
     [InlineData("abcabd", "*ab?", true)]
+    [InlineData("xaybzb", "*a?b*b", true)]
+    [InlineData("aab", "*?ab", true)]
+    [InlineData("ab", "a*b*b", false)]
     [InlineData("host", "[h]ost", false)]
     [InlineData("HOST", "host", false)]
     public void A_pattern_matches_the_whole_text(string text, string pattern, bool expected) =>
@@ -61,7 +64,7 @@ public class PatternListTests
         var clock = Stopwatch.StartNew();
         for (int i = 0; i < 20; i++)
             Assert.False(PatternList.MatchPattern(text, pattern));
-        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(5), $"{clock.Elapsed}");
+        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(2), $"{clock.Elapsed}");
     }
 
     [Theory]

@@ -1,0 +1,48 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Adit.Ssh.OpenSsh;
+
+/// <summary>How host keys are looked up, asked about and recorded. Names are those of ssh_config(5).</summary>
+public sealed class KnownHostsOptions
+{
+    /// <summary>StrictHostKeyChecking.</summary>
+    public HostKeyPolicy Policy { get; set; } = HostKeyPolicy.Ask;
+
+    /// <summary>UserKnownHostsFile: read in this order; new keys are added to the first. Null for ~/.ssh/known_hosts and ~/.ssh/known_hosts2; empty for none.</summary>
+    public IReadOnlyList<string>? UserFiles { get; set; }
+
+    /// <summary>GlobalKnownHostsFile: read after the user's. Null for /etc/ssh/ssh_known_hosts and ssh_known_hosts2.</summary>
+    public IReadOnlyList<string>? GlobalFiles { get; set; }
+
+    /// <summary>HashKnownHosts: names are added as hashes.</summary>
+    public bool HashKnownHosts { get; set; }
+
+    /// <summary>HostKeyAlias: the name to look up and record in place of the host's; no port is put to it.</summary>
+    public string? HostKeyAlias { get; set; }
+
+    /// <summary>CheckHostIP: the address is looked up and recorded too.</summary>
+    public bool CheckHostIP { get; set; }
+
+    /// <summary>NoHostAuthenticationForLocalhost: any key of a loopback address is accepted.</summary>
+    public bool NoHostAuthenticationForLocalhost { get; set; }
+
+    /// <summary>CASignatureAlgorithms: what a host certificate may be signed with. Null for all but SHA-1.</summary>
+    public IReadOnlyList<string>? CASignatureAlgorithms { get; set; }
+
+    /// <summary>Asks a person, for <see cref="HostKeyPolicy.Ask"/>: gets the whole prompt, returns the line that was typed, or null where nobody can be asked
+    /// (a null callback is the same: the key is then refused, as with BatchMode).</summary>
+    public Func<string, CancellationToken, ValueTask<string?>>? Confirm { get; set; }
+
+    /// <summary>Gets the lines meant for a person ("Warning: Permanently added …", the block about a changed key), one by one and in order.
+    /// Null sends them to <see cref="Logger"/>, at Error and Warning.</summary>
+    public Action<string>? Warn { get; set; }
+
+    public ILogger Logger { get; set; } = NullLogger.Instance;
+
+    public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
+
+    internal IReadOnlyList<string> UserFilesOrDefault => UserFiles ?? [LocalUser.InHome(".ssh/known_hosts"), LocalUser.InHome(".ssh/known_hosts2")];
+
+    internal IReadOnlyList<string> GlobalFilesOrDefault => GlobalFiles ?? ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"];
+}

@@ -1,0 +1,315 @@
+using System.Net;
+using Adit.Ssh.Keys;
+using Adit.Ssh.Transport;
+using Adit.Ssh.Wire;
+using Microsoft.Extensions.Logging;
+
+namespace Adit.Ssh.OpenSsh;
+
+/// <summary>Verifies host keys as ssh(1) does: known_hosts files, StrictHostKeyChecking, and a person who may be asked.</summary>
+internal sealed class KnownHostsVerifier(KnownHostsOptions options) : IHostKeyVerifier
+{
+    private const int MaxQuestions = 100;
+
+    private readonly IReadOnlyList<string> _userFiles = options.UserFilesOrDefault;
+    private readonly IReadOnlyList<string> _files = [.. options.UserFilesOrDefault, .. options.GlobalFilesOrDefault];
+    private readonly ILogger _log = options.Logger;
+
+    public IReadOnlyList<string> KnownKeyTypes(string host, int port)
+    {
+        var entries = KnownHosts.Load(_files, HostName(host, port), _log).Entries;
+        return HostKeyTypes.Order(entries);
+    }
+
+    public async ValueTask VerifyAsync(HostKeyContext context, CancellationToken cancellationToken)
+    {
+        bool local = context.Address is { } address && IPAddress.IsLoopback(address);
+        LogKey(context.Key);
+        if (options.NoHostAuthenticationForLocalhost && local && options.HostKeyAlias is null)
+        {
+            _log.LogDebug("Forcing accepting of host key for loopback/localhost.");
+            return;
+        }
+
+        string name = HostName(context.Host, context.Port);
+        var known = KnownHosts.Load(_files, name, _log);
+        var check = new Check(context, context.Key.PlainKey, name, known, AddressName(context, local));
+        if (HostCertificates.IsCertificate(context.Key) && VerifyCertificate(check))
+            return;
+        await VerifyPlainAsync(check, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>False where no authority vouches for the host under this name: the key inside the certificate is then looked up like any other.</summary>
+    private bool VerifyCertificate(Check check)
+    {
+        if (VerifyCertificate(check, check.Known))
+            return true;
+        if (BareNames(check) is { } bare && VerifyCertificate(check, bare))
+        {
+            _log.LogDebug("found matching key w/out port");
+            return true;
+        }
+        _log.LogDebug("No matching CA found. Retry with plain key");
+        return false;
+    }
+
+    private bool VerifyCertificate(Check check, KnownHosts known)
+    {
+        var key = check.Context.Key;
+        var result = known.FindAuthority(key, HostCertificates.AuthorityOf(key));
+        switch (result.Status)
+        {
+            case KnownHostStatus.Ok:
+                LogFound(check, "certificate", "CA key", result.Entry!);
+                string principal = options.HostKeyAlias ?? check.Context.Host.ToLowerInvariant();
+                if (HostCertificates.Check(key, principal, options.CASignatureAlgorithms, options.TimeProvider) is not { } problem)
+                    return true;
+                Error(problem);
+                return false;
+            case KnownHostStatus.Revoked:
+                HandleRevoked(check, result.Entry!);
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    private async ValueTask VerifyPlainAsync(Check check, CancellationToken cancellationToken)
+    {
+        var result = check.Known.Find(check.Key);
+        if (result.Status == KnownHostStatus.Unknown && BareNames(check) is { } bare)
+        {
+            _log.LogDebug("checking without port identifier");
+            var without = bare.Find(check.Key);
+            if (without.Status == KnownHostStatus.Ok)
+            {
+                LogFound(check with { Name = bare.Name }, "key", "key", without.Entry!);
+                _log.LogDebug("found matching key w/out port");
+                return;
+            }
+            if (without.Status == KnownHostStatus.Revoked)
+                result = without;
+        }
+
+        // What is known under the address counts only with CheckHostIP, and never for loopback, where the address says nothing about the host.
+        KnownHosts? addressKnown = check.Address.IsChecked ? KnownHosts.Load(_files, check.Address.Name, _log) : null;
+        var addressResult = addressKnown?.Find(check.Key);
+        switch (result.Status)
+        {
+            case KnownHostStatus.Ok:
+                LogFound(check, "key", "key", result.Entry!);
+                if (addressResult is { Status: KnownHostStatus.Unknown })
+                    AddAddress(check);
+                break;
+            case KnownHostStatus.Unknown:
+                await HandleUnknownAsync(check, addAddress: addressResult is { Status: KnownHostStatus.Unknown }, cancellationToken).ConfigureAwait(false);
+                break;
+            case KnownHostStatus.Changed:
+                HandleChanged(check, result.Entry!, addressResult);
+                break;
+            case KnownHostStatus.Revoked:
+                HandleRevoked(check, result.Entry!);
+                break;
+        }
+        if (addressResult is { Status: KnownHostStatus.Revoked } revoked)
+            HandleRevoked(check, revoked.Entry!);
+        else if (addressResult is { Status: KnownHostStatus.Changed } differs && result.Status != KnownHostStatus.Changed)
+            await HandleAddressDiffersAsync(check, differs.Entry!, result.Entry, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async ValueTask HandleUnknownAsync(Check check, bool addAddress, CancellationToken cancellationToken)
+    {
+        if (options.Policy == HostKeyPolicy.Yes)
+        {
+            Error($"No {check.Key.TypeName} host key is known for {check.ShownName} and you have requested strict checking.");
+            throw Refused(SshError.HostKeyUnknown, check, "is not known, and StrictHostKeyChecking is yes. " + HowToAdd(check));
+        }
+        if (options.Policy == HostKeyPolicy.Ask)
+        {
+            string question = HostKeyReport.Question(check.Key, check.Name, check.Address.Name, OtherNames(check));
+            if (!await ConfirmAsync(question, check.Key.Fingerprint, cancellationToken).ConfigureAwait(false))
+            {
+                throw Refused(SshError.HostKeyUnknown, check, options.Confirm is null
+                    ? "is not known, and nobody could be asked about it. " + HowToAdd(check)
+                    : "is not known and was not accepted.");
+            }
+        }
+        AddHost(check, addAddress);
+    }
+
+    private void HandleChanged(Check check, KnownHostsEntry known, KnownHostResult? address)
+    {
+        if (address is { } result && (result.Status != KnownHostStatus.Changed || !result.Entry!.Key.Equals(known.Key)))
+            HostKeyReport.DnsSpoofing(check.Key, check.Name, check.Address.Name, result).ForEach(Error);
+        foreach (string line in HostKeyReport.Changed(check.Key, check.Name, known, _userFiles.Count > 0 ? _userFiles[0] : null))
+            Error(line);
+        if (options.Policy != HostKeyPolicy.No)
+        {
+            Error($"Host key for {check.ShownName} has changed and you have requested strict checking.");
+            throw Refused(SshError.HostKeyChanged, check,
+                $"differs from the {known.Key.TypeName} key in {known.File} line {known.Line}. Either the server's key was replaced, or this is another machine, possibly one in the middle. "
+                + $"Ask whoever runs the server; if the new key is right, remove the old one with: ssh-keygen -f \"{known.File}\" -R \"{check.ShownName}\"");
+        }
+        check.Context.IsUnsafe = true;
+    }
+
+    private void HandleRevoked(Check check, KnownHostsEntry revoked)
+    {
+        foreach (string line in HostKeyReport.Revoked(check.Context.Key, check.Name))
+            Error(line);
+        if (options.Policy != HostKeyPolicy.No)
+        {
+            Error($"{check.Context.Key.TypeName} host key for {check.ShownName} was revoked and you have requested strict checking.");
+            throw Refused(SshError.HostKeyRevoked, check, $"is marked @revoked in {revoked.File} line {revoked.Line}: it may be in the wrong hands. Ask whoever runs the server.");
+        }
+        check.Context.IsUnsafe = true;
+    }
+
+    private async ValueTask HandleAddressDiffersAsync(Check check, KnownHostsEntry addressEntry, KnownHostsEntry? hostEntry, CancellationToken cancellationToken)
+    {
+        string text = HostKeyReport.AddressDiffers(check.Key, check.Name, check.Address.Name, addressEntry, hostEntry);
+        string why = $"differs from the key for the address {check.Address.Name} in {addressEntry.File} line {addressEntry.Line}, and CheckHostIP is on.";
+        switch (options.Policy)
+        {
+            case HostKeyPolicy.Ask:
+                if (!await ConfirmAsync($"{text}\n{HostKeyReport.Continue}", null, cancellationToken).ConfigureAwait(false))
+                    throw Refused(SshError.HostKeyChanged, check, why);
+                break;
+            case HostKeyPolicy.No:
+                Info(text);
+                break;
+            default:
+                Info(text);
+                Error("Exiting, you have requested strict checking.");
+                throw Refused(SshError.HostKeyChanged, check, why);
+        }
+    }
+
+    private async ValueTask<bool> ConfirmAsync(string question, string? fingerprint, CancellationToken cancellationToken)
+    {
+        if (options.Confirm is not { } confirm)
+            return false;
+        for (int i = 0; i < MaxQuestions; i++)
+        {
+            string? answer = (await confirm(question, cancellationToken).ConfigureAwait(false))?.TrimStart(' ', '\t');
+            if (answer is null)
+                return false;
+            int end = answer.AsSpan().IndexOfAny(" \t\r\n");
+            if (end >= 0)
+                answer = answer[..end];
+            if (answer.Length == 0 || answer.Equals("no", StringComparison.OrdinalIgnoreCase))
+                return false;
+            if (answer.Equals("yes", StringComparison.OrdinalIgnoreCase) || answer == fingerprint)
+                return true;
+            question = fingerprint is null ? "Please type 'yes' or 'no': " : "Please type 'yes', 'no' or the fingerprint: ";
+        }
+        return false;
+    }
+
+    private void AddHost(Check check, bool addAddress)
+    {
+        if (_userFiles.Count == 0)
+        {
+            _log.LogDebug("no user known_hosts file: the host key is not recorded");
+            return;
+        }
+        string[] names = addAddress ? [check.Name, check.Address.Name] : [check.Name];
+        if (TryAppend(names, check.Key, out string? problem))
+            Info($"Warning: Permanently added '{PeerText.Escape(string.Join(',', names))}' ({check.Key.TypeName}) to the list of known hosts.");
+        else
+            Info($"Failed to add the host to the list of known hosts ({_userFiles[0]}): {problem}");
+    }
+
+    private void AddAddress(Check check)
+    {
+        if (_userFiles.Count == 0)
+            return;
+        string name = check.Address.Name;
+        if (TryAppend([name], check.Key, out string? problem))
+            Info($"Warning: Permanently added the {check.Key.TypeName} host key for IP address '{name}' to the list of known hosts.");
+        else
+            Info($"Failed to add the {check.Key.TypeName} host key for IP address '{name}' to the list of known hosts ({_userFiles[0]}): {problem}");
+    }
+
+    private bool TryAppend(string[] names, PublicKey key, out string? problem)
+    {
+        try
+        {
+            KnownHostsWriter.Append(_userFiles[0], names, key, options.HashKnownHosts);
+            problem = null;
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            problem = FileErrors.Describe(e);
+            return false;
+        }
+    }
+
+    /// <summary>Lines with this key under other names.</summary>
+    private List<KnownHostsEntry> OtherNames(Check check) =>
+        [.. _files.SelectMany(file => KnownHostsFile.Read(file, _log, names => KnownHostsEntry.MatchNames(names, check.Name) is { } match ? !match : null))
+            .Where(entry => entry.Marker == KnownHostsMarker.None && entry.Key.Equals(check.Key))];
+
+    private string HostName(string host, int port) => options.HostKeyAlias?.ToLowerInvariant() ?? KnownHosts.NameOf(host, port);
+
+    /// <summary>What is known about the host without its port; null where the name has no port in it.</summary>
+    private KnownHosts? BareNames(Check check) =>
+        options.HostKeyAlias is null && check.Context.Port != 22 ? KnownHosts.Load(_files, check.Context.Host.ToLowerInvariant(), _log) : null;
+
+    private AddressInfo AddressName(HostKeyContext context, bool local)
+    {
+        if (context.Address is not { } address)
+            return new AddressInfo("<no hostip for proxy command>", false);
+        if (address.IsIPv4MappedToIPv6)
+            address = address.MapToIPv4();
+        string name = KnownHosts.NameOf(address.ToString(), context.Port);
+        return new AddressInfo(name, options.CheckHostIP && !local && !name.Equals(HostName(context.Host, context.Port), StringComparison.Ordinal));
+    }
+
+    private void LogKey(PublicKey key)
+    {
+        if (HostCertificates.IsCertificate(key))
+            HostCertificates.Log(key, _log);
+        else
+            _log.LogDebug("Server host key: {Type} {Fingerprint}", key.KeyType, key.Fingerprint);
+    }
+
+    private void LogFound(Check check, string what, string found, KnownHostsEntry entry)
+    {
+        _log.LogDebug("Host '{Host}' is known and matches the {Type} host {What}.", check.ShownName, check.Key.TypeName, what);
+        _log.LogDebug("Found {Found} in {File}:{Line}", found, entry.File, entry.Line);
+    }
+
+    private void Error(string line)
+    {
+        if (options.Warn is { } warn)
+            warn(line);
+        else
+            _log.LogError("{Line}", line);
+    }
+
+    private void Info(string line)
+    {
+        if (options.Warn is { } warn)
+            warn(line);
+        else
+            _log.LogWarning("{Line}", line);
+    }
+
+    private static SshException Refused(SshError error, Check check, string what) => new(error, "Host key verification failed.")
+    {
+        Hint = $"The {check.Key.TypeName} key {check.Key.Fingerprint} that {check.ShownName} presented {what}",
+        DisconnectReason = DisconnectReason.HostKeyNotVerifiable,
+    };
+
+    private string HowToAdd(Check check) =>
+        $"Compare the fingerprint with what ssh-keygen -lf shows on the server, then add \"{check.ShownName} {check.Key.KeyType} …\" to {(_userFiles.Count > 0 ? _userFiles[0] : "a known_hosts file")} or connect once with StrictHostKeyChecking accept-new.";
+
+    private readonly record struct AddressInfo(string Name, bool IsChecked);
+
+    private sealed record Check(HostKeyContext Context, PublicKey Key, string Name, KnownHosts Known, AddressInfo Address)
+    {
+        public string ShownName => PeerText.Escape(Name);
+    }
+}

@@ -16,8 +16,10 @@ public enum PatternMatch
 public static class PatternList
 {
     /// <summary>Matches <paramref name="text"/> against a comma-separated list.</summary>
-    public static PatternMatch Match(ReadOnlySpan<char> text, ReadOnlySpan<char> list)
+    public static PatternMatch Match(ReadOnlySpan<char> text, ReadOnlySpan<char> list, bool ignoreCase = false)
     {
+        if (ignoreCase)
+            return Match(Lower(text), Lower(list));
         var result = PatternMatch.None;
         while (true)
         {
@@ -39,18 +41,17 @@ public static class PatternList
     }
 
     /// <summary>True when the list matches and no negated pattern does.</summary>
-    public static bool Matches(ReadOnlySpan<char> text, ReadOnlySpan<char> list) => Match(text, list) == PatternMatch.Matched;
+    public static bool Matches(ReadOnlySpan<char> text, ReadOnlySpan<char> list, bool ignoreCase = false) => Match(text, list, ignoreCase) == PatternMatch.Matched;
 
     /// <summary>Matches a host name: as <see cref="Matches"/>, without regard to case.</summary>
-    public static bool MatchesHost(string host, string list) => MatchHost(host, list) == PatternMatch.Matched;
-
-    /// <summary>As <see cref="Match"/>, without regard to case.</summary>
-    public static PatternMatch MatchHost(string host, string list) => Match(host.ToLowerInvariant(), list.ToLowerInvariant());
+    public static bool MatchesHost(ReadOnlySpan<char> host, ReadOnlySpan<char> list) => Matches(host, list, ignoreCase: true);
 
     /// <summary>Matches one pattern. What stands between two stars is looked for from left to right and never taken back, so the time is bounded by
     /// text length × pattern length whatever the pattern holds.</summary>
-    public static bool MatchPattern(ReadOnlySpan<char> text, ReadOnlySpan<char> pattern)
+    public static bool MatchPattern(ReadOnlySpan<char> text, ReadOnlySpan<char> pattern, bool ignoreCase = false)
     {
+        if (ignoreCase)
+            return MatchPattern(Lower(text), Lower(pattern));
         int firstStar = pattern.IndexOf('*');
         if (firstStar < 0)
             return text.Length == pattern.Length && MatchHere(text, pattern);
@@ -78,6 +79,8 @@ public static class PatternList
         }
         return true;
     }
+
+    private static ReadOnlySpan<char> Lower(ReadOnlySpan<char> text) => text.ContainsAnyInRange('A', 'Z') ? text.ToString().ToLowerInvariant() : text;
 
     /// <summary>Compares a text with as much of a pattern without stars.</summary>
     private static bool MatchHere(ReadOnlySpan<char> text, ReadOnlySpan<char> segment)

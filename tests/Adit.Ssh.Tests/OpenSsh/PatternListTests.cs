@@ -47,10 +47,10 @@ public class PatternListTests
     public void It_agrees_with_a_regular_expression()
     {
         var random = new Random(20240601);
-        for (int i = 0; i < 20_000; i++)
+        for (int i = 0; i < 5_000; i++)
         {
             string text = Random(random, "ab", 12), pattern = Random(random, "ab*?", 10);
-            bool expected = Regex.IsMatch(text, "^" + pattern.Replace("*", ".*").Replace("?", ".") + "$", RegexOptions.NonBacktracking);
+            bool expected = Regex.IsMatch(text, "^" + pattern.Replace("*", ".*").Replace("?", ".") + "$");
             Assert.True(expected == PatternList.MatchPattern(text, pattern), $"{text} ~ {pattern}");
         }
     }

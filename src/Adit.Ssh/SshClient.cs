@@ -1,23 +1,161 @@
+using System.Net;
+using Adit.Ssh.Authentication;
 using Adit.Ssh.Connection;
+using Adit.Ssh.Cryptography;
 using Adit.Ssh.Forwarding;
+using Adit.Ssh.Keys;
+using Adit.Ssh.Transport;
+using Adit.Ssh.Wire;
+using Adit.Ssh.Wire.Messages;
+using Microsoft.Extensions.Logging;
 
 namespace Adit.Ssh;
 
 /// <summary>A logged-in client connection.</summary>
 public sealed class SshClient : IAsyncDisposable
 {
-    /// <summary>Connects, verifies the host key and logs in. Throws <see cref="SshException"/>.</summary>
-    public static Task<SshClient> ConnectAsync(SshClientOptions options, CancellationToken cancellationToken = default) => throw new NotImplementedException();
+    private readonly SshClientOptions _options;
+    private readonly SshTransport _transport;
+    private readonly SshConnection _connection;
+    private readonly TaskTracker _connections = new();
+    private readonly List<Forward> _forwards = [];
+    private readonly Lock _lock = new();
+    private readonly ILogger _logger;
+
+    private SshClient(SshClientOptions options, SshTransport transport, SshConnection connection, ILogger logger)
+    {
+        _options = options;
+        _transport = transport;
+        _connection = connection;
+        _logger = logger;
+        Completion = CompleteAsync();
+    }
 
     /// <summary>Ends with the connection: faults with the reason when it dies, completes when it was closed here.</summary>
-    public Task Completion => throw new NotImplementedException();
+    public Task Completion { get; }
 
-    /// <summary>Local forward (-L): listens on <paramref name="listen"/> ("127.0.0.1:5433", "[::1]:80", "/path/socket") and connects from the server to <paramref name="destination"/>.</summary>
-    public Task<Forward> ForwardLocalAsync(ForwardAddress listen, ForwardAddress destination, CancellationToken cancellationToken = default) => throw new NotImplementedException();
+    /// <summary>Connections that are being carried now.</summary>
+    public int ActiveConnections => _connections.Running;
 
-    /// <summary>Opens one connection from the server to a TCP destination.</summary>
-    public Task<SshStream> OpenTcpAsync(string host, int port, CancellationToken cancellationToken = default) => throw new NotImplementedException();
+    /// <summary>The address that was connected to; null behind a <see cref="SshClientOptions.ConnectCallback"/>.</summary>
+    public IPEndPoint? RemoteEndPoint => _transport.RemoteEndPoint;
 
-    /// <summary>Sends SSH_MSG_DISCONNECT and closes.</summary>
-    public ValueTask DisposeAsync() => throw new NotImplementedException();
+    /// <summary>The server's identification string.</summary>
+    public string ServerVersion => _transport.RemoteVersion;
+
+    /// <summary>The host key that was verified.</summary>
+    public PublicKey HostKey => _transport.HostKey;
+
+    /// <summary>Connects, verifies the host key and logs in. Throws <see cref="SshException"/>.</summary>
+    public static async Task<SshClient> ConnectAsync(SshClientOptions options, CancellationToken cancellationToken = default)
+    {
+        var verifier = options.HostKeyVerifier
+            ?? throw new ArgumentException("a HostKeyVerifier is needed: without one any server could pose as this one", nameof(options));
+        var logger = options.LoggerFactory.CreateLogger("Adit.Ssh");
+        var algorithms = options.Algorithms ?? Algorithms.DefaultPreferences;
+        await using var deadline = new ConnectDeadline(options, cancellationToken);
+        var bytes = await Connector.ConnectAsync(options, logger, deadline).ConfigureAwait(false);
+        string host = options.HostKeyAlias ?? options.Host;
+        var transport = new SshTransport(bytes, new TransportOptions
+        {
+            Role = SshRole.Client,
+            Algorithms = algorithms,
+            KnownHostKeyTypes = verifier.KnownKeyTypes(host, options.Port),
+            VerifyHostKey = (key, token) => deadline.WithoutAsync(() =>
+                verifier.VerifyAsync(new HostKeyContext(host, options.Port, bytes.RemoteEndPoint?.Address, key), token)),
+            RekeyLimit = options.RekeyLimit,
+            Logger = logger,
+            TimeProvider = options.TimeProvider,
+        });
+        try
+        {
+            await deadline.GuardAsync(transport).ConfigureAwait(false);
+            var connection = new SshConnection(transport, new ConnectionOptions
+            {
+                KeepAliveInterval = options.KeepAliveInterval,
+                KeepAliveCountMax = options.KeepAliveCountMax,
+                Logger = logger,
+                TimeProvider = options.TimeProvider,
+            });
+            // From here on the time is the user's, who may be asked for passwords.
+            var login = await ClientAuthenticator.AuthenticateAsync(transport, AuthenticationOptions(options, algorithms, logger), cancellationToken).ConfigureAwait(false);
+            connection.Start();
+            logger.LogInformation(LogEvents.Authenticated, "Authenticated to {Host} ([{Address}]:{Port}) using \"{Method}\".",
+                PeerText.Escape(options.Host), transport.RemoteAddress, transport.RemotePort, login.Method);
+            return new SshClient(options, transport, connection, logger);
+        }
+        catch
+        {
+            await transport.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Local forward (-L): listens on <paramref name="listen"/> ("127.0.0.1:5433", "[::1]:80", "/path/socket") and connects from the server to
+    /// <paramref name="destination"/>. Throws <see cref="SshException"/> (<see cref="SshError.ForwardFailed"/>) when nothing could be bound.</summary>
+    public async Task<Forward> ForwardLocalAsync(
+        ForwardAddress listen, ForwardAddress destination, ListenOptions options, CancellationToken cancellationToken = default)
+    {
+        var forward = await Forward.ListenAsync(_connection, listen, destination, options, _connections,
+            $"{_options.UserName}@{_options.Host}", _logger, cancellationToken).ConfigureAwait(false);
+        lock (_lock)
+            _forwards.Add(forward);
+        return forward;
+    }
+
+    /// <summary>The same, bound as OpenSSH binds by default.</summary>
+    public Task<Forward> ForwardLocalAsync(ForwardAddress listen, ForwardAddress destination, CancellationToken cancellationToken = default) =>
+        ForwardLocalAsync(listen, destination, new ListenOptions(), cancellationToken);
+
+    /// <summary>Opens one connection from the server to a TCP destination. Throws <see cref="SshException"/> (<see cref="SshError.ChannelOpenFailed"/>) with the server's reason.</summary>
+    public async Task<SshStream> OpenTcpAsync(string host, int port, CancellationToken cancellationToken = default)
+    {
+        var writer = new SshWriter(96);
+        new TcpipChannelData(host, (uint)port, "127.0.0.1", 65535).Write(ref writer);
+        byte[] data = writer.ToArray();
+        var stream = new ChannelStream();
+        await _connection.OpenAsync("direct-tcpip", data, stream, cancellationToken).ConfigureAwait(false);
+        return stream;
+    }
+
+    /// <summary>Sends SSH_MSG_DISCONNECT and closes; listeners go first.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        Forward[] forwards;
+        lock (_lock)
+        {
+            forwards = [.. _forwards];
+            _forwards.Clear();
+        }
+        foreach (var forward in forwards)
+            await forward.DisposeAsync().ConfigureAwait(false);
+        _transport.End(new SshException(SshError.Closed, "disconnected by user") { DisconnectReason = DisconnectReason.ByApplication });
+        await _transport.DisposeAsync().ConfigureAwait(false);
+        await _connections.WhenIdleAsync().ConfigureAwait(false);
+        await _connection.WhenIdleAsync().ConfigureAwait(false);
+    }
+
+    private static ClientAuthenticationOptions AuthenticationOptions(SshClientOptions options, AlgorithmPreferences algorithms, ILogger logger) => new()
+    {
+        UserName = options.UserName,
+        Host = options.Host,
+        Credentials = [.. options.Credentials],
+        PreferredAuthentications = options.PreferredAuthentications,
+        PubkeyAcceptedAlgorithms = algorithms.PublicKey,
+        Banner = options.Banner,
+        Logger = logger,
+        TimeProvider = options.TimeProvider,
+    };
+
+    private async Task CompleteAsync()
+    {
+        var reason = await _transport.Completion.ConfigureAwait(false);
+        Forward[] forwards;
+        lock (_lock)
+            forwards = [.. _forwards];
+        foreach (var forward in forwards)
+            await forward.DisposeAsync().ConfigureAwait(false);
+        if (reason.Error != SshError.Closed)
+            throw reason;
+    }
 }

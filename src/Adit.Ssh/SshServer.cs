@@ -1,23 +1,213 @@
 using System.Net;
+using System.Net.Sockets;
+using Adit.Ssh.Forwarding;
+using Adit.Ssh.Transport;
+using Microsoft.Extensions.Logging;
 
 namespace Adit.Ssh;
 
 /// <summary>A server: listeners and the connections they accepted.</summary>
 public sealed class SshServer : IAsyncDisposable
 {
-    public SshServer(SshServerOptions options) => throw new NotImplementedException();
+    private const int Backlog = 128;
+    private static readonly TimeSpan ExhaustedPause = TimeSpan.FromSeconds(1);
 
-    /// <summary>Binds and starts accepting. An address that cannot be bound is logged ("Bind to port … failed") and skipped; throws when none could be.</summary>
-    public Task StartAsync(CancellationToken cancellationToken = default) => throw new NotImplementedException();
+    private readonly SshServerOptions _options;
+    private readonly ILogger _logger;
+    private readonly List<Socket> _listeners = [];
+    private readonly Dictionary<long, ServerConnection> _connections = [];
+    private readonly TaskTracker _tasks = new();
+    private readonly Lock _lock = new();
+    private readonly CancellationTokenSource _stop = new();
+    private Task _accepting = Task.CompletedTask;
+    private long _lastId;
+    private int _notLoggedIn;
+
+    public SshServer(SshServerOptions options)
+    {
+        if (options.HostKeys.Count == 0)
+            throw new ArgumentException("a server needs at least one host key", nameof(options));
+        _options = options;
+        _logger = options.LoggerFactory.CreateLogger("Adit.Ssh");
+    }
 
     /// <summary>What is really listened on.</summary>
-    public IReadOnlyList<IPEndPoint> BoundEndpoints => throw new NotImplementedException();
+    public IReadOnlyList<IPEndPoint> BoundEndpoints { get; private set; } = [];
+
+    /// <summary>Connections now, logged in or not.</summary>
+    public int ConnectionCount
+    {
+        get
+        {
+            lock (_lock)
+                return _connections.Count;
+        }
+    }
+
+    /// <summary>Binds and starts accepting. An address that cannot be bound is logged ("Bind to port … failed") and skipped; throws when none could be.</summary>
+    public Task StartAsync(CancellationToken cancellationToken = default)
+    {
+        var bound = new List<IPEndPoint>();
+        foreach (var endpoint in _options.Endpoints)
+        {
+            var socket = new Socket(endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+            try
+            {
+                if (endpoint.AddressFamily == AddressFamily.InterNetworkV6)
+                    socket.DualMode = false;
+                if (!OperatingSystem.IsWindows())
+                    socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+                socket.Bind(endpoint);
+                socket.Listen(Backlog);
+            }
+            catch (SocketException e)
+            {
+                socket.Dispose();
+                _logger.LogError("Bind to port {Port} on {Address} failed: {Reason}.", endpoint.Port, endpoint.Address, SocketErrors.Describe(e));
+                continue;
+            }
+            _listeners.Add(socket);
+            bound.Add((IPEndPoint)socket.LocalEndPoint!);
+            _logger.LogInformation("Server listening on {Address} port {Port}.", bound[^1].Address, bound[^1].Port);
+        }
+        if (bound.Count == 0)
+        {
+            throw new SshException(SshError.ForwardFailed, "Cannot bind any address.")
+            {
+                Hint = "another server may hold the port (ss -ltnp shows which), or the port is below 1024 and needs root",
+            };
+        }
+        BoundEndpoints = bound;
+        _accepting = Task.WhenAll(_listeners.Select(AcceptAsync));
+        return Task.CompletedTask;
+    }
 
     /// <summary>Serves one connection over <paramref name="stream"/> until it ends (sshd -i).</summary>
-    public Task ServeAsync(Stream stream, CancellationToken cancellationToken = default) => throw new NotImplementedException();
+    public Task ServeAsync(Stream stream, CancellationToken cancellationToken = default) => ServeAsync(new StreamTransport(stream), cancellationToken);
 
     /// <summary>Stops listening, lets connections go on until <paramref name="drain"/> has passed, then aborts them.</summary>
-    public Task StopAsync(TimeSpan drain) => throw new NotImplementedException();
+    public async Task StopAsync(TimeSpan drain)
+    {
+        await _stop.CancelAsync().ConfigureAwait(false);
+        foreach (var listener in _listeners)
+            listener.Dispose();
+        await _accepting.ConfigureAwait(false);
+        var idle = _tasks.WhenIdleAsync();
+        if (drain > TimeSpan.Zero)
+            await Task.WhenAny(idle, Task.Delay(drain, _options.TimeProvider)).ConfigureAwait(false);
+        List<ServerConnection> left;
+        lock (_lock)
+            left = [.. _connections.Values];
+        foreach (var connection in left)
+            connection.Transport.End(new SshException(SshError.Closed, "server is stopping") { DisconnectReason = DisconnectReason.ByApplication });
+        await idle.ConfigureAwait(false);
+    }
 
-    public ValueTask DisposeAsync() => throw new NotImplementedException();
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync(TimeSpan.Zero).ConfigureAwait(false);
+        _stop.Dispose();
+    }
+
+    private async Task AcceptAsync(Socket listener)
+    {
+        while (true)
+        {
+            try
+            {
+                var socket = await listener.AcceptAsync(_stop.Token).ConfigureAwait(false);
+                _tasks.Add(ServeAsync(socket));
+            }
+            catch (Exception) when (_stop.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (SocketException e) when (e.SocketErrorCode is SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable)
+            {
+                _logger.LogError("accept: {Reason}", SocketErrors.Describe(e));
+                await Task.Delay(ExhaustedPause, CancellationToken.None).ConfigureAwait(false);
+            }
+            catch (SocketException e)
+            {
+                _logger.LogDebug("accept: {Reason}", SocketErrors.Describe(e));
+            }
+        }
+    }
+
+    private async Task ServeAsync(Socket socket)
+    {
+        SocketTransport bytes;
+        try
+        {
+            if (_options.TcpKeepAlive)
+                socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+            bytes = new SocketTransport(socket);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            socket.Dispose(); // gone between accept and here
+            return;
+        }
+        await ServeAsync(bytes, CancellationToken.None).ConfigureAwait(false);
+    }
+
+    private async Task ServeAsync(ByteTransport bytes, CancellationToken cancellationToken)
+    {
+        await Task.Yield(); // the accept loop goes on
+        if (!MayStart(bytes))
+        {
+            await RefuseAsync(bytes).ConfigureAwait(false);
+            return;
+        }
+        var connection = new ServerConnection(_options, bytes, Interlocked.Increment(ref _lastId), _logger);
+        lock (_lock)
+            _connections.Add(connection.Id, connection);
+        // Stopping looks at the table after it has set the mark, so one of the two sees the other.
+        if (_stop.IsCancellationRequested)
+            connection.Transport.End(new SshException(SshError.Closed, "server is stopping") { DisconnectReason = DisconnectReason.ByApplication });
+        try
+        {
+            using var registration = cancellationToken.UnsafeRegister(static c => ((ServerConnection)c!).Transport.End(
+                new SshException(SshError.Closed, "the connection was closed") { DisconnectReason = DisconnectReason.ByApplication }), connection);
+            await connection.RunAsync(() => Interlocked.Decrement(ref _notLoggedIn)).ConfigureAwait(false);
+        }
+        finally
+        {
+            lock (_lock)
+                _connections.Remove(connection.Id);
+        }
+    }
+
+    /// <summary>MaxStartups: from the first number on, more and more newcomers are refused; at the third all are.</summary>
+    private bool MayStart(ByteTransport bytes)
+    {
+        int waiting = Interlocked.Increment(ref _notLoggedIn);
+        int already = waiting - 1;
+        bool drop = already >= _options.MaxStartups;
+        if (!drop && already >= _options.MaxStartupsBegin && _options.MaxStartups > _options.MaxStartupsBegin)
+        {
+            int chance = _options.MaxStartupsRate
+                + ((100 - _options.MaxStartupsRate) * (already - _options.MaxStartupsBegin) / (_options.MaxStartups - _options.MaxStartupsBegin));
+            drop = System.Security.Cryptography.RandomNumberGenerator.GetInt32(100) < chance;
+        }
+        if (!drop)
+            return true;
+        Interlocked.Decrement(ref _notLoggedIn);
+        _logger.LogInformation("drop connection #{Count} from [{Remote}]:{RemotePort} on [{Local}]:{LocalPort} past MaxStartups", already,
+            bytes.RemoteEndPoint?.Address, bytes.RemoteEndPoint?.Port, bytes.LocalEndPoint?.Address, bytes.LocalEndPoint?.Port);
+        return false;
+    }
+
+    private static async Task RefuseAsync(ByteTransport bytes)
+    {
+        try
+        {
+            await bytes.SendAsync("Not allowed at this time\r\n"u8.ToArray()).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException)
+        {
+            // it has gone already
+        }
+        await bytes.DisposeAsync().ConfigureAwait(false);
+    }
 }

@@ -1,0 +1,64 @@
+using Adit.Ssh.Wire.Messages;
+
+namespace Adit.Ssh.Connection;
+
+/// <summary>Takes channels of one type that the peer wants to open. Runs on the thread pool; how many run at once is capped.</summary>
+internal interface IChannelHandler
+{
+    /// <summary>Answers the request, once, by <see cref="IncomingChannel.Accept"/> or <see cref="IncomingChannel.Reject"/>; one that returns or throws without an answer is rejected.</summary>
+    ValueTask HandleAsync(IncomingChannel request, CancellationToken cancellationToken);
+}
+
+/// <summary>A channel that the peer wants to open.</summary>
+internal sealed class IncomingChannel
+{
+    private readonly SshConnection _connection;
+    private readonly uint _remoteId;
+    private readonly uint _window;
+    private readonly uint _maximumPacket;
+    private int _answered;
+
+    internal IncomingChannel(SshConnection connection, in ChannelOpenMessage message)
+    {
+        _connection = connection;
+        _remoteId = message.SenderChannel;
+        _window = message.InitialWindow;
+        _maximumPacket = message.MaximumPacket;
+        ChannelType = message.ChannelType;
+        Data = message.TypeData.ToArray();
+    }
+
+    public string ChannelType { get; }
+
+    /// <summary>The channel type specific data.</summary>
+    public ReadOnlyMemory<byte> Data { get; }
+
+    public SshConnection Connection => _connection;
+
+    /// <summary>Opens it. Null when there is no room for one more channel (the peer has been told) or the connection is over.</summary>
+    public SshChannel? Accept(IChannelSink sink)
+    {
+        if (Interlocked.Exchange(ref _answered, 1) != 0)
+            throw new InvalidOperationException("the request was already answered");
+        var channel = _connection.AddChannel(sink);
+        if (channel is null)
+        {
+            Refuse(OpenFailureReason.ResourceShortage, "too many channels");
+            return null;
+        }
+        channel.Open(_remoteId, _window, _maximumPacket);
+        sink.OnOpened(channel);
+        _connection.Transport.Send(new ChannelOpenConfirmationMessage(_remoteId, channel.LocalId, channel.InitialWindow, (uint)_connection.MaximumPacket));
+        return channel;
+    }
+
+    /// <summary>Refuses it. Does nothing when it was already answered.</summary>
+    public void Reject(OpenFailureReason reason, string description)
+    {
+        if (Interlocked.Exchange(ref _answered, 1) == 0)
+            Refuse(reason, description);
+    }
+
+    private void Refuse(OpenFailureReason reason, string description) =>
+        _connection.Transport.Send(new ChannelOpenFailureMessage(_remoteId, (uint)reason, description));
+}

@@ -1,0 +1,81 @@
+using Microsoft.Extensions.Logging;
+
+namespace Adit.Ssh.Connection;
+
+/// <summary>Runs the handlers of incoming channels: at most so many at once, and what may wait is bounded too.</summary>
+internal sealed class OpenQueue(ILogger logger, CancellationToken ended)
+{
+    private const int MaxRunning = 256;
+    private const int MaxWaiting = 65536;
+
+    private readonly Lock _lock = new();
+    private readonly Queue<(IChannelHandler Handler, IncomingChannel Request)> _waiting = new();
+    private TaskCompletionSource? _idle;
+    private int _running;
+
+    public void Add(IChannelHandler handler, IncomingChannel request)
+    {
+        lock (_lock)
+        {
+            if (_running >= MaxRunning)
+            {
+                if (_waiting.Count < MaxWaiting)
+                {
+                    _waiting.Enqueue((handler, request));
+                    return;
+                }
+            }
+            else
+            {
+                _running++;
+                ThreadPool.UnsafeQueueUserWorkItem(static s => _ = s.Self.RunAsync(s.Handler, s.Request), (Self: this, Handler: handler, Request: request), preferLocal: false);
+                return;
+            }
+        }
+        request.Reject(OpenFailureReason.ResourceShortage, "too many channels are being opened");
+    }
+
+    /// <summary>Completes when no handler runs any more. Only after the connection has ended, when nothing is added.</summary>
+    public Task WhenIdleAsync()
+    {
+        lock (_lock)
+        {
+            if (_running == 0)
+                return Task.CompletedTask;
+            _idle ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return _idle.Task;
+        }
+    }
+
+    private async Task RunAsync(IChannelHandler handler, IncomingChannel request)
+    {
+        while (true)
+        {
+            try
+            {
+                if (!ended.IsCancellationRequested)
+                    await handler.HandleAsync(request, ended).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                // the connection ended
+            }
+            catch (Exception e)
+            {
+                logger.LogError(e, "opening a {Type} channel failed", request.ChannelType);
+            }
+            request.Reject(OpenFailureReason.ConnectFailed, "open failed");
+            lock (_lock)
+            {
+                if (!_waiting.TryDequeue(out var next))
+                {
+                    _running--;
+                    if (_running == 0)
+                        _idle?.TrySetResult();
+                    return;
+                }
+                (handler, request) = next;
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+namespace Adit.Ssh.Connection;
+
+/// <summary>How much the peer may send us on a channel: debited when data arrives, credited when it was delivered or discarded. It doubles when a whole window
+/// was consumed while the sink kept up and the budget agrees. Not thread-safe: the channel locks around it.</summary>
+internal struct ReceiveWindow
+{
+    private readonly WindowBudget _budget;
+    private readonly int _ceiling;
+    private int _size;
+    private long _remaining;
+    private long _consumed;
+    private long _consumedAtThisSize;
+    private bool _backlogged;
+
+    public ReceiveWindow(WindowBudget budget, int initial, int ceiling)
+    {
+        _budget = budget;
+        _ceiling = ceiling;
+        _size = budget.ReserveInitial(initial);
+        _remaining = _size;
+    }
+
+    /// <summary>What the peer has been granted at most.</summary>
+    public readonly int Size => _size;
+
+    /// <summary>What the peer may still send.</summary>
+    public readonly long Remaining => _remaining;
+
+    /// <summary>Data arrived. More than was granted breaks the protocol.</summary>
+    public void Debit(int bytes)
+    {
+        if (bytes > _remaining)
+            throw SshException.Protocol($"peer ignored channel window: {bytes} bytes sent into {_remaining}");
+        _remaining -= bytes;
+    }
+
+    /// <summary>The sink could not take everything at once: no reason to grow for a while.</summary>
+    public void OnBacklog() => _backlogged = true;
+
+    /// <summary>Data was delivered or discarded; returns what to grant the peer now (0: not yet worth a message).</summary>
+    public uint Credit(int bytes)
+    {
+        _consumed += bytes;
+        _consumedAtThisSize += bytes;
+        if (_consumed < _size / 4)
+            return 0;
+        long grant = _consumed;
+        _consumed = 0;
+        if (_consumedAtThisSize >= _size)
+            grant += Grow();
+        _remaining += grant;
+        return (uint)grant;
+    }
+
+    /// <summary>Gives the window back to the budget.</summary>
+    public void Release()
+    {
+        _budget.Release(_size);
+        _size = 0;
+    }
+
+    private int Grow()
+    {
+        bool keptUp = !_backlogged;
+        _consumedAtThisSize = 0;
+        _backlogged = false;
+        int more = Math.Min(_size, _ceiling - _size);
+        if (!keptUp || more <= 0 || !_budget.TryReserve(more))
+            return 0;
+        _size += more;
+        return more;
+    }
+}

@@ -1,0 +1,241 @@
+using Adit.Ssh.Transport;
+using Adit.Ssh.Wire;
+using Adit.Ssh.Wire.Messages;
+
+namespace Adit.Ssh.Connection;
+
+/// <summary>One channel (RFC 4254, section 5). Each direction ends by itself: EOF says that no more data follows, CLOSE that the sender is done with the
+/// channel, and the id is free again once CLOSE went both ways. Sending belongs to one pump; incoming messages come on the receive loop.</summary>
+internal sealed class SshChannel
+{
+    private readonly SshConnection _connection;
+    private readonly SshTransport _transport;
+    private readonly Lock _lock = new();
+    private readonly SendLane _lane;
+    private readonly AsyncSignal _maySend = new();
+    private SendWindow _sendWindow;
+    private ReceiveWindow _receiveWindow;
+    private bool _eofSent;
+    private bool _closeSent;
+    private bool _eofReceived;
+    private bool _closeReceived;
+    private bool _dead;
+
+    internal SshChannel(SshConnection connection, uint localId, IChannelSink sink, ReceiveWindow window)
+    {
+        _connection = connection;
+        _transport = connection.Transport;
+        LocalId = localId;
+        Sink = sink;
+        _receiveWindow = window;
+        _lane = new SendLane(_maySend.Set);
+    }
+
+    /// <summary>Our number for it.</summary>
+    public uint LocalId { get; }
+
+    /// <summary>The peer's number for it.</summary>
+    public uint RemoteId { get; private set; }
+
+    public SshConnection Connection => _connection;
+
+    /// <summary>Where incoming bytes go.</summary>
+    public IChannelSink Sink { get; }
+
+    /// <summary>The largest piece of data to put into one packet.</summary>
+    public int MaxData { get; private set; }
+
+    /// <summary>The first window, for the open message.</summary>
+    internal uint InitialWindow => (uint)_receiveWindow.Size;
+
+    /// <summary>Waits for the peer's answer to our open; null before and after.</summary>
+    internal TaskCompletionSource<SshChannel>? PendingOpen { get; set; }
+
+    /// <summary>Set while the channel waits in the connection's list of those that got data in this batch.</summary>
+    internal bool IsTouched { get; set; }
+
+    /// <summary>The peer knows the channel by now: both numbers are known and data may flow.</summary>
+    internal void Open(uint remoteId, uint window, uint maximumPacket)
+    {
+        RemoteId = remoteId;
+        _sendWindow = new SendWindow(window, maximumPacket);
+        MaxData = Math.Min(_sendWindow.MaximumPacket, PacketPool.LargePayload - PacketBuffer.DataHeaderLength);
+    }
+
+    /// <summary>Bytes that may be sent now; 0: wait for <see cref="WaitToSendAsync"/>; -1: never again.</summary>
+    public int SendAllowance
+    {
+        get
+        {
+            lock (_lock)
+            {
+                if (_eofSent || _closeSent || _dead)
+                    return -1;
+                long window = _sendWindow.Available;
+                return window == 0 ? 0 : (int)Math.Min(window, _transport.RoomFor(_lane));
+            }
+        }
+    }
+
+    /// <summary>Completes when <see cref="SendAllowance"/> may have changed. One waiter.</summary>
+    public ValueTask WaitToSendAsync() => _maySend.WaitAsync();
+
+    /// <summary>A buffer whose <see cref="PacketBuffer.DataArea"/> holds <paramref name="length"/> bytes.</summary>
+    public PacketBuffer Rent(int length) => _transport.Rent(PacketBuffer.DataHeaderLength + length);
+
+    /// <summary>Sends <paramref name="length"/> bytes that lie in the packet's data area: at most <see cref="MaxData"/>, and within what <see cref="SendAllowance"/> said.
+    /// Takes the packet over. False when the channel is closed.</summary>
+    public bool SendData(PacketBuffer packet, int length, bool flush)
+    {
+        lock (_lock)
+        {
+            if (!_eofSent && !_closeSent && !_dead)
+            {
+                _sendWindow.Take(length);
+                packet.SetChannelData(RemoteId, length);
+                // Inside the lock: EOF and CLOSE must not overtake it.
+                _transport.Send(_lane, packet, flush: false);
+                packet = null!;
+            }
+        }
+        if (packet is not null)
+        {
+            packet.Return();
+            return false;
+        }
+        if (flush)
+            _transport.Flush();
+        return true;
+    }
+
+    /// <summary>No more data follows from here; data still comes the other way.</summary>
+    public void SendEof()
+    {
+        lock (_lock)
+        {
+            if (_eofSent || _closeSent || _dead)
+                return;
+            _eofSent = true;
+            Signal(MessageId.ChannelEof);
+        }
+        _transport.Flush();
+        _maySend.Set();
+    }
+
+    /// <summary>Done with the channel, in both directions.</summary>
+    public void Close()
+    {
+        lock (_lock)
+        {
+            if (_closeSent || _dead)
+                return;
+            _closeSent = true;
+            Signal(MessageId.ChannelClose);
+        }
+        _transport.Flush();
+        _maySend.Set();
+    }
+
+    /// <summary>Sends SSH_MSG_CHANNEL_REQUEST, in order with the data.</summary>
+    public void SendRequest(string type, bool wantReply, ReadOnlySpan<byte> data)
+    {
+        var writer = new SshWriter(64 + data.Length);
+        new ChannelRequestMessage { Recipient = RemoteId, RequestType = type, WantReply = wantReply, Data = data }.Write(ref writer);
+        lock (_lock)
+        {
+            if (_closeSent || _dead)
+                return;
+            SendInLane(writer.Written);
+        }
+        _transport.Flush();
+    }
+
+    /// <summary>The sink delivered or discarded bytes; the peer gets them granted again when it is worth a message. From any thread.</summary>
+    public void Credit(int bytes)
+    {
+        if (bytes == 0)
+            return;
+        uint grant;
+        lock (_lock)
+        {
+            if (_dead || _closeReceived || _eofReceived)
+                return;
+            grant = _receiveWindow.Credit(bytes);
+        }
+        if (grant > 0)
+            _transport.Send(new ChannelWindowAdjustMessage(RemoteId, grant));
+    }
+
+    /// <summary>The sink could not deliver everything at once.</summary>
+    public void OnBacklog()
+    {
+        lock (_lock)
+            _receiveWindow.OnBacklog();
+    }
+
+    internal void OnWindowAdjust(uint bytes)
+    {
+        lock (_lock)
+            _sendWindow.Add(bytes);
+        _maySend.Set();
+    }
+
+    /// <summary>Data came in. False: after the peer's own EOF or CLOSE, so nobody wants it.</summary>
+    internal bool OnData(int length)
+    {
+        lock (_lock)
+        {
+            _receiveWindow.Debit(length);
+            return !_eofReceived && !_closeReceived;
+        }
+    }
+
+    /// <summary>True the first time.</summary>
+    internal bool OnEof()
+    {
+        lock (_lock)
+        {
+            bool first = !_eofReceived && !_closeReceived;
+            _eofReceived = true;
+            return first;
+        }
+    }
+
+    /// <summary>The peer is done with the channel; so are we.</summary>
+    internal void OnClose()
+    {
+        lock (_lock)
+            _closeReceived = true;
+        _maySend.Set();
+        Close();
+    }
+
+    /// <summary>The channel left the table, or the connection died: nothing is sent any more.</summary>
+    internal void Kill()
+    {
+        lock (_lock)
+        {
+            if (_dead)
+                return;
+            _dead = true;
+            _receiveWindow.Release();
+        }
+        _maySend.Set();
+    }
+
+    private void Signal(MessageId id)
+    {
+        Span<byte> payload = stackalloc byte[5];
+        var writer = new SshWriter(payload);
+        new ChannelSignalMessage(id, RemoteId).Write(ref writer);
+        SendInLane(writer.Written);
+    }
+
+    private void SendInLane(ReadOnlySpan<byte> payload)
+    {
+        var packet = _transport.Rent(payload.Length);
+        packet.PayloadLength = payload.Length;
+        payload.CopyTo(packet.Payload);
+        _transport.Send(_lane, packet, flush: false);
+    }
+}

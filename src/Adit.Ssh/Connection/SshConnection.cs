@@ -1,0 +1,334 @@
+using Adit.Ssh.Transport;
+using Adit.Ssh.Wire;
+using Adit.Ssh.Wire.Messages;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Adit.Ssh.Connection;
+
+/// <summary>How a connection treats its channels.</summary>
+internal sealed class ConnectionOptions
+{
+    /// <summary>Channels open at once.</summary>
+    public int MaxChannels { get; init; } = 65536;
+
+    /// <summary>Zero turns keepalives off.</summary>
+    public TimeSpan KeepAliveInterval { get; init; }
+
+    public int KeepAliveCountMax { get; init; } = 3;
+
+    public WindowBudget WindowBudget { get; init; } = WindowBudget.Shared;
+
+    public ILogger Logger { get; init; } = NullLogger.Instance;
+
+    public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
+}
+
+/// <summary>The connection protocol (RFC 4254) over one transport: channels and global requests, the same for both roles.</summary>
+internal sealed class SshConnection : IConnectionHandler
+{
+    /// <summary>What a channel starts with when memory is not short; as OpenSSH.</summary>
+    private const int InitialWindow = 2 * 1024 * 1024;
+
+    /// <summary>OpenSSH's input buffer ends at 16 MiB, and a window's worth of data must fit.</summary>
+    private const int WindowCeiling = 15 * 1024 * 1024;
+
+    private const int OwnWindowCeiling = 64 * 1024 * 1024;
+
+    private readonly ConnectionOptions _options;
+    private readonly ILogger _logger;
+    private readonly ChannelTable _channels;
+    private readonly List<SshChannel> _touched = [];
+    private readonly Dictionary<string, IChannelHandler> _handlers = new(StringComparer.Ordinal);
+    private readonly OpenQueue _opens;
+    private readonly KeepAlive? _keepAlive;
+
+    public SshConnection(SshTransport transport, ConnectionOptions options)
+    {
+        Transport = transport;
+        _options = options;
+        _logger = options.Logger;
+        _channels = new ChannelTable(options.MaxChannels);
+        _opens = new OpenQueue(_logger, transport.Ended);
+        Requests = new GlobalRequests(transport, _logger);
+        if (options.KeepAliveInterval > TimeSpan.Zero)
+            _keepAlive = new KeepAlive(transport, Requests, options.KeepAliveInterval, options.KeepAliveCountMax, options.TimeProvider, _logger);
+        transport.Attach(this);
+    }
+
+    public SshTransport Transport { get; }
+
+    public GlobalRequests Requests { get; }
+
+    /// <summary>What we tell the peer that one message may hold. Between our own ends fewer, larger packets cost less.</summary>
+    public int MaximumPacket => Transport.Quirks.IsAdit ? 128 * 1024 : 32 * 1024;
+
+    /// <summary>Channels open now.</summary>
+    public int ChannelCount => _channels.Count;
+
+    /// <summary>Sends incoming channels of this type to a handler. Set up before login.</summary>
+    public void Handle(string channelType, IChannelHandler handler) => _handlers.Add(channelType, handler);
+
+    /// <summary>Login is done: keepalives begin.</summary>
+    public void Start()
+    {
+        if (_keepAlive is not null)
+            Heartbeat.Of(_options.TimeProvider).Add(_keepAlive);
+    }
+
+    /// <summary>Opens a channel. Throws <see cref="SshException"/> (<see cref="SshError.ChannelOpenFailed"/> with the peer's reason) when it is refused,
+    /// or the connection's reason when that ends first.</summary>
+    public async Task<SshChannel> OpenAsync(string type, ReadOnlyMemory<byte> data, IChannelSink sink, CancellationToken cancellationToken)
+    {
+        var opened = new TaskCompletionSource<SshChannel>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var channel = AddChannel(sink, opened)
+            ?? throw Transport.Reason ?? new SshException(SshError.ResourceLimit, $"{_options.MaxChannels} channels are open already");
+        SendOpen(channel, type, data.Span);
+        using var registration = cancellationToken.UnsafeRegister(
+            static (state, token) => ((TaskCompletionSource<SshChannel>)state!).TrySetCanceled(token), opened);
+        return await opened.Task.ConfigureAwait(false);
+    }
+
+    /// <summary>Completes when no handler of ours runs any more. After the transport has ended.</summary>
+    public Task WhenIdleAsync() => _opens.WhenIdleAsync();
+
+    void IConnectionHandler.OnMessage(MessageId id, ReadOnlyMemory<byte> payload)
+    {
+        switch (id)
+        {
+            case MessageId.ChannelData:
+                OnData(payload);
+                break;
+            case MessageId.ChannelExtendedData:
+                OnExtendedData(payload);
+                break;
+            case MessageId.ChannelWindowAdjust:
+                OnWindowAdjust(payload);
+                break;
+            case MessageId.ChannelOpen:
+                OnOpen(payload);
+                break;
+            case MessageId.ChannelOpenConfirmation:
+                OnOpenConfirmation(payload);
+                break;
+            case MessageId.ChannelOpenFailure:
+                OnOpenFailure(payload);
+                break;
+            case MessageId.ChannelEof:
+                var eof = Opened(payload, id);
+                if (eof.OnEof())
+                    eof.Sink.OnEof();
+                break;
+            case MessageId.ChannelClose:
+                OnClose(Opened(payload, id));
+                break;
+            case MessageId.ChannelRequest:
+                OnChannelRequest(payload);
+                break;
+            case MessageId.ChannelSuccess or MessageId.ChannelFailure:
+                Opened(payload, id);
+                throw SshException.Protocol($"answer {(int)id} to a channel request that was not sent");
+            case MessageId.GlobalRequest:
+                Requests.OnRequest(payload);
+                break;
+            case MessageId.RequestSuccess or MessageId.RequestFailure:
+                Requests.OnReply(id == MessageId.RequestSuccess, payload);
+                break;
+            default:
+                throw SshException.Protocol($"unexpected message {(int)id}");
+        }
+    }
+
+    void IConnectionHandler.OnBatchEnd()
+    {
+        foreach (var channel in _touched)
+        {
+            channel.IsTouched = false;
+            channel.Sink.OnBatchEnd();
+        }
+        _touched.Clear();
+    }
+
+    void IConnectionHandler.OnClosed(SshException reason)
+    {
+        if (_keepAlive is not null)
+            Heartbeat.Of(_options.TimeProvider).Remove(_keepAlive);
+        Requests.Close(reason);
+        ((IConnectionHandler)this).OnBatchEnd();
+        foreach (var channel in _channels.Clear())
+        {
+            channel.Kill();
+            if (channel.PendingOpen is { } pending)
+                pending.TrySetException(reason);
+            else
+                channel.Sink.OnClosed(reason);
+        }
+    }
+
+    /// <summary>A new entry in the table, or null when there is no room or the connection is over.</summary>
+    internal SshChannel? AddChannel(IChannelSink sink, TaskCompletionSource<SshChannel>? pending = null)
+    {
+        int ceiling = Transport.Quirks.IsAdit ? OwnWindowCeiling : WindowCeiling;
+        var channel = Transport.Reason is not null ? null : _channels.Add(id =>
+            new SshChannel(this, id, sink, new ReceiveWindow(_options.WindowBudget, InitialWindow, ceiling)) { PendingOpen = pending });
+        // The connection may have ended, and emptied the table, while this was added.
+        if (channel is not null && Transport.Reason is not null)
+        {
+            Remove(channel);
+            return null;
+        }
+        return channel;
+    }
+
+    private void Remove(SshChannel channel)
+    {
+        channel.Kill();
+        _channels.Remove(channel);
+    }
+
+    private void SendOpen(SshChannel channel, string type, ReadOnlySpan<byte> data)
+    {
+        var writer = new SshWriter(128 + data.Length);
+        new ChannelOpenMessage
+        {
+            ChannelType = type,
+            SenderChannel = channel.LocalId,
+            InitialWindow = channel.InitialWindow,
+            MaximumPacket = (uint)MaximumPacket,
+            TypeData = data,
+        }.Write(ref writer);
+        Transport.Send(writer.Written);
+    }
+
+    /// <summary><code>byte 94 | uint32 recipient channel | string data</code></summary>
+    private void OnData(ReadOnlyMemory<byte> payload)
+    {
+        var reader = new SshReader(payload.Span[1..]);
+        var channel = Opened(reader.ReadUInt32(), MessageId.ChannelData);
+        int length = reader.ReadString().Length;
+        reader.EnsureEnd();
+        if (!channel.OnData(length) || length == 0)
+            return;
+        if (!channel.IsTouched)
+        {
+            channel.IsTouched = true;
+            _touched.Add(channel);
+        }
+        channel.Sink.OnData(payload[^length..]);
+    }
+
+    /// <summary><code>byte 95 | uint32 recipient channel | uint32 data type code | string data</code> Nobody here wants it yet, so it is dropped and credited.</summary>
+    private void OnExtendedData(ReadOnlyMemory<byte> payload)
+    {
+        var reader = new SshReader(payload.Span[1..]);
+        var channel = Opened(reader.ReadUInt32(), MessageId.ChannelExtendedData);
+        reader.ReadUInt32();
+        int length = reader.ReadString().Length;
+        reader.EnsureEnd();
+        if (!channel.OnData(length))
+            throw SshException.Protocol($"Received extended_data after EOF on channel {channel.LocalId}.");
+        channel.Credit(length);
+    }
+
+    private void OnWindowAdjust(ReadOnlyMemory<byte> payload)
+    {
+        var reader = new SshReader(payload.Span[1..]);
+        var message = ChannelWindowAdjustMessage.Read(ref reader);
+        reader.EnsureEnd();
+        Opened(message.Recipient, MessageId.ChannelWindowAdjust).OnWindowAdjust(message.BytesToAdd);
+    }
+
+    private void OnOpen(ReadOnlyMemory<byte> payload)
+    {
+        var reader = new SshReader(payload.Span[1..]);
+        var message = ChannelOpenMessage.Read(ref reader);
+        if (message.MaximumPacket == 0)
+            throw SshException.Protocol("channel open with a maximum packet size of 0");
+        var request = new IncomingChannel(this, message);
+        _logger.LogDebug("channel open request: ctype {Type} rchan {Channel} win {Window} max {Max}",
+            PeerText.Escape(message.ChannelType), message.SenderChannel, message.InitialWindow, message.MaximumPacket);
+        if (_handlers.TryGetValue(message.ChannelType, out var handler))
+            _opens.Add(handler, request);
+        else
+            request.Reject(OpenFailureReason.UnknownChannelType, "open failed");
+    }
+
+    private void OnOpenConfirmation(ReadOnlyMemory<byte> payload)
+    {
+        var reader = new SshReader(payload.Span[1..]);
+        var message = ChannelOpenConfirmationMessage.Read(ref reader);
+        var channel = Pending(message.Recipient, MessageId.ChannelOpenConfirmation, out var pending);
+        channel.Open(message.SenderChannel, message.InitialWindow, message.MaximumPacket);
+        channel.PendingOpen = null;
+        channel.Sink.OnOpened(channel);
+        if (!pending.TrySetResult(channel))
+            channel.Close(); // whoever asked for it has gone
+    }
+
+    private void OnOpenFailure(ReadOnlyMemory<byte> payload)
+    {
+        var reader = new SshReader(payload.Span[1..]);
+        var message = ChannelOpenFailureMessage.Read(ref reader);
+        var channel = Pending(message.Recipient, MessageId.ChannelOpenFailure, out var pending);
+        channel.PendingOpen = null;
+        Remove(channel);
+        string description = PeerText.Escape(message.Description, 1024);
+        pending.TrySetException(new SshException(SshError.ChannelOpenFailed,
+            $"channel {channel.LocalId}: open failed: {Describe(message.Reason)}{(description.Length > 0 ? ": " : "")}{description}")
+        {
+            OpenFailureReason = (OpenFailureReason)message.Reason,
+        });
+    }
+
+    private void OnClose(SshChannel channel)
+    {
+        channel.OnClose();
+        Remove(channel);
+        channel.Sink.OnClosed(null);
+    }
+
+    private void OnChannelRequest(ReadOnlyMemory<byte> payload)
+    {
+        var reader = new SshReader(payload.Span[1..]);
+        var message = ChannelRequestMessage.Read(ref reader);
+        var channel = Opened(message.Recipient, MessageId.ChannelRequest);
+        _logger.LogTrace("channel {Channel}: request {Type}", channel.LocalId, PeerText.Escape(message.RequestType));
+        if (!message.WantReply)
+            return;
+        var writer = new SshWriter(stackalloc byte[5]);
+        new ChannelSignalMessage(MessageId.ChannelFailure, channel.RemoteId).Write(ref writer);
+        Transport.Send(writer.Written);
+    }
+
+    private SshChannel Opened(ReadOnlyMemory<byte> payload, MessageId id)
+    {
+        var reader = new SshReader(payload.Span[1..]);
+        uint number = reader.ReadUInt32();
+        reader.EnsureEnd();
+        return Opened(number, id);
+    }
+
+    private SshChannel Opened(uint number, MessageId id)
+    {
+        var channel = _channels.Find(number);
+        if (channel is null || channel.PendingOpen is not null)
+            throw SshException.Protocol($"{(int)id} packet referred to nonexistent channel {number}");
+        return channel;
+    }
+
+    private SshChannel Pending(uint number, MessageId id, out TaskCompletionSource<SshChannel> pending)
+    {
+        var channel = _channels.Find(number);
+        pending = channel?.PendingOpen ?? throw SshException.Protocol($"{(int)id} packet referred to channel {number}, which is not being opened");
+        return channel;
+    }
+
+    private static string Describe(uint reason) => (OpenFailureReason)reason switch
+    {
+        OpenFailureReason.AdministrativelyProhibited => "administratively prohibited",
+        OpenFailureReason.ConnectFailed => "connect failed",
+        OpenFailureReason.UnknownChannelType => "unknown channel type",
+        OpenFailureReason.ResourceShortage => "resource shortage",
+        _ => "unknown reason",
+    };
+}

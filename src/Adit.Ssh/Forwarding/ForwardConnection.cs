@@ -1,0 +1,83 @@
+using System.Net.Sockets;
+using Adit.Ssh.Connection;
+
+namespace Adit.Ssh.Forwarding;
+
+/// <summary>One forwarded connection: a socket on this side, a channel to the other. Each direction ends by itself: the socket's end becomes EOF, EOF becomes
+/// shutdown(SEND), and the channel is closed when both have ended. It knows no role.</summary>
+internal sealed class ForwardConnection : IChannelSink
+{
+    private readonly Socket _socket;
+    private readonly SocketSink _sink;
+    private SshChannel? _channel;
+
+    /// <summary>Takes the socket over.</summary>
+    public ForwardConnection(Socket socket)
+    {
+        _socket = socket;
+        socket.Blocking = false;
+        if (socket.AddressFamily is AddressFamily.InterNetwork or AddressFamily.InterNetworkV6)
+            socket.NoDelay = true;
+        _sink = new SocketSink(socket);
+    }
+
+    public void OnOpened(SshChannel channel)
+    {
+        _channel = channel;
+        _sink.Channel = channel;
+    }
+
+    public void OnData(ReadOnlyMemory<byte> data) => _sink.OnData(data);
+
+    public void OnBatchEnd() => _sink.Flush();
+
+    public void OnEof() => _sink.OnEnd();
+
+    public void OnClosed(SshException? reason)
+    {
+        if (reason is not null)
+        {
+            // The bytes still under way are lost, so the socket's peer must not take this for an orderly end.
+            _sink.Abort();
+            Reset();
+            return;
+        }
+        _sink.OnEnd();
+        // The pump may be waiting for a socket that will never speak again: with the last byte delivered there is nobody to pump to.
+        if (_sink.Done.IsCompleted)
+            _socket.Dispose();
+        else
+            _sink.Done.ContinueWith(static (_, socket) => ((Socket)socket!).Dispose(), _socket, TaskScheduler.Default);
+    }
+
+    /// <summary>Carries bytes both ways until both directions have ended; call once the channel is open.</summary>
+    public async Task RunAsync()
+    {
+        var channel = _channel ?? throw new InvalidOperationException("the channel is not open");
+        var end = await new SocketPump(_socket, channel).RunAsync().ConfigureAwait(false);
+        if (end == PumpEnd.Eof)
+            channel.SendEof();
+        if (end != PumpEnd.Failed)
+            await _sink.Done.ConfigureAwait(false);
+        channel.Close();
+        _sink.Abort();
+        _socket.Dispose();
+        await _sink.WhenDrainedAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>Closes the socket without a channel: it could not be opened.</summary>
+    public void Abandon() => _socket.Dispose();
+
+    private void Reset()
+    {
+        try
+        {
+            _socket.LingerState = new LingerOption(true, 0);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // already closed, or no TCP
+        }
+        _socket.Dispose();
+    }
+}

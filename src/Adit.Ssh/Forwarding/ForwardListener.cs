@@ -1,0 +1,199 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.Extensions.Logging;
+
+namespace Adit.Ssh.Forwarding;
+
+/// <summary>How a forward's listener binds.</summary>
+public sealed class ListenOptions
+{
+    /// <summary>Limits names and wildcards to one family; Unspecified for both.</summary>
+    public AddressFamily AddressFamily { get; init; } = AddressFamily.Unspecified;
+
+    /// <summary>Whether a forward without a bind address listens on all addresses instead of loopback (GatewayPorts, -g).</summary>
+    public bool GatewayPorts { get; init; }
+
+    /// <summary>StreamLocalBindUnlink: a socket file in the way is removed first.</summary>
+    public bool UnlinkFirst { get; init; }
+
+    /// <summary>StreamLocalBindMask: permission bits that a socket file does not get.</summary>
+    public UnixFileMode BindMask { get; init; } = (UnixFileMode)0b001_111_111;
+}
+
+/// <summary>Accepts connections for a forward on one or more sockets. It knows no role: -L on a client and -R on a server are the same listener.</summary>
+internal sealed class ForwardListener : IAsyncDisposable
+{
+    private const int AcceptBacklog = 128;
+    private static readonly TimeSpan ExhaustedPause = TimeSpan.FromSeconds(1);
+
+    private readonly List<Socket> _sockets = [];
+    private readonly ILogger _logger;
+    private readonly CancellationTokenSource _stop = new();
+    private Task _accepting = Task.CompletedTask;
+
+    private ForwardListener(ILogger logger) => _logger = logger;
+
+    /// <summary>What is really listened on.</summary>
+    public IReadOnlyList<ForwardAddress> Bound { get; private set; } = [];
+
+    /// <summary>Binds every address that <paramref name="listen"/> stands for. Throws <see cref="SshException"/> (<see cref="SshError.ForwardFailed"/>) when none could be bound.</summary>
+    public static async Task<ForwardListener> BindAsync(ForwardAddress listen, ListenOptions options, ILogger logger, CancellationToken cancellationToken)
+    {
+        var listener = new ForwardListener(logger);
+        try
+        {
+            if (listen.IsUnix)
+                listener.BindUnix(listen.Path!, options);
+            else
+                await listener.BindTcpAsync(listen, options, cancellationToken).ConfigureAwait(false);
+            return listener;
+        }
+        catch
+        {
+            await listener.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Begins to accept; each connection's socket goes to <paramref name="accepted"/>, which must not block.</summary>
+    public void Start(Action<Socket> accepted) => _accepting = Task.WhenAll(_sockets.Select(socket => AcceptAsync(socket, accepted)));
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_stop.IsCancellationRequested)
+            return;
+        await _stop.CancelAsync().ConfigureAwait(false);
+        foreach (var socket in _sockets)
+            socket.Dispose();
+        await _accepting.ConfigureAwait(false);
+        _stop.Dispose();
+    }
+
+    private async Task AcceptAsync(Socket listener, Action<Socket> accepted)
+    {
+        while (true)
+        {
+            try
+            {
+                accepted(await listener.AcceptAsync(_stop.Token).ConfigureAwait(false));
+            }
+            catch (Exception) when (_stop.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (SocketException e) when (e.SocketErrorCode is SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable)
+            {
+                _logger.LogError("accept: {Reason}", SocketErrors.Describe(e));
+                await Task.Delay(ExhaustedPause, CancellationToken.None).ConfigureAwait(false);
+            }
+            catch (SocketException e)
+            {
+                // The connection was reset before it was accepted: its peer knows.
+                _logger.LogDebug("accept: {Reason}", SocketErrors.Describe(e));
+            }
+        }
+    }
+
+    private async Task BindTcpAsync(ForwardAddress listen, ListenOptions options, CancellationToken cancellationToken)
+    {
+        var addresses = await AddressesAsync(listen.Host, options, cancellationToken).ConfigureAwait(false);
+        var bound = new List<ForwardAddress>();
+        int port = listen.Port;
+        (IPAddress Address, SocketException Error)? failure = null;
+        foreach (var address in addresses)
+        {
+            var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+            try
+            {
+                if (address.AddressFamily == AddressFamily.InterNetworkV6)
+                    socket.DualMode = false;
+                if (!OperatingSystem.IsWindows())
+                    socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+                socket.Bind(new IPEndPoint(address, port));
+                socket.Listen(AcceptBacklog);
+                _sockets.Add(socket);
+                port = ((IPEndPoint)socket.LocalEndPoint!).Port; // the families of one forward share the port that the first was given
+                bound.Add(ForwardAddress.Tcp(address.ToString(), port));
+                _logger.LogDebug("Local forwarding listening on {Address} port {Port}.", address, port);
+            }
+            catch (SocketException e)
+            {
+                socket.Dispose();
+                failure = (address, e);
+            }
+        }
+        if (bound.Count == 0)
+        {
+            var (address, error) = failure!.Value;
+            throw new SshException(SshError.ForwardFailed, $"bind [{address}]:{listen.Port}: {SocketErrors.Describe(error)}", error) { Hint = Hint(error, listen.Port) };
+        }
+        Bound = bound;
+    }
+
+    private static string? Hint(SocketException error, int port) => error.SocketErrorCode switch
+    {
+        SocketError.AddressAlreadyInUse => $"another program on this machine listens on port {port}: choose another port, or see who it is with: ss -ltnp 'sport = :{port}'",
+        SocketError.AccessDenied => $"ports below 1024 belong to root: choose a port above, {port + 8000} say",
+        SocketError.AddressNotAvailable => "no interface of this machine has that address: ip addr shows those it has",
+        _ => null,
+    };
+
+    private static async Task<IPAddress[]> AddressesAsync(string? host, ListenOptions options, CancellationToken cancellationToken)
+    {
+        bool wildcard = host is "" or "*" || (host is null && options.GatewayPorts);
+        bool loopback = host is "localhost" || (host is null && !options.GatewayPorts);
+        if (!wildcard && !loopback)
+        {
+            try
+            {
+                return IPAddress.TryParse(host!, out var literal) ? [literal]
+                    : await Dns.GetHostAddressesAsync(host!, options.AddressFamily, cancellationToken).ConfigureAwait(false);
+            }
+            catch (SocketException e)
+            {
+                throw new SshException(SshError.ForwardFailed, $"channel_setup_fwd_listener_tcpip: getaddrinfo({host}): {SocketErrors.Describe(e)}", e)
+                {
+                    Hint = "the bind address must be an address of this machine, a name for one, localhost, or * for all",
+                };
+            }
+        }
+        var addresses = new List<IPAddress>();
+        if (options.AddressFamily != AddressFamily.InterNetworkV6)
+            addresses.Add(wildcard ? IPAddress.Any : IPAddress.Loopback);
+        if (options.AddressFamily != AddressFamily.InterNetwork && Socket.OSSupportsIPv6)
+            addresses.Add(wildcard ? IPAddress.IPv6Any : IPAddress.IPv6Loopback);
+        return [.. addresses];
+    }
+
+    private void BindUnix(string path, ListenOptions options)
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            var endPoint = new UnixDomainSocketEndPoint(path);
+            if (options.UnlinkFirst)
+                File.Delete(path);
+            socket.Bind(endPoint);
+            if (!OperatingSystem.IsWindows())
+                File.SetUnixFileMode(path, (UnixFileMode)0b110_110_110 & ~options.BindMask);
+            socket.Listen(AcceptBacklog);
+        }
+        catch (ArgumentOutOfRangeException e)
+        {
+            socket.Dispose();
+            throw new SshException(SshError.ForwardFailed, $"unix_listener: path \"{path}\" too long for Unix domain socket", e);
+        }
+        catch (Exception e) when (e is SocketException or IOException or UnauthorizedAccessException)
+        {
+            socket.Dispose();
+            string reason = e is SocketException error ? SocketErrors.Describe(error) : e.Message;
+            throw new SshException(SshError.ForwardFailed, $"unix_listener: cannot bind to path {path}: {reason}", e)
+            {
+                Hint = e is SocketException { SocketErrorCode: SocketError.AddressAlreadyInUse }
+                    ? "the file exists: remove it if nobody uses it, or set StreamLocalBindUnlink yes" : null,
+            };
+        }
+        _sockets.Add(socket);
+        Bound = [ForwardAddress.Unix(path)];
+    }
+}

@@ -1,0 +1,67 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace Adit.Ssh.Forwarding;
+
+/// <summary>Connects to the destination of a forward.</summary>
+public interface IForwardDialer
+{
+    /// <summary>Connects to <paramref name="host"/>. <paramref name="mayConnect"/> is asked for each address before it is tried; an address it refuses is skipped.
+    /// Throws <see cref="SshException"/>: <see cref="SshError.NameResolution"/>, <see cref="SshError.ConnectFailed"/> or <see cref="SshError.PolicyDenied"/>,
+    /// with the C library's words as message.</summary>
+    ValueTask<Socket> ConnectAsync(string host, int port, Func<IPAddress, CancellationToken, ValueTask<bool>> mayConnect, CancellationToken cancellationToken);
+}
+
+/// <summary>Resolves with the system's resolver and tries each address in its order.</summary>
+internal sealed class TcpDialer(AddressFamily family) : IForwardDialer
+{
+    public async ValueTask<Socket> ConnectAsync(
+        string host, int port, Func<IPAddress, CancellationToken, ValueTask<bool>> mayConnect, CancellationToken cancellationToken)
+    {
+        var addresses = await ResolveAsync(host, cancellationToken).ConfigureAwait(false);
+        SshException failure = new(SshError.PolicyDenied, "open failed");
+        foreach (var address in addresses)
+        {
+            if (!await mayConnect(address, cancellationToken).ConfigureAwait(false))
+                continue;
+            var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+            try
+            {
+                await socket.ConnectAsync(new IPEndPoint(address, port), cancellationToken).ConfigureAwait(false);
+                return socket;
+            }
+            catch (SocketException e)
+            {
+                socket.Dispose();
+                failure = new SshException(SshError.ConnectFailed, SocketErrors.Describe(e), e);
+            }
+            catch
+            {
+                socket.Dispose();
+                throw;
+            }
+        }
+        throw failure;
+    }
+
+    private async ValueTask<IPAddress[]> ResolveAsync(string host, CancellationToken cancellationToken)
+    {
+        if (IPAddress.TryParse(host, out var literal))
+            return [literal];
+        try
+        {
+            // An empty name would mean this machine to .NET; to the C library it is no name at all.
+            if (host.Length == 0)
+                throw new SocketException((int)SocketError.HostNotFound);
+            return await Dns.GetHostAddressesAsync(host, family, cancellationToken).ConfigureAwait(false);
+        }
+        catch (SocketException e)
+        {
+            throw new SshException(SshError.NameResolution, SocketErrors.Describe(e), e);
+        }
+        catch (ArgumentException e)
+        {
+            throw new SshException(SshError.NameResolution, "Name or service not known", e);
+        }
+    }
+}

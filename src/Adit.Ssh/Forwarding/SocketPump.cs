@@ -1,0 +1,145 @@
+using System.Net.Sockets;
+using Adit.Ssh.Connection;
+using Adit.Ssh.Transport;
+
+namespace Adit.Ssh.Forwarding;
+
+/// <summary>How a pump ended. Peers that go away are everyday, so this is a result and no exception.</summary>
+internal enum PumpEnd
+{
+    /// <summary>The socket's peer sends no more.</summary>
+    Eof,
+    /// <summary>The socket failed: reset, or closed under us.</summary>
+    Failed,
+    /// <summary>The channel takes no more.</summary>
+    ChannelClosed,
+}
+
+/// <summary>Carries bytes from a socket to a channel. Received straight into packets, behind their headers, so nothing is copied; waiting for the socket holds
+/// no buffer. Reads grow while they come back full, and more than one packet is then filled by one system call.</summary>
+internal sealed class SocketPump(Socket socket, SshChannel channel)
+{
+    private const int SmallRead = 32 * 1024;
+    private const int MaxSegments = 8;
+
+    /// <summary>Reads in a row before other work of the pool gets its turn.</summary>
+    private const int MaxStreak = 16;
+
+    [ThreadStatic]
+    private static List<ArraySegment<byte>>? _segments;
+    [ThreadStatic]
+    private static PacketBuffer[]? _packets;
+
+    private int _readSize = SmallRead;
+
+    public async Task<PumpEnd> RunAsync()
+    {
+        int streak = 0;
+        try
+        {
+            while (true)
+            {
+                int allowance = channel.SendAllowance;
+                if (allowance < 0)
+                    return PumpEnd.ChannelClosed;
+                if (allowance == 0)
+                {
+                    await channel.WaitToSendAsync().ConfigureAwait(false);
+                    streak = 0;
+                    continue;
+                }
+                int wanted = Math.Min(allowance, _readSize);
+                int count = Receive(wanted);
+                if (count == 0)
+                    return PumpEnd.Eof;
+                if (count < wanted)
+                {
+                    // Drained: the next thing to do is to wait, without a buffer.
+                    await socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None).ConfigureAwait(false);
+                    streak = 0;
+                }
+                else if (++streak == MaxStreak)
+                {
+                    streak = 0;
+                    await Task.Yield();
+                }
+            }
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException or OperationCanceledException)
+        {
+            return PumpEnd.Failed;
+        }
+    }
+
+    /// <summary>Receives up to <paramref name="wanted"/> bytes and sends them. 0 at the end of the stream, -1 when nothing is there.</summary>
+    private int Receive(int wanted)
+    {
+        int count = wanted <= channel.MaxData ? ReceiveOne(wanted) : ReceiveMany(wanted);
+        if (count == wanted && wanted == _readSize)
+            _readSize = Math.Min(_readSize * 2, MaxSegments * SmallRead);
+        else if (count < _readSize / 4)
+            _readSize = Math.Max(_readSize / 2, SmallRead);
+        return count;
+    }
+
+    private int ReceiveOne(int wanted)
+    {
+        var packet = channel.Rent(wanted);
+        int count = 0;
+        try
+        {
+            count = socket.Receive(packet.DataArea(wanted).Span, SocketFlags.None, out var error);
+            count = Check(count, error);
+        }
+        finally
+        {
+            if (count <= 0)
+                packet.Return();
+        }
+        if (count > 0)
+            channel.SendData(packet, count, flush: true);
+        return count;
+    }
+
+    private int ReceiveMany(int wanted)
+    {
+        var segments = _segments ??= new List<ArraySegment<byte>>(MaxSegments);
+        var packets = _packets ??= new PacketBuffer[MaxSegments];
+        int used = 0;
+        for (int rest = wanted; rest > 0 && used < MaxSegments; used++)
+        {
+            int size = Math.Min(rest, channel.MaxData);
+            packets[used] = channel.Rent(size);
+            segments.Add(new ArraySegment<byte>(packets[used].Array, PacketBuffer.DataOffset, size));
+            rest -= size;
+        }
+        int count = 0;
+        int filled = 0;
+        try
+        {
+            count = socket.Receive(segments, SocketFlags.None, out var error);
+            count = Check(count, error);
+            for (int rest = count; rest > 0; filled++)
+            {
+                int size = Math.Min(rest, segments[filled].Count);
+                rest -= size;
+                channel.SendData(packets[filled], size, flush: rest == 0);
+            }
+        }
+        finally
+        {
+            for (int i = filled; i < used; i++)
+                packets[i].Return();
+            Array.Clear(packets, 0, used);
+            segments.Clear();
+        }
+        return count;
+    }
+
+    private static int Check(int count, SocketError error) => error switch
+    {
+        SocketError.Success => count,
+        SocketError.WouldBlock => ByteTransport.WouldBlock,
+        _ => throw new SocketException((int)error),
+    };
+}

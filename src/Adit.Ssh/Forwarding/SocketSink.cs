@@ -1,0 +1,206 @@
+using System.Net.Sockets;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Adit.Ssh.Connection;
+
+namespace Adit.Ssh.Forwarding;
+
+/// <summary>Carries bytes from a channel to a socket. What arrived in one batch leaves in one gathered send straight from the receive buffer; what the socket
+/// does not take is copied, drained in the background and credited as it drains. The receive loop never waits here.</summary>
+internal sealed class SocketSink(Socket socket)
+{
+    private const int MaxRanges = 8;
+
+    [ThreadStatic]
+    private static List<ArraySegment<byte>>? _segments;
+
+    private readonly Lock _lock = new();
+    private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Ranges _ranges;
+    private int _count;
+    private Backlog _backlog;
+    private Task _draining = Task.CompletedTask;
+    private bool _isDraining;
+    private volatile bool _failed;
+    private bool _eof;
+
+    [InlineArray(MaxRanges)]
+    private struct Ranges
+    {
+        private ArraySegment<byte> _first;
+    }
+
+    /// <summary>The channel, once it is open.</summary>
+    public SshChannel? Channel { get; set; }
+
+    /// <summary>Completes when everything up to the peer's EOF or CLOSE was delivered and passed on as shutdown, or delivery failed.</summary>
+    public Task Done => _done.Task;
+
+    public void OnData(ReadOnlyMemory<byte> data)
+    {
+        lock (_lock)
+        {
+            if (_isDraining)
+            {
+                _backlog.Append(data.Span);
+                return;
+            }
+        }
+        if (_failed)
+        {
+            Channel!.Credit(data.Length);
+            return;
+        }
+        if (_count == MaxRanges)
+            Flush();
+        if (_isDraining || !MemoryMarshal.TryGetArray(data, out var range))
+        {
+            Keep(data.Span);
+            return;
+        }
+        _ranges[_count++] = range;
+    }
+
+    /// <summary>Delivers what this batch brought.</summary>
+    public void Flush()
+    {
+        if (_count == 0)
+            return;
+        int sent = 0;
+        var error = SocketError.Success;
+        try
+        {
+            if (_count == 1)
+            {
+                sent = socket.Send(_ranges[0].AsSpan(), SocketFlags.None, out error);
+            }
+            else
+            {
+                var segments = _segments ??= new List<ArraySegment<byte>>(MaxRanges);
+                segments.Clear();
+                for (int i = 0; i < _count; i++)
+                    segments.Add(_ranges[i]);
+                sent = socket.Send(segments, SocketFlags.None, out error);
+                segments.Clear();
+            }
+        }
+        catch (ObjectDisposedException)
+        {
+            error = SocketError.Shutdown;
+        }
+        if (error != SocketError.Success && error != SocketError.WouldBlock)
+            Fail();
+        sent = Math.Max(sent, 0);
+        int delivered = sent;
+        for (int i = 0; i < _count; i++)
+        {
+            var range = _ranges[i];
+            _ranges[i] = default;
+            int skip = Math.Min(sent, range.Count);
+            sent -= skip;
+            if (skip == range.Count)
+                continue;
+            if (_failed)
+                delivered += range.Count - skip;
+            else
+                Keep(range.AsSpan(skip));
+        }
+        _count = 0;
+        Channel!.Credit(delivered);
+    }
+
+    /// <summary>Nothing follows: once all is delivered the socket's peer is told so.</summary>
+    public void OnEnd()
+    {
+        Flush();
+        lock (_lock)
+        {
+            _eof = true;
+            if (_isDraining)
+                return;
+        }
+        Finish();
+    }
+
+    /// <summary>What waits is dropped, and so is what comes.</summary>
+    public void Abort() => Fail();
+
+    /// <summary>Completes when no background delivery runs. After <see cref="Done"/>, or after the socket was disposed.</summary>
+    public Task WhenDrainedAsync()
+    {
+        lock (_lock)
+            return _draining;
+    }
+
+    private void Keep(ReadOnlySpan<byte> data)
+    {
+        Channel!.OnBacklog();
+        lock (_lock)
+        {
+            _backlog.Append(data);
+            if (_isDraining)
+                return;
+            _isDraining = true;
+            _draining = Task.Run(DrainAsync);
+        }
+    }
+
+    private async Task DrainAsync()
+    {
+        while (true)
+        {
+            Memory<byte> next;
+            lock (_lock)
+            {
+                if (_backlog.IsEmpty || _failed)
+                {
+                    int dropped = _backlog.Clear();
+                    _isDraining = false;
+                    Channel!.Credit(dropped);
+                    if (!_eof && !_failed)
+                        return;
+                    break;
+                }
+                next = _backlog.First;
+            }
+            int sent = 0;
+            try
+            {
+                sent = await socket.SendAsync(next, SocketFlags.None).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException or OperationCanceledException)
+            {
+                Fail();
+            }
+            lock (_lock)
+            {
+                if (sent > 0)
+                    _backlog.Consume(sent);
+            }
+            Channel!.Credit(sent);
+        }
+        Finish();
+    }
+
+    private void Finish()
+    {
+        if (!_failed)
+        {
+            try
+            {
+                socket.Shutdown(SocketShutdown.Send);
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            {
+                Fail();
+            }
+        }
+        _done.TrySetResult();
+    }
+
+    private void Fail()
+    {
+        _failed = true;
+        _done.TrySetResult();
+    }
+}

@@ -1,0 +1,10 @@
+using Microsoft.Extensions.Logging;
+
+namespace Adit.Ssh;
+
+/// <summary>Events a program may want to tell from other log lines of the same level.</summary>
+public static class LogEvents
+{
+    /// <summary>Login succeeded. OpenSSH shows this line from -v on.</summary>
+    public static EventId Authenticated { get; } = new(1, nameof(Authenticated));
+}

@@ -1,0 +1,139 @@
+using Adit.Ssh.Authentication;
+using Adit.Ssh.Connection;
+using Adit.Ssh.Cryptography;
+using Adit.Ssh.Forwarding;
+using Adit.Ssh.Transport;
+using Adit.Ssh.Wire;
+using Microsoft.Extensions.Logging;
+
+namespace Adit.Ssh;
+
+/// <summary>One connection of a server, from its first byte to its last.</summary>
+internal sealed class ServerConnection
+{
+    private readonly SshServerOptions _options;
+    private readonly AlgorithmPreferences _algorithms;
+    private readonly ILogger _logger;
+    private readonly TaskTracker _forwarded = new();
+
+    public ServerConnection(SshServerOptions options, ByteTransport bytes, long id, ILogger logger)
+    {
+        _options = options;
+        _logger = logger;
+        _algorithms = options.Algorithms ?? Algorithms.DefaultPreferences;
+        Id = id;
+        Transport = new SshTransport(bytes, new TransportOptions
+        {
+            Role = SshRole.Server,
+            Algorithms = _algorithms,
+            HostKeys = [.. options.HostKeys],
+            VersionAddendum = options.VersionAddendum,
+            RekeyLimit = options.RekeyLimit,
+            Logger = logger,
+            TimeProvider = options.TimeProvider,
+        });
+    }
+
+    public long Id { get; }
+
+    public SshTransport Transport { get; }
+
+    /// <summary>Runs until the connection has ended. <paramref name="startedUp"/> is called once, when it is logged in or over.</summary>
+    public async Task RunAsync(Action startedUp)
+    {
+        _logger.LogDebug("Connection from {Remote} port {RemotePort} on {Local} port {LocalPort}", Transport.RemoteAddress, Transport.RemotePort,
+            Transport.LocalEndPoint?.Address, Transport.LocalEndPoint?.Port);
+        bool counted = true;
+        string? user = null;
+        SshConnection? connection = null;
+        try
+        {
+            using (var grace = _options.LoginGraceTime is { } limit ? new CancellationTokenSource(limit, _options.TimeProvider) : new CancellationTokenSource())
+            using (grace.Token.UnsafeRegister(static self => ((ServerConnection)self!).GiveUpLogin(), this))
+            {
+                await Transport.HandshakeAsync(CancellationToken.None).ConfigureAwait(false);
+                connection = new SshConnection(Transport, new ConnectionOptions
+                {
+                    KeepAliveInterval = _options.KeepAliveInterval,
+                    KeepAliveCountMax = _options.KeepAliveCountMax,
+                    Logger = _logger,
+                    TimeProvider = _options.TimeProvider,
+                });
+                var principal = await LogInAsync(connection).ConfigureAwait(false);
+                user = PeerText.Escape(principal.UserName, 256);
+            }
+            startedUp();
+            counted = false;
+            connection.Start();
+            LogEnd(await Transport.Completion.ConfigureAwait(false), user);
+        }
+        catch (SshException e)
+        {
+            Transport.End(e);
+            LogEnd(await Transport.Completion.ConfigureAwait(false), user);
+        }
+        catch (Exception e)
+        {
+            _logger.LogError(e, "connection {Id} ended by an internal error", Id);
+        }
+        finally
+        {
+            if (counted)
+                startedUp();
+            await Transport.DisposeAsync().ConfigureAwait(false);
+            await _forwarded.WhenIdleAsync().ConfigureAwait(false);
+            if (connection is not null)
+                await connection.WhenIdleAsync().ConfigureAwait(false);
+        }
+    }
+
+    private async Task<SshPrincipal> LogInAsync(SshConnection connection)
+    {
+        if (_options.Authenticator is not { } authenticator)
+            throw new SshException(SshError.AuthenticationFailed, "no authenticator is set up") { DisconnectReason = DisconnectReason.NoMoreAuthMethodsAvailable };
+        var local = Transport.LocalEndPoint;
+        var peer = new AuthenticationPeer(Transport.RemoteAddress, Transport.RemotePort, local?.Address.ToString() ?? "UNKNOWN", local?.Port ?? 65535,
+            Transport.RemoteVersion, Id);
+        var dialer = new TcpDialer(_options.AddressFamily);
+        return await ServerAuthenticator.RunAsync(Transport, authenticator, new ServerAuthenticationOptions
+        {
+            Peer = peer,
+            PubkeyAcceptedAlgorithms = _algorithms.PublicKey,
+            MaxAuthTries = _options.MaxAuthTries,
+            Banner = _options.Banner,
+            Logger = _logger,
+            TimeProvider = _options.TimeProvider,
+            // The gate opens with the success message, so what takes channels must be in place before it leaves.
+            Accepted = principal => connection.Handle("direct-tcpip",
+                new DirectTcpHandler(_options.ForwardingPolicy, principal, dialer, _forwarded, _logger)),
+        }, Transport.Ended).ConfigureAwait(false);
+    }
+
+    private void GiveUpLogin()
+    {
+        _logger.LogInformation("Timeout before authentication for connection from {Remote} port {RemotePort} to {Local} port {LocalPort}",
+            Transport.RemoteAddress, Transport.RemotePort, Transport.LocalEndPoint?.Address, Transport.LocalEndPoint?.Port);
+        Transport.End(new SshException(SshError.Timeout, "login took too long"));
+    }
+
+    private void LogEnd(SshException reason, string? user)
+    {
+        string who = user is null ? $"{Transport.RemoteAddress} port {Transport.RemotePort} [preauth]" : $"user {user} {Transport.RemoteAddress} port {Transport.RemotePort}";
+        switch (reason.Error)
+        {
+            case SshError.Disconnected:
+                _logger.LogInformation("{Message}{Stage}", reason.Message, user is null ? " [preauth]" : "");
+                _logger.LogInformation("Disconnected from {Who}", who);
+                break;
+            case SshError.ConnectionLost:
+                _logger.LogInformation("Connection closed by {Who}", who);
+                break;
+            case SshError.Closed:
+                _logger.LogDebug("Connection of {Who} closed: {Reason}", who, reason.Message);
+                break;
+            default:
+                _logger.LogInformation("{Reason}: connection of {Who} ended", reason.Message, who);
+                break;
+        }
+    }
+}

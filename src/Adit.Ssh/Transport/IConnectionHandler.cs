@@ -1,0 +1,16 @@
+using Adit.Ssh.Wire;
+
+namespace Adit.Ssh.Transport;
+
+/// <summary>What takes the messages from 80 up. Every method is called on the receive loop and must not block.</summary>
+internal interface IConnectionHandler
+{
+    /// <summary>One message; the memory is valid until <see cref="OnBatchEnd"/> returns. Throws <see cref="SshException"/> when it breaks the protocol.</summary>
+    void OnMessage(MessageId id, ReadOnlyMemory<byte> payload);
+
+    /// <summary>Everything that was received at once has been handed over.</summary>
+    void OnBatchEnd();
+
+    /// <summary>The connection is over; called exactly once, after everything else.</summary>
+    void OnClosed(SshException reason);
+}

@@ -1,0 +1,171 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using Adit.Ssh.Cryptography;
+
+namespace Adit.Ssh.Transport;
+
+/// <summary>Finds, checks and opens packets in the connection's sliding receive buffer, in place. An idle connection holds no buffer.</summary>
+internal sealed class PacketReader(RekeyPolicy rekey) : IDisposable
+{
+    /// <summary>How much is received at once.</summary>
+    public const int ReceiveSize = 256 * 1024;
+
+    /// <summary>The largest packet_length accepted (RFC 4253 section 6.1 demands 35000; OpenSSH takes 256 KiB, and so do we once logged in).</summary>
+    public const int MaxPacketLength = 256 * 1024;
+
+    /// <summary>The same before login, when a peer has no claim on our memory.</summary>
+    public const int MaxPacketLengthBeforeLogin = 64 * 1024;
+
+    private const int ClearBlockSize = 8;
+    private const int MinPacketLength = 5;
+
+    private byte[] _buffer = [];
+    private int _start;
+    private int _end;
+    private int _packetLength = -1;
+    private PacketOpener? _opener;
+    private PacketDecompressor? _decompressor;
+    private string _compression = "none";
+    private volatile bool _authenticated;
+
+    /// <summary>The number the next packet is opened with.</summary>
+    public uint Sequence { get; private set; }
+
+    /// <summary>Lower before login.</summary>
+    public int PacketLengthLimit { get; set; } = MaxPacketLengthBeforeLogin;
+
+    /// <summary>True when the payload just read lies in memory that the next packet overwrites.</summary>
+    public bool PayloadIsTransient { get; private set; }
+
+    public bool IsEmpty => _start == _end;
+
+    /// <summary>Bytes that have arrived and were not consumed; for the version exchange.</summary>
+    public ReadOnlySpan<byte> Unread => _buffer.AsSpan(_start, _end - _start);
+
+    public void Consume(int count) => _start += count;
+
+    /// <summary>Room to receive into; call <see cref="Received"/> with what came. Slides what is left to the front, at most one unfinished packet.</summary>
+    public Span<byte> GetReceiveSpan()
+    {
+        int unread = _end - _start;
+        int wanted = Math.Max(ReceiveSize, Math.Max(_packetLength, 0) + 512);
+        if (_buffer.Length == 0)
+        {
+            _buffer = ArrayPool<byte>.Shared.Rent(wanted);
+            _start = 0;
+            _end = 0;
+        }
+        else if (_start > 0 || _buffer.Length < wanted)
+        {
+            byte[] target = _buffer.Length < wanted ? ArrayPool<byte>.Shared.Rent(wanted) : _buffer;
+            _buffer.AsSpan(_start, unread).CopyTo(target);
+            if (target != _buffer)
+                ArrayPool<byte>.Shared.Return(_buffer);
+            _buffer = target;
+            _start = 0;
+            _end = unread;
+        }
+        return _buffer.AsSpan(_end);
+    }
+
+    public void Received(int count) => _end += count;
+
+    /// <summary>Forgets what has arrived: the connection is over.</summary>
+    public void Discard() => _start = _end;
+
+    /// <summary>Gives the buffer back while there is nothing in it.</summary>
+    public void ReleaseIfEmpty()
+    {
+        if (_start != _end || _buffer.Length == 0)
+            return;
+        ArrayPool<byte>.Shared.Return(_buffer, clearArray: !_authenticated); // passwords pass through here before login
+        _buffer = [];
+        _start = 0;
+        _end = 0;
+    }
+
+    /// <summary>The next whole packet's payload, in clear and in place; false when more bytes are needed. Throws <see cref="SshException"/> when it is malformed or was tampered with.</summary>
+    public bool TryRead(out ReadOnlyMemory<byte> payload)
+    {
+        payload = default;
+        int header = _opener?.HeaderLength ?? 4;
+        int available = _end - _start;
+        if (available < header)
+            return false;
+        if (_packetLength < 0)
+            _packetLength = ReadPacketLength(header);
+        int tag = _opener?.TagLength ?? 0;
+        int total = 4 + _packetLength + tag;
+        if (available < total)
+            return false;
+
+        var frame = _buffer.AsSpan(_start, total);
+        if (_opener is not null && !_opener.Open(Sequence, frame))
+            throw new SshException(SshError.IntegrityError, "Corrupted MAC on input.") { DisconnectReason = DisconnectReason.MacError };
+        int padding = frame[4];
+        if (padding < 4 || padding > _packetLength - 2)
+            throw SshException.Protocol($"Corrupted padlen {padding} on input.");
+        int offset = _start + PacketBuffer.PayloadOffset;
+        int length = _packetLength - 1 - padding;
+        _start += total;
+        _packetLength = -1;
+        Sequence = unchecked(Sequence + 1);
+        rekey.Received(total - tag);
+
+        if (_authenticated && _compression != "none")
+        {
+            _decompressor ??= new PacketDecompressor();
+            payload = _decompressor.Decompress(_buffer.AsSpan(offset, length));
+            if (payload.IsEmpty)
+                throw SshException.Protocol("packet has no payload");
+        }
+        else
+        {
+            payload = _buffer.AsMemory(offset, length);
+        }
+        PayloadIsTransient = _authenticated && _compression != "none";
+        return true;
+    }
+
+    /// <summary>SSH_MSG_NEWKEYS arrived: everything behind it is opened with these keys.</summary>
+    public void Switch(PacketOpener opener, string compression, bool resetSequence)
+    {
+        _opener?.Dispose();
+        _opener = opener;
+        _decompressor?.Dispose();
+        _decompressor = null;
+        _compression = compression;
+        if (resetSequence)
+            Sequence = 0;
+        rekey.InboundKeyed(opener.BlockSize);
+    }
+
+    /// <summary>Login is done: delayed compression starts with the next packet, and full-size packets are welcome.</summary>
+    public void OnAuthenticated()
+    {
+        _authenticated = true;
+        PacketLengthLimit = MaxPacketLength;
+    }
+
+    public void Dispose()
+    {
+        _opener?.Dispose();
+        _decompressor?.Dispose();
+        if (_buffer.Length > 0)
+            ArrayPool<byte>.Shared.Return(_buffer);
+        _buffer = [];
+    }
+
+    private int ReadPacketLength(int header)
+    {
+        var span = _buffer.AsSpan(_start, header);
+        uint length = _opener?.OpenLength(Sequence, span) ?? BinaryPrimitives.ReadUInt32BigEndian(span);
+        if (length < MinPacketLength || length > (uint)PacketLengthLimit)
+            throw SshException.Protocol($"Bad packet length {length}.");
+        int block = _opener?.BlockSize ?? ClearBlockSize;
+        int padded = (int)length + (_opener is { LengthIsOutside: true } ? 0 : 4);
+        if (padded % block != 0)
+            throw SshException.Protocol($"padding error: need {padded} block {block} mod {padded % block}");
+        return (int)length;
+    }
+}

@@ -1,0 +1,223 @@
+using System.Net.Sockets;
+using Adit.Ssh.Cryptography;
+using Adit.Ssh.Keys;
+using Adit.Ssh.Wire;
+using Adit.Ssh.Wire.Messages;
+using Microsoft.Extensions.Logging;
+
+namespace Adit.Ssh.Transport;
+
+/// <summary>What the key exchange, authentication and the send queue see of the transport, and how it ends.</summary>
+internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQueueOwner
+{
+    private static readonly TimeSpan GoodbyeTime = TimeSpan.FromSeconds(1);
+
+    private ReadOnlyMemory<byte> _rejection;
+
+    public ReadOnlyMemory<byte> SessionId => _kex.SessionId;
+
+    public PublicKey HostKey => _kex.HostKey ?? throw new InvalidOperationException("no key exchange has completed");
+
+    public string RemoteVersion => _version.RemoteVersion;
+
+    public PeerExtensions Extensions { get; private set; } = new();
+
+    public string RemoteAddress { get; }
+
+    public int RemotePort { get; }
+
+    /// <summary>Queues one message ahead of all channel data.</summary>
+    public void Send(ReadOnlySpan<byte> payload)
+    {
+        if (payload[0] == (byte)MessageId.UserAuthRequest)
+            _gate.AuthenticationRequestSent();
+        _queue.SendControl(Copy(payload));
+    }
+
+    /// <summary>Queues one message ahead of all channel data.</summary>
+    public void Send<T>(in T message)
+        where T : ISshMessage<T>
+    {
+        var writer = new SshWriter(64);
+        message.Write(ref writer);
+        Send(writer.Written);
+    }
+
+    public ValueTask<byte[]> ReceiveAsync(CancellationToken cancellationToken) => _mailbox.TakeAsync(cancellationToken);
+
+    public void CompleteAuthentication()
+    {
+        _gate.EnterConnection();
+        OnAuthenticated();
+        var packet = Copy([(byte)MessageId.UserAuthSuccess]);
+        packet.StartsCompression = true;
+        _queue.SendControl(packet);
+    }
+
+    void IKexSink.SendKexPacket(ReadOnlySpan<byte> payload)
+    {
+        var packet = Copy(payload);
+        // NEWKEYS waits for its keys, which come in the next call: sent alone it could leave before they are attached.
+        if (packet.MessageId == MessageId.NewKeys)
+            _newKeys = packet;
+        else
+            _queue.SendKex(packet, block: packet.MessageId == MessageId.KexInit);
+    }
+
+    void IKexSink.SwitchOutbound(PacketSealer sealer, string compression, bool resetSequence)
+    {
+        var packet = _newKeys ?? throw new InvalidOperationException("keys without NEWKEYS");
+        _newKeys = null;
+        _queue.SendNewKeys(packet, new OutboundKeys(sealer, compression, resetSequence));
+    }
+
+    void IKexSink.SwitchInbound(PacketOpener opener, string compression, bool resetSequence) => _reader.Switch(opener, compression, resetSequence);
+
+    async ValueTask IKexSink.VerifyHostKeyAsync(PublicKey key, CancellationToken cancellationToken)
+    {
+        if (_options.VerifyHostKey is not { } verify)
+        {
+            throw new SshException(SshError.HostKeyUnknown, "Host key verification failed.")
+            {
+                Hint = "no host key verifier was given, so no host key is trusted",
+                DisconnectReason = DisconnectReason.HostKeyNotVerifiable,
+            };
+        }
+        // The verifier may be asking a person: the connection's end does not wait for the answer.
+        await verify(key, cancellationToken).AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    void IKexSink.KexCompleted(bool first)
+    {
+        if (first)
+            _firstKex.TrySetResult();
+    }
+
+    void ISendQueueOwner.OnSealed()
+    {
+        if (_rekey.ShouldRekey())
+            AskForRekey();
+    }
+
+    void ISendQueueOwner.OnSendFault(Exception fault) => End(fault as SshException ?? Lost(fault));
+
+    /// <summary>Messages below 80 and ping, after the gate let them through.</summary>
+    private ValueTask OnTransportMessage(MessageId id, ReadOnlyMemory<byte> payload)
+    {
+        var reader = new SshReader(payload.Span[1..]);
+        switch (id)
+        {
+            case MessageId.Disconnect:
+                var goodbye = DisconnectMessage.Read(ref reader);
+                throw new SshException(SshError.Disconnected,
+                    $"Received disconnect from {RemoteAddress} port {RemotePort}:{(uint)goodbye.Reason}: {PeerText.Escape(goodbye.Description, 1024)}")
+                {
+                    DisconnectReason = goodbye.Reason,
+                };
+            case MessageId.Ignore or MessageId.Unimplemented:
+                return ValueTask.CompletedTask;
+            case MessageId.Debug:
+                _logger.LogDebug("Remote: {Text}", PeerText.Escape(DebugMessage.Read(ref reader).Text, 1024));
+                return ValueTask.CompletedTask;
+            case MessageId.ExtInfo:
+                Extensions = ExtInfo.Parse(payload.Span, Extensions);
+                return ValueTask.CompletedTask;
+            case MessageId.Ping:
+                Send(new PongMessage(PingMessage.Read(ref reader).Data));
+                return ValueTask.CompletedTask;
+            case MessageId.Pong:
+                return ValueTask.CompletedTask;
+            case MessageId.KexInit or MessageId.NewKeys or (>= MessageId.KexInitValue and < MessageId.UserAuthRequest):
+                return _kex.ReceiveAsync(id, payload, _ended.Token);
+            case MessageId.UserAuthSuccess:
+                OnAuthenticated();
+                _writer.OnAuthenticated();
+                break;
+        }
+        _mailbox.Post(payload.Span);
+        return ValueTask.CompletedTask;
+    }
+
+    private void OnAuthenticated()
+    {
+        _reader.OnAuthenticated();
+        _rekey.AuthenticationCompleted();
+    }
+
+    private PacketBuffer Copy(ReadOnlySpan<byte> payload)
+    {
+        var packet = _pool.Rent(payload.Length);
+        packet.PayloadLength = payload.Length;
+        payload.CopyTo(packet.Payload);
+        return packet;
+    }
+
+    /// <summary>The reason for a connection that ended without a word.</summary>
+    private SshException Lost(Exception? cause)
+    {
+        bool reset = cause is SocketException { SocketErrorCode: SocketError.ConnectionReset };
+        string what = reset ? "reset" : "closed";
+        bool early = !_version.IsComplete;
+        string message = early
+            ? reset ? "kex_exchange_identification: read: Connection reset by peer" : "kex_exchange_identification: Connection closed by remote host"
+            : $"Connection {what} by {RemoteAddress} port {RemotePort}";
+        return new SshException(SshError.ConnectionLost, message, cause)
+        {
+            Hint = early ? $"{RemoteAddress} port {RemotePort} took the connection and ended it before it said that it speaks SSH: " +
+                "it may be another service, or a server that refuses more logins for now" : null,
+        };
+    }
+
+    /// <summary>Runs once, after the reason was set: says goodbye, stops both loops, then tells everybody.</summary>
+    private async Task ShutDownAsync(SshException reason)
+    {
+        await Task.Yield(); // End may be called while locks are held
+        Task receiving, sending;
+        lock (_startLock)
+            (receiving, sending) = (_receiving, _sending);
+        Heartbeat.Of(_options.TimeProvider).Remove(this);
+        bool speaks = (reason.DisconnectReason != DisconnectReason.None && reason.Error != SshError.Disconnected) || !_rejection.IsEmpty;
+        if (speaks)
+            await SayGoodbyeAsync(reason).ConfigureAwait(false);
+        await _ended.CancelAsync().ConfigureAwait(false);
+        _queue.Close();
+        if (speaks && Role == SshRole.Server)
+        {
+            // Closing with unread bytes would reset the connection and take our last words with it.
+            _bytes.ShutdownSend();
+            await Task.WhenAny(receiving, Task.Delay(GoodbyeTime, CancellationToken.None)).ConfigureAwait(false);
+        }
+        _bytes.Abort();
+        await Task.WhenAll(receiving, sending).ConfigureAwait(false);
+        _queue.Dispose();
+        _reader.Dispose();
+        _kex.Dispose();
+        _mailbox.Close(reason);
+        _firstKex.TrySetException(reason);
+        _connection?.OnClosed(reason);
+        await _bytes.DisposeAsync().ConfigureAwait(false);
+        _ended.Dispose();
+        _completion.TrySetResult(reason);
+    }
+
+    private async Task SayGoodbyeAsync(SshException reason)
+    {
+        try
+        {
+            using var deadline = new CancellationTokenSource(GoodbyeTime);
+            if (!_rejection.IsEmpty)
+            {
+                await _bytes.SendAsync(_rejection).AsTask().WaitAsync(deadline.Token).ConfigureAwait(false);
+                return;
+            }
+            var writer = new SshWriter(256);
+            new DisconnectMessage(reason.DisconnectReason, reason.Message).Write(ref writer);
+            _queue.SendKex(Copy(writer.Written), block: false);
+            await _queue.WhenDryAsync().WaitAsync(deadline.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException or OperationCanceledException)
+        {
+            // the peer is not there to hear it
+        }
+    }
+}

@@ -1,0 +1,302 @@
+using System.Net;
+using System.Net.Sockets;
+using Adit.Ssh.Wire;
+using Adit.Ssh.Wire.Messages;
+using Microsoft.Extensions.Logging;
+
+namespace Adit.Ssh.Transport;
+
+/// <summary>One SSH connection below channels: version and key exchange, then two loops, one that receives and one that sends. Rekeys happen in here and
+/// nobody above notices. It ends once, for the first reason given; <see cref="Completion"/> then says which.</summary>
+internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
+{
+    private readonly ByteTransport _bytes;
+    private readonly TransportOptions _options;
+    private readonly ILogger _logger;
+    private readonly PacketPool _pool = PacketPool.Shared;
+    private readonly PacketReader _reader;
+    private readonly PacketWriter _writer;
+    private readonly SendQueue _queue;
+    private readonly PhaseGate _gate;
+    private readonly RekeyPolicy _rekey;
+    private readonly KexSession _kex;
+    private readonly VersionExchange _version;
+    private readonly byte[] _localVersion;
+    private readonly MessageMailbox _mailbox = new();
+    private readonly TaskCompletionSource _firstKex = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<SshException> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CancellationTokenSource _ended = new();
+    private readonly Lock _startLock = new();
+    private IConnectionHandler? _connection;
+    private PacketBuffer? _newKeys;
+    private SshException? _reason;
+    private Task _receiving = Task.CompletedTask;
+    private Task _sending = Task.CompletedTask;
+    private int _rekeyAsked;
+    private long _bytesBeforeLogin;
+
+    public SshTransport(ByteTransport bytes, TransportOptions options)
+    {
+        _bytes = bytes;
+        _options = options;
+        _logger = options.Logger;
+        var remote = options.RemoteEndPoint ?? bytes.RemoteEndPoint;
+        RemoteAddress = remote?.Address.ToString() ?? "UNKNOWN";
+        RemotePort = remote?.Port ?? 65535;
+        _rekey = new RekeyPolicy(options.RekeyLimit, options.TimeProvider);
+        _reader = new PacketReader(_rekey);
+        _writer = new PacketWriter(_pool, _rekey);
+        _queue = new SendQueue(bytes, _writer, this);
+        _gate = new PhaseGate(options.Role);
+        _version = new VersionExchange(options.Role, _logger);
+        _localVersion = VersionExchange.BuildLocal(options.VersionAddendum);
+        var kex = new KexOptions
+        {
+            Algorithms = options.Algorithms,
+            HostKeys = options.HostKeys,
+            KnownHostKeyTypes = options.KnownHostKeyTypes,
+            RemoteAddress = RemoteAddress,
+            RemotePort = RemotePort,
+            Logger = _logger,
+        };
+        if (options.Role == SshRole.Client)
+            _reader.PacketLengthLimit = PacketReader.MaxPacketLength;
+        _kex = new KexSession(options.Role, kex, _localVersion, _gate, this);
+    }
+
+    public SshRole Role => _options.Role;
+
+    /// <summary>Faults never; its result is why the connection ended.</summary>
+    public Task<SshException> Completion => _completion.Task;
+
+    /// <summary>Cancelled when the connection ends.</summary>
+    public CancellationToken Ended => _ended.Token;
+
+    /// <summary>Why the connection ended, or null while it lives.</summary>
+    public SshException? Reason => Volatile.Read(ref _reason);
+
+    public PeerQuirks Quirks => _version.Quirks;
+
+    public NegotiatedAlgorithms? Algorithms => _kex.Algorithms;
+
+    public IPEndPoint? LocalEndPoint => _bytes.LocalEndPoint;
+
+    public IPEndPoint? RemoteEndPoint => _options.RemoteEndPoint ?? _bytes.RemoteEndPoint;
+
+    /// <summary>Counts packets received: whoever watches a silent peer compares it.</summary>
+    public long PacketsReceived { get; private set; }
+
+    /// <summary>Sends the identification string and the first SSH_MSG_KEXINIT, starts both loops and completes when the first key exchange has.
+    /// Throws the reason when the connection ends before.</summary>
+    public async Task HandshakeAsync(CancellationToken cancellationToken)
+    {
+        byte[] line = new byte[_localVersion.Length + 2];
+        _localVersion.CopyTo(line, 0);
+        line[^2] = (byte)'\r';
+        line[^1] = (byte)'\n';
+        _logger.LogDebug("Local version string {Version}", System.Text.Encoding.ASCII.GetString(_localVersion));
+        try
+        {
+            for (ReadOnlyMemory<byte> rest = line; rest.Length > 0;)
+                rest = rest[await _bytes.SendAsync(rest).ConfigureAwait(false)..];
+        }
+        catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException)
+        {
+            End(Lost(e));
+        }
+        lock (_startLock)
+        {
+            if (Reason is null)
+            {
+                Heartbeat.Of(_options.TimeProvider).Add(this);
+                _sending = Task.Run(_queue.RunAsync, CancellationToken.None);
+                // The client does not wait for the server's version line: its KEXINIT does not depend on it, and a round trip is saved.
+                if (Role == SshRole.Client)
+                    _kex.Start();
+                _receiving = Task.Run(ReceiveLoopAsync, CancellationToken.None);
+            }
+        }
+        using var registration = cancellationToken.UnsafeRegister(
+            static state => ((SshTransport)state!).End(new SshException(SshError.Timeout, "the connection was given up before the key exchange was done")), this);
+        await _firstKex.Task.ConfigureAwait(false);
+    }
+
+    /// <summary>Connects what takes the messages from 80 up. Before login only.</summary>
+    public void Attach(IConnectionHandler connection) => _connection = connection;
+
+    /// <summary>A buffer for a payload of up to <paramref name="payload"/> bytes.</summary>
+    public PacketBuffer Rent(int payload) => _pool.Rent(payload);
+
+    /// <summary>Queues a control message: ahead of all channel data, in order among themselves.</summary>
+    public void SendControl(PacketBuffer packet) => _queue.SendControl(packet);
+
+    /// <summary>Queues a packet in a channel's lane.</summary>
+    public void Send(SendLane lane, PacketBuffer packet, bool flush = true) => _queue.Send(lane, packet, flush);
+
+    /// <summary>Sends what was queued without flush.</summary>
+    public void Flush() => _queue.Kick();
+
+    /// <summary>Bytes the lane may add now; 0 until its callback was called.</summary>
+    public int RoomFor(SendLane lane) => _queue.RoomFor(lane);
+
+    /// <summary>Ends the connection: the first reason wins. A reason with a code is sent as SSH_MSG_DISCONNECT.</summary>
+    public void End(SshException reason)
+    {
+        if (Interlocked.CompareExchange(ref _reason, reason, null) is not null)
+            return;
+        _ = ShutDownAsync(reason);
+    }
+
+    void IHeartbeatHandler.OnHeartbeat()
+    {
+        if (_rekey.ShouldRekey())
+            AskForRekey();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        End(new SshException(SshError.Closed, "the connection was closed") { DisconnectReason = DisconnectReason.ByApplication });
+        await _completion.Task.ConfigureAwait(false);
+    }
+
+    private async Task ReceiveLoopAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                int count = _bytes.TryReceive(_reader.GetReceiveSpan());
+                if (count == ByteTransport.WouldBlock)
+                {
+                    _reader.ReleaseIfEmpty();
+                    await _bytes.WaitReadableAsync().ConfigureAwait(false);
+                    continue;
+                }
+                if (count == 0)
+                {
+                    End(Lost(null));
+                    return;
+                }
+                _reader.Received(count);
+                if (Reason is not null)
+                {
+                    _reader.Discard(); // the peer's last words are read so that ours are not reset away
+                    continue;
+                }
+                if (_gate.Phase != SshPhase.Connection)
+                    CountBeforeLogin(count);
+                if (!_version.IsComplete)
+                    ReadVersion();
+                while (true)
+                {
+                    var pending = DispatchBuffered(out bool more);
+                    await pending.ConfigureAwait(false);
+                    if (!more)
+                        break;
+                }
+                _connection?.OnBatchEnd();
+                if (_rekey.ShouldRekey())
+                    AskForRekey();
+            }
+        }
+        catch (SshException e)
+        {
+            _logger.LogDebug("{Fault}", e.Message);
+            End(e);
+        }
+        catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException)
+        {
+            End(Lost(e));
+        }
+        catch (OperationCanceledException) when (Reason is not null)
+        {
+            // the key exchange was given up because the connection is over
+        }
+        catch (Exception e)
+        {
+            _logger.LogError(e, "internal error in the receive loop");
+            End(new SshException(SshError.Unknown, $"internal error: {e.Message}", e) { DisconnectReason = DisconnectReason.ByApplication });
+        }
+    }
+
+    /// <summary>Handles packets until the buffer holds no whole one (<paramref name="more"/> false) or one needs awaiting.</summary>
+    private ValueTask DispatchBuffered(out bool more)
+    {
+        more = false;
+        if (!_version.IsComplete)
+            return ValueTask.CompletedTask;
+        while (Reason is null)
+        {
+            uint sequence = _reader.Sequence;
+            if (!_reader.TryRead(out var payload))
+                break;
+            PacketsReceived++;
+            byte number = payload.Span[0];
+            switch (_gate.Check(number))
+            {
+                case GateVerdict.Accept:
+                    break;
+                case GateVerdict.Ignore:
+                    continue;
+                case GateVerdict.Unimplemented:
+                    Send(new UnimplementedMessage(sequence));
+                    continue;
+                default:
+                    throw _gate.Violation(number);
+            }
+            if (number >= 80 && number < (byte)MessageId.Ping)
+            {
+                _connection!.OnMessage((MessageId)number, payload);
+                if (_reader.PayloadIsTransient)
+                    _connection.OnBatchEnd();
+                continue;
+            }
+            var pending = OnTransportMessage((MessageId)number, payload);
+            if (!pending.IsCompletedSuccessfully)
+            {
+                _connection?.OnBatchEnd();
+                more = true;
+                return pending;
+            }
+        }
+        return ValueTask.CompletedTask;
+    }
+
+    private void ReadVersion()
+    {
+        try
+        {
+            _reader.Consume(_version.Read(_reader.Unread));
+        }
+        catch (SshException)
+        {
+            if (_version.Rejection.Length > 0)
+                _rejection = _version.Rejection;
+            throw;
+        }
+        if (!_version.IsComplete)
+            return;
+        _kex.RemoteVersion = _version.RemoteVersionBytes;
+        _kex.Start();
+    }
+
+    private void CountBeforeLogin(int count)
+    {
+        _bytesBeforeLogin += count;
+        if (_bytesBeforeLogin > _options.MaxBytesBeforeLogin)
+            throw new SshException(SshError.ResourceLimit, "too much data before login") { DisconnectReason = DisconnectReason.ProtocolError };
+    }
+
+    /// <summary>New keys are due. Whoever notices may hold the session's lock or be the sender, so the session is started from the pool.</summary>
+    private void AskForRekey()
+    {
+        if (_kex.InProgress || Interlocked.Exchange(ref _rekeyAsked, 1) != 0)
+            return;
+        ThreadPool.UnsafeQueueUserWorkItem(static transport =>
+        {
+            Volatile.Write(ref transport._rekeyAsked, 0);
+            if (transport.Reason is null && transport._rekey.ShouldRekey())
+                transport._kex.Start();
+        }, this, preferLocal: false);
+    }
+}

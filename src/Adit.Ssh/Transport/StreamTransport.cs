@@ -1,0 +1,64 @@
+using System.Buffers;
+
+namespace Adit.Ssh.Transport;
+
+/// <summary>Any duplex stream: a proxy command's pipes, a channel of another connection, stdin and stdout, a test's pair.</summary>
+internal sealed class StreamTransport(Stream stream) : ByteTransport
+{
+    private const int ReadAhead = 64 * 1024;
+
+    private byte[]? _buffer;
+    private int _start;
+    private int _end;
+    private bool _ended;
+    private int _aborted;
+
+    public override int TryReceive(Span<byte> buffer)
+    {
+        if (_start == _end)
+            return _ended ? 0 : WouldBlock;
+        int count = Math.Min(buffer.Length, _end - _start);
+        _buffer.AsSpan(_start, count).CopyTo(buffer);
+        _start += count;
+        if (_start == _end && _buffer is { } spent)
+        {
+            _buffer = null;
+            ArrayPool<byte>.Shared.Return(spent);
+        }
+        return count;
+    }
+
+    public override async ValueTask<int> WaitReadableAsync()
+    {
+        if (_start < _end || _ended)
+            return 0;
+        _buffer ??= ArrayPool<byte>.Shared.Rent(ReadAhead);
+        _start = 0;
+        _end = 0;
+        int count = await stream.ReadAsync(_buffer).ConfigureAwait(false);
+        _end = count;
+        _ended = count == 0;
+        return count;
+    }
+
+    public override int TrySend(List<ArraySegment<byte>> segments) => 0;
+
+    public override async ValueTask<int> SendAsync(ReadOnlyMemory<byte> data)
+    {
+        await stream.WriteAsync(data).ConfigureAwait(false);
+        await stream.FlushAsync().ConfigureAwait(false);
+        return data.Length;
+    }
+
+    public override void Abort()
+    {
+        if (Interlocked.Exchange(ref _aborted, 1) == 0)
+            stream.Dispose();
+    }
+
+    public override async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _aborted, 1) == 0)
+            await stream.DisposeAsync().ConfigureAwait(false);
+    }
+}

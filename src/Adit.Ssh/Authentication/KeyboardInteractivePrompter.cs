@@ -21,6 +21,9 @@ internal sealed class KeyboardInteractivePrompter(IMessageExchange exchange, Tim
     /// <summary>The client answered with the wrong number of answers: the attempt fails whatever the authenticator says (RFC 4256, section 3.4).</summary>
     public bool Refused { get; private set; }
 
+    /// <summary>The client gave the attempt up, answered badly or is gone.</summary>
+    public bool IsOver => Refused || NextRequest is not null || _fault is not null;
+
     /// <summary>When the last answer came; null if none did.</summary>
     public long? LastAnswer { get; private set; }
 

@@ -22,7 +22,7 @@ internal sealed class ServerAuthenticationOptions
     public string? Banner { get; init; }
 
     /// <summary>A failed attempt is answered no sooner than this (or a multiple of it where deciding took longer), so that the time says little about why.</summary>
-    public TimeSpan MinimumFailureTime { get; init; } = TimeSpan.FromMilliseconds(10);
+    public TimeSpan MinimumFailureTime { get; init; } = TimeSpan.FromMilliseconds(5);
 
     /// <summary>The same for attempts with a secret that was typed (password, keyboard-interactive).</summary>
     public TimeSpan MinimumPasswordFailureTime { get; init; } = TimeSpan.FromMilliseconds(250);

@@ -178,7 +178,7 @@ internal sealed class ServerAuthenticationSession
         using var aborted = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var prompter = new KeyboardInteractivePrompter(_exchange, _options.TimeProvider, aborted, CountRequest);
         var request = new KeyboardInteractiveAuthenticationRequest(_userName!, _options.Peer, prompter) { SubMethods = fields.SubMethods };
-        var decision = await _decisions.DecideAsync(Describe(request), aborted.Token, cancellationToken).ConfigureAwait(false);
+        var decision = await _decisions.DecideAsync(Describe(request), prompter, aborted.Token, cancellationToken).ConfigureAwait(false);
 
         _staleAnswers += await prompter.CloseAsync().ConfigureAwait(false) ? 1 : 0;
         _pending = prompter.NextRequest;

@@ -6,12 +6,14 @@ internal sealed class ServerDecisions(IUserAuthenticator authenticator, ServerAu
     private IReadOnlyList<string>? _methods;
 
     public ValueTask<AuthenticationDecision> DecideAsync(UserAuthenticationRequest request, CancellationToken cancellationToken) =>
-        DecideAsync(request, cancellationToken, cancellationToken);
+        DecideAsync(request, null, cancellationToken, cancellationToken);
 
     /// <param name="request">What was asked.</param>
+    /// <param name="prompter">What the authenticator may ask the client through.</param>
     /// <param name="attempt">Cancelled when this attempt is over.</param>
     /// <param name="connection">Cancelled when the whole login is over: only then is cancellation passed on.</param>
-    public async ValueTask<AuthenticationDecision> DecideAsync(UserAuthenticationRequest request, CancellationToken attempt, CancellationToken connection)
+    public async ValueTask<AuthenticationDecision> DecideAsync(
+        UserAuthenticationRequest request, KeyboardInteractivePrompter? prompter, CancellationToken attempt, CancellationToken connection)
     {
         AuthenticationDecision decision;
         try
@@ -21,8 +23,8 @@ internal sealed class ServerDecisions(IUserAuthenticator authenticator, ServerAu
         catch (Exception e)
         {
             connection.ThrowIfCancellationRequested();
-            // A prompt that the client did not answer properly is its fault and not worth an error here.
-            if (e is not (OperationCanceledException or SshException { Error: SshError.AuthenticationFailed }))
+            // A prompt that the client gave up or answered badly is no fault of the authenticator.
+            if (prompter is not { IsOver: true })
                 log.AuthenticatorFault("the authenticator failed; the request is refused", e);
             return new AuthenticationDecision.Denied(_methods ?? []);
         }

@@ -39,11 +39,7 @@ internal sealed unsafe class DhKeyAgreement : KeyAgreement
         CryptographicOperations.ZeroMemory(_exponent);
     }
 
-    private byte[] PublicValue()
-    {
-        var value = Power(_group.Generator);
-        return (value[0] & 0x80) != 0 ? [0, .. value] : [.. value.AsSpan().TrimStart((byte)0)];
-    }
+    private byte[] PublicValue() => KeyAgreementSecret.MpintContent(Power(_group.Generator));
 
     private byte[] SharedSecret(ReadOnlySpan<byte> peer)
     {

@@ -18,6 +18,13 @@ internal static class KeyAgreementSecret
         return result;
     }
 
+    /// <summary>An unsigned big-endian number as it stands in an mpint, without the length: no zero byte in front but the one that keeps it positive.</summary>
+    public static byte[] MpintContent(ReadOnlySpan<byte> unsignedBigEndian)
+    {
+        var value = unsignedBigEndian.TrimStart((byte)0);
+        return !value.IsEmpty && (value[0] & 0x80) != 0 ? [0, .. value] : value.ToArray();
+    }
+
     /// <summary>Bytes as string, length included.</summary>
     public static byte[] AsString(ReadOnlySpan<byte> bytes)
     {

@@ -86,7 +86,7 @@ internal sealed class KexTestEnd : IKexSink, IDisposable
     {
         Verifications++;
         Assert.Equal(SshRole.Client, Role);
-        Assert.DoesNotContain((byte)21, Sent); // INVARIANT 4
+        Assert.Null(_sealer); // INVARIANT 4: NEWKEYS has not left
         if (VerifyHostKey is not null)
             await VerifyHostKey(key, cancellationToken);
         VerifiedKey = key;
@@ -156,6 +156,8 @@ internal sealed class KexTestEnd : IKexSink, IDisposable
             if (length != frame.Length - 4 - _opener.TagLength || !_opener.Open(_receiveSequence, frame))
                 return null;
         }
+        else if (length != frame.Length - 4 || frame[4] + 1 >= length)
+            return null; // sealed with keys that this end does not have
         _receiveSequence++;
         return frame.AsSpan(5, (int)length - 1 - frame[4]).ToArray();
     }

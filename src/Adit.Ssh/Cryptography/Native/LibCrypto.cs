@@ -169,6 +169,23 @@ internal static unsafe partial class LibCrypto
     [LibraryImport(Library)]
     public static partial int EVP_MAC_final(nint context, byte* output, nuint* outputLength, nuint outputSize);
 
+    // SHA-3 and its extendable-output functions
+
+    [LibraryImport(Library)]
+    public static partial nint EVP_MD_fetch(nint libraryContext, byte* name, byte* properties);
+
+    [LibraryImport(Library)]
+    public static partial int EVP_DigestInit_ex(nint context, nint digest, nint engine);
+
+    [LibraryImport(Library)]
+    public static partial int EVP_DigestUpdate(nint context, byte* data, nuint length);
+
+    [LibraryImport(Library)]
+    public static partial int EVP_DigestFinal_ex(nint context, byte* output, uint* length);
+
+    [LibraryImport(Library)]
+    public static partial int EVP_DigestFinalXOF(nint context, byte* output, nuint length);
+
     // X25519, Ed25519
 
     [LibraryImport(Library)]

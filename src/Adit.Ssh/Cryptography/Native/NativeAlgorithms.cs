@@ -12,6 +12,19 @@ internal static unsafe class NativeAlgorithms
     private static readonly Lazy<nint> LazyPoly1305 = new(() => Mac("POLY1305"u8, "Poly1305"));
     private static readonly Lazy<nint> LazyHmac = new(() => Mac("HMAC"u8, "HMAC"));
 
+    private static readonly Lazy<nint> LazySha3256 = new(() => Digest("SHA3-256"u8, "SHA3-256"));
+    private static readonly Lazy<nint> LazySha3512 = new(() => Digest("SHA3-512"u8, "SHA3-512"));
+    private static readonly Lazy<nint> LazyShake128 = new(() => Digest("SHAKE-128"u8, "SHAKE128"));
+    private static readonly Lazy<nint> LazyShake256 = new(() => Digest("SHAKE-256"u8, "SHAKE256"));
+
+    public static nint Sha3256 => LazySha3256.Value;
+
+    public static nint Sha3512 => LazySha3512.Value;
+
+    public static nint Shake128 => LazyShake128.Value;
+
+    public static nint Shake256 => LazyShake256.Value;
+
     public static nint ChaCha20 => LazyChaCha20.Value;
 
     public static nint Poly1305 => LazyPoly1305.Value;
@@ -50,6 +63,15 @@ internal static unsafe class NativeAlgorithms
         {
             nint mac = LibCrypto.EVP_MAC_fetch(0, text, null);
             return mac != 0 ? mac : throw LibCrypto.NotProvided(shown);
+        }
+    }
+
+    private static nint Digest(ReadOnlySpan<byte> name, string shown)
+    {
+        fixed (byte* text = name)
+        {
+            nint digest = LibCrypto.EVP_MD_fetch(0, text, null);
+            return digest != 0 ? digest : throw LibCrypto.NotProvided(shown);
         }
     }
 }

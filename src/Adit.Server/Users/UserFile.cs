@@ -1,0 +1,169 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace Adit.Server.Users;
+
+/// <summary>What became of an attempt to read a user's file.</summary>
+/// <param name="Content">The bytes, or null when the file was not read.</param>
+/// <param name="Problem">Why not, in OpenSSH's words; null for a file that simply does not exist.</param>
+internal sealed record UserFileResult(byte[]? Content, string? Problem)
+{
+    public static UserFileResult Missing { get; } = new(null, null);
+
+    public static UserFileResult Refused(string problem) => new(null, problem);
+}
+
+/// <summary>Reads files that decide about a user's rights and that the user may have arranged to mislead us with: links to other people's files, pipes that never
+/// end, folders that somebody else can write to.</summary>
+internal static unsafe class UserFile
+{
+    private const ushort TypeMask = 0xF000;
+    private const ushort RegularFile = 0x8000;
+    private const ushort GroupOrOthersWrite = 0x12; // 022
+
+    /// <summary>Reads a file as <paramref name="account"/> would: root opens it with the account's file-system identity. What is checked afterwards is the file that was
+    /// opened, by its descriptor, so that exchanging it in between gains nothing.</summary>
+    /// <param name="path">Absolute.</param>
+    /// <param name="strict">StrictModes: the file and every folder up to the home folder (or the root) belong to root or the account, and nobody else may write to them.</param>
+    /// <param name="limit">A file with more bytes is refused.</param>
+    public static UserFileResult Read(string path, UserAccount account, bool strict, int limit)
+    {
+        if (path.Contains('\0'))
+        {
+            return UserFileResult.Missing;
+        }
+
+        using var handle = OpenAs(account, path, out var error);
+        if (handle.IsInvalid)
+        {
+            return error == LibC.NoEntry ? UserFileResult.Missing : UserFileResult.Refused(Marshal.GetPInvokeErrorMessage(error));
+        }
+
+        var descriptor = (int)handle.DangerousGetHandle();
+        LibC.StatxBuffer status;
+        if (LibC.Statx(descriptor, "", LibC.AtEmptyPath, LibC.StatxBasic, &status) != 0)
+        {
+            return UserFileResult.Refused(Marshal.GetLastPInvokeErrorMessage());
+        }
+
+        if ((status.Mode & TypeMask) != RegularFile)
+        {
+            return UserFileResult.Refused($"{path} is not a regular file");
+        }
+
+        if (strict && CheckModes(descriptor, path, status, account) is { } problem)
+        {
+            return UserFileResult.Refused($"Authentication refused: {problem}");
+        }
+
+        return ReadAll(handle, path, limit);
+    }
+
+    private static SafeFileHandle OpenAs(UserAccount account, string path, out int error)
+    {
+        // O_NONBLOCK: opening a pipe must not wait for its other end.
+        const int flags = LibC.OpenReadOnly | LibC.OpenNonBlocking | LibC.OpenNoControllingTerminal | LibC.OpenCloseOnExec;
+        var change = LibC.GetEffectiveUserId() == 0 && account.Uid != 0;
+        var ownGroup = 0;
+        if (change)
+        {
+            ownGroup = LibC.SetFileSystemGroup(account.Gid);
+            LibC.SetFileSystemUser(account.Uid);
+        }
+
+        try
+        {
+            // The calls change this thread only; no await may come in between.
+            if (change && LibC.SetFileSystemUser(uint.MaxValue) != (int)account.Uid)
+            {
+                error = LibC.PermissionDenied;
+                return new SafeFileHandle(-1, ownsHandle: false);
+            }
+
+            var descriptor = LibC.Open(path, flags);
+            error = descriptor < 0 ? Marshal.GetLastPInvokeError() : 0;
+            return new SafeFileHandle(descriptor, ownsHandle: true);
+        }
+        finally
+        {
+            if (change)
+            {
+                LibC.SetFileSystemUser(0);
+                LibC.SetFileSystemGroup((uint)ownGroup);
+            }
+        }
+    }
+
+    /// <summary>Null when all is well, else what is wrong.</summary>
+    private static string? CheckModes(int descriptor, string path, in LibC.StatxBuffer opened, UserAccount account)
+    {
+        // The name under which the kernel knows the open file: no link is left in it.
+        if (new FileInfo($"/proc/self/fd/{descriptor}").LinkTarget is not { } real || !real.StartsWith('/'))
+        {
+            return $"cannot find out where {path} is";
+        }
+
+        LibC.StatxBuffer status;
+        if (LibC.Statx(LibC.AtCurrentDirectory, real, LibC.AtNoFollow, LibC.StatxBasic, &status) != 0
+            || (status.Inode, status.DeviceMajor, status.DeviceMinor) != (opened.Inode, opened.DeviceMajor, opened.DeviceMinor))
+        {
+            return $"{path} was moved while it was read";
+        }
+
+        if (!IsSafe(opened, account))
+        {
+            return $"bad ownership or modes for file {real}";
+        }
+
+        var home = RealPath(account.HomeDirectory);
+        for (var folder = Path.GetDirectoryName(real); folder is not null; folder = Path.GetDirectoryName(folder))
+        {
+            if (LibC.Statx(LibC.AtCurrentDirectory, folder, LibC.AtNoFollow, LibC.StatxBasic, &status) != 0 || !IsSafe(status, account))
+            {
+                return $"bad ownership or modes for directory {folder}";
+            }
+
+            if (folder == home)
+            {
+                break;
+            }
+        }
+
+        return null;
+    }
+
+    private static bool IsSafe(in LibC.StatxBuffer status, UserAccount account) =>
+        (status.Uid == 0 || status.Uid == account.Uid) && (status.Mode & GroupOrOthersWrite) == 0;
+
+    /// <summary>The path without links, or null when it does not exist.</summary>
+    private static string? RealPath(string path)
+    {
+        const int pathOnly = 0x200000; // O_PATH
+        using var handle = new SafeFileHandle(LibC.Open(path, pathOnly | LibC.OpenCloseOnExec), ownsHandle: true);
+        return handle.IsInvalid ? null : new FileInfo($"/proc/self/fd/{handle.DangerousGetHandle()}").LinkTarget;
+    }
+
+    private static UserFileResult ReadAll(SafeFileHandle handle, string path, int limit)
+    {
+        try
+        {
+            var content = new MemoryStream();
+            var buffer = new byte[8 * 1024];
+            for (int read; (read = RandomAccess.Read(handle, buffer, content.Length)) > 0;)
+            {
+                if (content.Length + read > limit)
+                {
+                    return UserFileResult.Refused($"{path} is larger than {limit} bytes");
+                }
+
+                content.Write(buffer, 0, read);
+            }
+
+            return new UserFileResult(content.ToArray(), null);
+        }
+        catch (IOException error)
+        {
+            return UserFileResult.Refused(error.Message);
+        }
+    }
+}

@@ -141,7 +141,7 @@ public static class SshdKeywords
     public static SshdKeyword<int> MaxAuthTries { get; } = new("MaxAuthTries", 6, ValueReaders.Number(1)) { InMatch = true, GlobalOnlyYet = true, Show = value => [Number(value)] };
 
     /// <summary>Files as written, tokens unexpanded; "none" alone for no files.</summary>
-    public static SshdKeyword<IReadOnlyList<string>> AuthorizedKeysFile { get; } = new("AuthorizedKeysFile", [".ssh/authorized_keys", ".ssh/authorized_keys2"], Words)
+    public static SshdKeyword<IReadOnlyList<string>> AuthorizedKeysFile { get; } = new("AuthorizedKeysFile", [".ssh/authorized_keys", ".ssh/authorized_keys2"], TokenWords("huU"))
     {
         InMatch = true,
         Show = files => [string.Join(' ', files)],

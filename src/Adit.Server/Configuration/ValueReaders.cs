@@ -56,6 +56,23 @@ internal static class ValueReaders
         return [first, .. arguments.Rest()];
     }
 
+    /// <summary>One or more words with %-tokens in them; an unknown token is told now rather than at somebody's login.</summary>
+    public static Func<SshdArguments, IReadOnlyList<string>> TokenWords(string tokens) => arguments =>
+    {
+        var words = Words(arguments);
+        try
+        {
+            var expander = new TokenExpander(tokens.Select(token => KeyValuePair.Create(token, "")));
+            _ = words.Select(expander.Expand).ToArray();
+        }
+        catch (SshException error)
+        {
+            throw arguments.Error($"{arguments.Keyword}: {error.Message}", error.Hint);
+        }
+
+        return words;
+    };
+
     /// <summary>Whatever stands there: for keywords that change nothing.</summary>
     public static IReadOnlyList<string> Anything(SshdArguments arguments) => arguments.Rest();
 

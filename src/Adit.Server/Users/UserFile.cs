@@ -63,35 +63,43 @@ internal static unsafe class UserFile
     {
         // O_NONBLOCK: opening a pipe must not wait for its other end.
         const int flags = LibC.OpenReadOnly | LibC.OpenNonBlocking | LibC.OpenNoControllingTerminal | LibC.OpenCloseOnExec;
-        var change = LibC.GetEffectiveUserId() == 0 && account.Uid != 0;
-        var ownGroup = 0;
-        if (change)
+        if (LibC.GetEffectiveUserId() != 0 || account.Uid == 0)
         {
-            ownGroup = LibC.SetFileSystemGroup(account.Gid);
-            LibC.SetFileSystemUser(account.Uid);
+            return Open(path, flags, out error);
         }
 
+        // Both calls change this thread only; no await may come in between. They return what was set before, and report no failure otherwise.
+        var ownGroup = LibC.SetFileSystemGroup(account.Gid);
+        var ownUser = LibC.SetFileSystemUser(account.Uid);
         try
         {
-            // The calls change this thread only; no await may come in between.
-            if (change && LibC.SetFileSystemUser(uint.MaxValue) != (int)account.Uid)
+            if (!IsFileSystemUser(account.Uid))
             {
                 error = LibC.PermissionDenied;
                 return new SafeFileHandle(-1, ownsHandle: false);
             }
 
-            var descriptor = LibC.Open(path, flags);
-            error = descriptor < 0 ? Marshal.GetLastPInvokeError() : 0;
-            return new SafeFileHandle(descriptor, ownsHandle: true);
+            return Open(path, flags, out error);
         }
         finally
         {
-            if (change)
+            _ = LibC.SetFileSystemUser((uint)ownUser);
+            _ = LibC.SetFileSystemGroup((uint)ownGroup);
+            if (!IsFileSystemUser((uint)ownUser))
             {
-                LibC.SetFileSystemUser(0);
-                LibC.SetFileSystemGroup((uint)ownGroup);
+                Environment.FailFast("setfsuid: the thread's own identity could not be restored");
             }
         }
+    }
+
+    /// <summary>An impossible id changes nothing and returns the one that is set.</summary>
+    private static bool IsFileSystemUser(uint id) => (uint)LibC.SetFileSystemUser(uint.MaxValue) == id;
+
+    private static SafeFileHandle Open(string path, int flags, out int error)
+    {
+        var descriptor = LibC.Open(path, flags);
+        error = descriptor < 0 ? Marshal.GetLastPInvokeError() : 0;
+        return new SafeFileHandle(descriptor, ownsHandle: true);
     }
 
     /// <summary>Null when all is well, else what is wrong.</summary>

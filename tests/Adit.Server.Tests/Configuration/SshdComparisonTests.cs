@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Adit.Server.Configuration;
 using Adit.Server.Tests.Support;
 
@@ -24,10 +23,10 @@ public class SshdComparisonTests
         var sshd = Need.Program("/usr/sbin/sshd");
         using var folder = new TempFolder();
         var key = folder["key"];
-        Run("/usr/bin/ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key);
+        Commands.Run("/usr/bin/ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key);
         var file = folder.Write("config", text + $"\nHostKey {key}\n");
 
-        var theirs = Lines(Run(sshd, "-T", "-f", file).Split('\n'));
+        var theirs = Lines(Commands.Run(sshd, "-T", "-f", file).Split('\n'));
         var ours = Lines(SshdConfigPrinter.Print(SshdConfig.Load(file), [key]));
 
         foreach (var keyword in ours.Keys.Except(NotCompared))
@@ -46,12 +45,4 @@ public class SshdComparisonTests
         .GroupBy(line => line.Split(' ')[0], line => line.Contains(' ') ? line[(line.IndexOf(' ') + 1)..] : "")
         .ToDictionary(group => group.Key, group => group.ToArray());
 
-    private static string Run(string program, params string[] arguments)
-    {
-        using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true })!;
-        var output = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        Assert.Equal(0, process.ExitCode);
-        return output;
-    }
 }

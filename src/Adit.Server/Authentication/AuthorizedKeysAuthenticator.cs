@@ -1,0 +1,253 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.CompilerServices;
+using Adit.Server.Configuration;
+using Adit.Server.Users;
+using Adit.Ssh.Authentication;
+using Adit.Ssh.Keys;
+using Adit.Ssh.Wire;
+using Microsoft.Extensions.Logging;
+using K = Adit.Server.Configuration.SshdKeywords;
+
+namespace Adit.Server.Authentication;
+
+/// <summary>Lets the system's users log in, as sshd_config(5) says: with the keys in their authorized_keys files, and with their passwords where this process runs as
+/// root. An account that does not exist or may not log in is asked the same questions as any other, and none of its answers is right.</summary>
+public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
+{
+    private readonly SshdConfig _config;
+    private readonly IUserDatabase _users;
+    private readonly SystemPasswords _passwords;
+    private readonly AccountRules _rules;
+    private readonly AuthorizedKeysLookup _keys;
+    private readonly ILogger _logger;
+
+    // One peer object stands for one connection; what is known about it goes when it goes.
+    private readonly ConditionalWeakTable<AuthenticationPeer, LoginState> _states = [];
+
+    /// <param name="config">What the rules are.</param>
+    /// <param name="users">Whose accounts they are.</param>
+    /// <param name="loggerFactory">Gets OpenSSH's lines about refusals.</param>
+    /// <param name="clock">For accounts that expire.</param>
+    public AuthorizedKeysAuthenticator(SshdConfig config, IUserDatabase users, ILoggerFactory loggerFactory, TimeProvider? clock = null)
+    {
+        _config = config;
+        _users = users;
+        _logger = loggerFactory.CreateLogger<AuthorizedKeysAuthenticator>();
+        _passwords = new SystemPasswords(users);
+        _rules = new AccountRules(users, clock ?? TimeProvider.System);
+        _keys = new AuthorizedKeysLookup(_logger);
+        if (!_passwords.IsPossible && (config.Get(K.PasswordAuthentication) || config.Get(K.KbdInteractiveAuthentication)))
+        {
+            _logger.LogInformation(
+                "Passwords cannot be checked ({Reason}): only keys let anybody in",
+                users.ProcessUid == 0 ? "libcrypt is not installed" : "only root can read them");
+        }
+    }
+
+    /// <summary>False when the configuration leaves no way to log in.</summary>
+    public bool CanAnybodyLogIn => new LoginMethods(_config, _passwords.IsPossible).CanSucceed;
+
+    public async ValueTask<AuthenticationDecision> AuthenticateAsync(UserAuthenticationRequest request, CancellationToken cancellationToken)
+    {
+        var state = await StateOfAsync(request, cancellationToken).ConfigureAwait(false);
+        return request switch
+        {
+            PublicKeyRequest key => DecideKey(key, state),
+            PasswordRequest password => DecidePassword(password, state),
+            KeyboardInteractiveAuthenticationRequest interactive => await DecideInteractiveAsync(interactive, state, cancellationToken).ConfigureAwait(false),
+            NoneRequest none => DecideNone(none, state),
+            _ => Deny(request, state),
+        };
+    }
+
+    // ---- The methods -----------------------------------------------------------------------------------------------
+
+    private AuthenticationDecision DecideKey(PublicKeyRequest request, LoginState state)
+    {
+        if (!IsAllowed(LoginMethods.PublicKey, request, state) || state.Account is not { } account || !IsAcceptable(request, state.Config))
+        {
+            return Deny(request, state);
+        }
+
+        // One chain may want two keys: the same one twice would be one.
+        if (request.Completed.Any(step => step.Key is { } used && used.PlainKey.Equals(request.Key.PlainKey)))
+        {
+            return Deny(request, state);
+        }
+
+        if (account.IsRoot && state.Config.Get(K.PermitRootLogin) is RootLogin.No or RootLogin.ForcedCommandsOnly)
+        {
+            return DenyRoot(request, state);
+        }
+
+        return _keys.Contains(account, state.Config, request.Key)
+            ? Accept(LoginMethods.PublicKey, request, state, account, request.Key)
+            : Deny(request, state);
+    }
+
+    private AuthenticationDecision DecidePassword(PasswordRequest request, LoginState state)
+    {
+        if (!IsAllowed(LoginMethods.Password, request, state))
+        {
+            return Deny(request, state);
+        }
+
+        return IsRight(state, request.Password) && request.NewPassword is null
+            ? AcceptPassword(LoginMethods.Password, request, state)
+            : Deny(request, state);
+    }
+
+    private async ValueTask<AuthenticationDecision> DecideInteractiveAsync(
+        KeyboardInteractiveAuthenticationRequest request, LoginState state, CancellationToken cancellationToken)
+    {
+        if (!IsAllowed(LoginMethods.KeyboardInteractive, request, state))
+        {
+            return Deny(request, state);
+        }
+
+        var answers = await request.Prompt.AskAsync("", "", [new KeyboardInteractivePrompt("Password: ", Echo: false)], cancellationToken).ConfigureAwait(false);
+        return answers is [var password] && IsRight(state, password)
+            ? AcceptPassword(LoginMethods.KeyboardInteractive, request, state)
+            : Deny(request, state);
+    }
+
+    /// <summary>"none" lets in only accounts without a password, where that is permitted.</summary>
+    private AuthenticationDecision DecideNone(NoneRequest request, LoginState state) =>
+        IsAllowed(LoginMethods.NoMethod, request, state) && IsRight(state, "")
+            ? AcceptPassword(LoginMethods.NoMethod, request, state)
+            : Deny(request, state);
+
+    private bool IsRight(LoginState state, string password) =>
+        _passwords.Verify(state.Account, password, state.Config.Get(K.PermitEmptyPasswords)) && state.Account is not null;
+
+    private AuthenticationDecision AcceptPassword(string method, UserAuthenticationRequest request, LoginState state)
+    {
+        var account = state.Account!;
+        if (account.IsRoot && state.Config.Get(K.PermitRootLogin) != RootLogin.Yes)
+        {
+            return DenyRoot(request, state);
+        }
+
+        if (_rules.PasswordRefusal(account) is { } refusal)
+        {
+            _logger.LogInformation("{Refusal}", refusal);
+            return Deny(request, state);
+        }
+
+        return Accept(method, request, state, account, null);
+    }
+
+    private bool IsAcceptable(PublicKeyRequest request, SshdConfig config)
+    {
+        if (KeyAlgorithms.IsCertificate(request.Key.KeyType))
+        {
+            _logger.LogDebug("{Key}: user certificates are not supported yet", request.Key);
+            return false;
+        }
+
+        if (!config.Get(K.PubkeyAcceptedAlgorithms).Names.Contains(request.Algorithm))
+        {
+            _logger.LogInformation("signature algorithm {Algorithm} not in PubkeyAcceptedAlgorithms", PeerText.Escape(request.Algorithm, 64));
+            return false;
+        }
+
+        if (request.Key.KeyType == KeyAlgorithms.Rsa && request.Key.Bits < config.Get(K.RequiredRsaSize))
+        {
+            _logger.LogInformation("refusing RSA key: Invalid key length ({Bits} bits, RequiredRSASize {Required})", request.Key.Bits, config.Get(K.RequiredRsaSize));
+            return false;
+        }
+
+        return true;
+    }
+
+    // ---- The answers -----------------------------------------------------------------------------------------------
+
+    private static bool IsAllowed(string method, UserAuthenticationRequest request, LoginState state) =>
+        state.Methods.Allows(method, Done(request));
+
+    private static AuthenticationDecision Accept(string method, UserAuthenticationRequest request, LoginState state, UserAccount account, PublicKey? key)
+    {
+        string[] done = [.. Done(request), method];
+        if (!state.Methods.IsComplete(done))
+        {
+            return new AuthenticationDecision.Partial(state.Methods.Next(done));
+        }
+
+        return new AuthenticationDecision.Accepted(new SshPrincipal
+        {
+            UserName = account.Name,
+            Key = key,
+            Method = string.Join(',', done),
+            State = new ServerLogin(account, state.Config),
+        });
+    }
+
+    private static AuthenticationDecision.Denied Deny(UserAuthenticationRequest request, LoginState state) =>
+        new(state.Methods.Next(Done(request))) { UnknownUser = state.Account is null };
+
+    private AuthenticationDecision.Denied DenyRoot(UserAuthenticationRequest request, LoginState state)
+    {
+        if (request is not PublicKeyRequest { SignatureVerified: false })
+        {
+            _logger.LogInformation("ROOT LOGIN REFUSED FROM {Address} port {Port}", request.Peer.RemoteAddress, request.Peer.RemotePort);
+        }
+
+        return Deny(request, state);
+    }
+
+    private static IEnumerable<string> Done(UserAuthenticationRequest request) => request.Completed.Select(step => step.Method);
+
+    // ---- Once per connection ---------------------------------------------------------------------------------------
+
+    private async ValueTask<LoginState> StateOfAsync(UserAuthenticationRequest request, CancellationToken cancellationToken)
+    {
+        if (_states.TryGetValue(request.Peer, out var known) && known.UserName == request.UserName)
+        {
+            return known;
+        }
+
+        var host = _config.Get(K.UseDns) ? await HostNameAsync(request.Peer.RemoteAddress, cancellationToken).ConfigureAwait(false) : request.Peer.RemoteAddress;
+        var account = _users.Find(request.UserName);
+        var config = _config.For(new MatchContext
+        {
+            UserName = account?.Name ?? request.UserName,
+            InvalidUser = account is null,
+            Groups = () => account is null ? [] : _users.GroupNames(account),
+            Host = host,
+            Address = request.Peer.RemoteAddress,
+            LocalAddress = request.Peer.LocalAddress,
+            LocalPort = request.Peer.LocalPort,
+            Version = request.Peer.RemoteVersion,
+        });
+        if (account is not null && _rules.Refusal(account, config, new LoginOrigin(host, request.Peer.RemoteAddress)) is { } refusal)
+        {
+            _logger.LogInformation("{Refusal}", refusal);
+            account = null;
+        }
+
+        var state = new LoginState(request.UserName, account, config, new LoginMethods(config, _passwords.IsPossible));
+        _states.AddOrUpdate(request.Peer, state);
+        return state;
+    }
+
+    /// <summary>The name that the address has and that leads back to it; else the address.</summary>
+    private static async ValueTask<string> HostNameAsync(string address, CancellationToken cancellationToken)
+    {
+        if (!IPAddress.TryParse(address, out var parsed))
+        {
+            return address;
+        }
+
+        try
+        {
+            var entry = await Dns.GetHostEntryAsync(address, cancellationToken).ConfigureAwait(false);
+            var back = await Dns.GetHostAddressesAsync(entry.HostName, cancellationToken).ConfigureAwait(false);
+            return back.Contains(parsed) && !IPAddress.TryParse(entry.HostName, out _) ? entry.HostName.ToLowerInvariant() : address;
+        }
+        catch (SocketException)
+        {
+            return address;
+        }
+    }
+}

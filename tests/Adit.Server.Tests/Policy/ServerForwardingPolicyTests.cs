@@ -1,0 +1,87 @@
+using Adit.Server.Authentication;
+using Adit.Server.Configuration;
+using Adit.Server.Policy;
+using Adit.Server.Tests.Support;
+using Adit.Server.Users;
+using Adit.Ssh.Authentication;
+using Adit.Ssh.Forwarding;
+
+namespace Adit.Server.Tests.Policy;
+
+public class ServerForwardingPolicyTests
+{
+    private static readonly UserAccount Alice = new("alice", 1000, 1000, "/home/alice", "/bin/sh");
+
+    private static Task<ForwardingDecision> Ask(string config, ForwardingKind kind, string host, int port, uint processUid = 1000)
+    {
+        var rules = SshdConfig.Parse(config).For(new MatchContext { UserName = "alice" });
+        var principal = new SshPrincipal { UserName = "alice", State = new ServerLogin(Alice, rules) };
+        var policy = new ServerForwardingPolicy(SshdConfig.Default, new FakeUsers { ProcessUid = processUid });
+        return policy.DecideAsync(new ForwardingRequest(principal, kind, host, port, null), CancellationToken.None).AsTask();
+    }
+
+    [Theory]
+    [InlineData("", "anything", 1, null)]
+    [InlineData("AllowTcpForwarding local", "h", 1, null)]
+    [InlineData("AllowTcpForwarding no", "h", 1, "AllowTcpForwarding no")]
+    [InlineData("AllowTcpForwarding remote", "h", 1, "AllowTcpForwarding remote")]
+    [InlineData("DisableForwarding yes", "h", 1, "DisableForwarding yes")]
+    [InlineData("PermitOpen none", "h", 1, "PermitOpen none")]
+    [InlineData("PermitOpen h:1 [::1]:*", "h", 1, null)]
+    [InlineData("PermitOpen h:1 [::1]:*", "::1", 9, null)]
+    [InlineData("PermitOpen h:1 [::1]:*", "h", 2, "PermitOpen h:1 [::1]:*")]
+    [InlineData("PermitOpen localhost:1", "LOCALHOST", 1, "PermitOpen localhost:1")] // exactly as the client sent it
+    [InlineData("PermitOpen localhost:1", "127.0.0.1", 1, "PermitOpen localhost:1")]
+    [InlineData("PermitOpen *:22", "any", 22, null)]
+    [InlineData("PermitOpen *.example:22", "a.example", 22, "PermitOpen *.example:22")] // "*" only as the whole host
+    [InlineData("PermitOpen any\nMatch User alice\nPermitOpen db:5432", "h", 1, "PermitOpen db:5432")]
+    [InlineData("Match User alice\nAllowTcpForwarding no", "h", 1, "AllowTcpForwarding no")]
+    [InlineData("Match User bob\nAllowTcpForwarding no", "h", 1, null)]
+    public async Task Local_forwards(string config, string host, int port, string? rule)
+    {
+        var decision = await Ask(config, ForwardingKind.DirectTcp, host, port);
+        Assert.Equal((rule is null, rule), (decision.Allowed, decision.Rule));
+    }
+
+    [Theory]
+    [InlineData("", "localhost", 8080, null)]
+    [InlineData("AllowTcpForwarding local", "localhost", 8080, "AllowTcpForwarding local")]
+    [InlineData("PermitListen 8080", "10.0.0.1", 8080, null)]
+    [InlineData("PermitListen 8080", "localhost", 0, "PermitListen *:8080")]
+    [InlineData("PermitListen local*:*", "LOCALHOST", 0, null)]
+    [InlineData("PermitListen none", "localhost", 8080, "PermitListen none")]
+    public async Task Remote_forwards(string config, string host, int port, string? rule)
+    {
+        var decision = await Ask(config, ForwardingKind.ListenTcp, host, port);
+        Assert.Equal((rule is null, rule), (decision.Allowed, decision.Rule));
+    }
+
+    [Theory]
+    [InlineData("", true, true)]
+    [InlineData("AllowStreamLocalForwarding local", true, false)]
+    [InlineData("AllowTcpForwarding local", true, false)]
+    [InlineData("AllowTcpForwarding no", false, false)]
+    [InlineData("PermitOpen h:1", false, true)]
+    [InlineData("PermitOpen *:*", true, true)]
+    [InlineData("PermitListen none", true, true)]
+    [InlineData("DisableForwarding yes", false, false)]
+    public async Task Unix_sockets(string config, bool direct, bool listen)
+    {
+        Assert.Equal(direct, (await Ask(config, ForwardingKind.DirectStreamLocal, "/s", 0)).Allowed);
+        Assert.Equal(listen, (await Ask(config, ForwardingKind.ListenStreamLocal, "/s", 0)).Allowed);
+    }
+
+    // INVARIANTS 25: a server that is somebody else does not open sockets with that somebody's rights.
+    [Theory]
+    [InlineData(ForwardingKind.DirectStreamLocal)]
+    [InlineData(ForwardingKind.ListenStreamLocal)]
+    public async Task Unix_sockets_only_for_the_servers_own_user(ForwardingKind kind) => Assert.False((await Ask("", kind, "/s", 0, processUid: 0)).Allowed);
+
+    [Fact]
+    public async Task Nobody_known_means_the_global_part()
+    {
+        var policy = new ServerForwardingPolicy(SshdConfig.Parse("AllowTcpForwarding no"), new FakeUsers());
+        var request = new ForwardingRequest(new SshPrincipal { UserName = "x" }, ForwardingKind.DirectTcp, "h", 1, null);
+        Assert.False((await policy.DecideAsync(request, CancellationToken.None)).Allowed);
+    }
+}

@@ -1,6 +1,4 @@
 using System.Text;
-using Adit.Ssh.Keys;
-using Adit.Ssh.Wire;
 using Microsoft.Extensions.Logging;
 
 namespace Adit.Ssh.OpenSsh;
@@ -91,15 +89,7 @@ internal static class KnownHostsFile
             problem = "truncated before key type";
             return null;
         }
-        try
-        {
-            return new KnownHostsEntry(path, number, marker, names, PublicKey.ParseText(rest, out _));
-        }
-        catch (SshException e)
-        {
-            problem = PeerText.Escape(e.Message);
-            return null;
-        }
+        return KeyText.TryParse(rest, out var key, out _, out problem) ? new KnownHostsEntry(path, number, marker, names, key) : null;
     }
 
     private static ReadOnlySpan<char> NextWord(ref ReadOnlySpan<char> rest)

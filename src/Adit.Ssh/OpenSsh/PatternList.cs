@@ -80,7 +80,16 @@ public static class PatternList
         return true;
     }
 
-    private static ReadOnlySpan<char> Lower(ReadOnlySpan<char> text) => text.ContainsAnyInRange('A', 'Z') ? text.ToString().ToLowerInvariant() : text;
+    /// <summary>Folds ASCII letters; the text itself where there are none to fold.</summary>
+    private static ReadOnlySpan<char> Lower(ReadOnlySpan<char> text)
+    {
+        if (!text.ContainsAnyInRange('A', 'Z'))
+            return text;
+        var lower = new char[text.Length];
+        for (int i = 0; i < lower.Length; i++)
+            lower[i] = char.IsAsciiLetterUpper(text[i]) ? (char)(text[i] | 0x20) : text[i];
+        return lower;
+    }
 
     /// <summary>Compares a text with as much of a pattern without stars.</summary>
     private static bool MatchHere(ReadOnlySpan<char> text, ReadOnlySpan<char> segment)

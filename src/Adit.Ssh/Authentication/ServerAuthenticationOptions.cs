@@ -27,7 +27,7 @@ internal sealed class ServerAuthenticationOptions
     /// <summary>The same for attempts with a secret that was typed (password, keyboard-interactive).</summary>
     public TimeSpan MinimumPasswordFailureTime { get; init; } = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>Called with whom was let in, just before the gate for channels opens.</summary>
+    /// <summary>Called with whom was let in, just before <see cref="Transport.IMessageExchange.CompleteAuthentication"/>: the client's channels may come right after it.</summary>
     public Action<SshPrincipal>? Accepted { get; init; }
 
     public ILogger Logger { get; init; } = NullLogger.Instance;

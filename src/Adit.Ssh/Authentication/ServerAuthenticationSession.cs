@@ -103,8 +103,7 @@ internal sealed class ServerAuthenticationSession
         switch (attempt.Outcome)
         {
             case AttemptOutcome.Accepted:
-                if (attempt.Principal is { } principal)
-                    _options.Accepted?.Invoke(principal);
+                _options.Accepted?.Invoke(attempt.Principal!);
                 _exchange.CompleteAuthentication();
                 return attempt.Principal;
             case AttemptOutcome.Partial:

@@ -16,8 +16,12 @@ internal sealed class ClientAuthenticationReport(IMessageExchange exchange, Clie
     public bool OfferedKey { get; set; }
 
     /// <summary>Notes one attempt; the same again in a row only counts.</summary>
-    public void Add(string line)
+    /// <param name="line">What was tried and what became of it.</param>
+    /// <param name="hint">What an exception had to say about it; its first line goes along.</param>
+    public void Add(string line, string? hint = null)
     {
+        if (hint is not null)
+            line += " (" + PeerText.Escape(hint.Split('\n')[0], 300) + ")";
         if (_tried.Count > 0 && _tried[^1].Line == line)
             _tried[^1] = (line, _tried[^1].Count + 1);
         else if (_tried.Count < MaxLines)

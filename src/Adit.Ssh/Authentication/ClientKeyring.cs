@@ -50,7 +50,7 @@ internal sealed class ClientKeyring(ClientConversation conversation, ClientAuthe
             // A missing file, a wrong passphrase, an agent that is gone: the next credential may do.
             string reason = PeerText.Escape(e.Message);
             conversation.Logger.Log(credential.IsOptional ? LogLevel.Debug : LogLevel.Warning, "{Reason}", reason);
-            report.Add($"publickey: {PeerText.Escape(credential.Name, 255)}: not usable: {reason}");
+            report.Add($"publickey: {PeerText.Escape(credential.Name, 255)}: not usable: {reason}", (e as SshException)?.Hint);
             opened = OpenedKeys.None;
         }
         _opened.Add(opened);

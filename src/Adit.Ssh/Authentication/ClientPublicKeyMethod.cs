@@ -115,7 +115,7 @@ internal sealed class ClientPublicKeyMethod(ClientConversation conversation, Cli
         {
             string reason = PeerText.Escape(e.Message);
             Logger.LogError("sign_and_send_pubkey: signing failed for {Type} \"{Comment}\": {Reason}", key.TypeName, Comment(signer), reason);
-            report.Add($"publickey: {Describe(signer)}: accepted by the server, but signing failed: {reason}");
+            report.Add($"publickey: {Describe(signer)}: accepted by the server, but signing failed: {reason}", e.Hint);
             return null;
         }
     }

@@ -19,8 +19,15 @@ public abstract class Credential
         return new SignerCredential(signer);
     }
 
-    /// <summary>A private key file in any format <c>KeyFile</c> reads. <paramref name="passphrase"/> is asked (up to three times) when it is encrypted; null from it skips the key.</summary>
-    public static Credential PrivateKeyFile(string path, Func<string, CancellationToken, ValueTask<string?>>? passphrase = null) => throw new NotImplementedException();
+    /// <summary>A private key file in any format <see cref="KeyFile"/> reads; "~/" at its start is the home directory. A file that is missing or unusable is
+    /// passed over, and named in the error if nothing else works.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="passphrase">Gets the prompt, up to three times, when the key is encrypted and the server wants it; null from it skips the key.</param>
+    public static Credential PrivateKeyFile(string path, Func<string, CancellationToken, ValueTask<string?>>? passphrase = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        return new KeyFileCredential(path, passphrase);
+    }
 
     /// <summary>Every key of the agent at <paramref name="socketPath"/> (SSH_AUTH_SOCK when null). No agent: no keys, no error.</summary>
     public static Credential Agent(string? socketPath = null) => throw new NotImplementedException();

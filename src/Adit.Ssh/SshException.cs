@@ -57,6 +57,8 @@ public enum SshError
     LibraryMissing,
     /// <summary>The local side closed the connection or the object.</summary>
     Closed,
+    /// <summary>The authentication agent could not be reached, broke off, or refused.</summary>
+    AgentFailed,
 }
 
 /// <summary>SSH_MSG_DISCONNECT reason codes (RFC 4253, section 11.1).</summary>

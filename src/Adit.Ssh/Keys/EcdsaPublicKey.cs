@@ -71,7 +71,7 @@ internal sealed class EcdsaPublicKey : PublicKey
 
     /// <summary>Checks a signature of RFC 5656, section 3.1.2; what is read is the string that holds it.</summary>
     // string { mpint r | mpint s }
-    public static bool VerifySignature(NistCurve curve, ReadOnlySpan<byte> point, ReadOnlySpan<byte> data, ref SshReader signature)
+    public static bool VerifySignature(NistCurve curve, scoped ReadOnlySpan<byte> point, scoped ReadOnlySpan<byte> data, ref SshReader signature)
     {
         int size = curve.FieldSize;
         var inner = new SshReader(signature.ReadString());

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Adit.Ssh.Wire;
 
 namespace Adit.Ssh.Keys;
 
@@ -28,7 +29,7 @@ internal sealed class LegacyPemCipher
             "AES-192-CBC" => (Aes.Create, 24, 16),
             "AES-256-CBC" => (Aes.Create, 32, 16),
             "DES-EDE3-CBC" => ((Func<SymmetricAlgorithm>)TripleDES.Create, 24, 8),
-            _ => throw new SshException(SshError.InvalidKey, "unknown cipher") { Hint = $"it is encrypted with {Shown(name)}, which is not supported" },
+            _ => throw new SshException(SshError.InvalidKey, "unknown cipher") { Hint = $"it is encrypted with {PeerText.Escape(name, 40)}, which is not supported" },
         };
         byte[] iv;
         try
@@ -78,6 +79,4 @@ internal sealed class LegacyPemCipher
         CryptographicOperations.ZeroMemory(digest);
         return key;
     }
-
-    private static string Shown(string name) => name.Length <= 40 && name.All(c => c is > ' ' and < (char)127) ? name : "a cipher of unreadable name";
 }

@@ -145,8 +145,10 @@ public abstract class PublicKey : IEquatable<PublicKey>
                 return EcdsaPublicKey.Read(NistCurve.OfKeyType(type)!, blob, ref reader);
             case KeyAlgorithms.Rsa:
                 return RsaPublicKey.Read(blob, ref reader);
+            case KeyAlgorithms.SecurityKeyEd25519 or KeyAlgorithms.SecurityKeyEcdsa:
+                return SecurityKeyPublicKey.Read(type, ref reader);
             default:
-                throw new SshException(SshError.InvalidKey, "unknown or unsupported key type");
+                return KeyAlgorithms.IsCertificate(type) ? Certificate.Read(type, blob, ref reader) : throw Invalid("unknown or unsupported key type");
         }
     }
 }

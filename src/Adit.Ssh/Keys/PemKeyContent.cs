@@ -72,8 +72,19 @@ internal sealed class PemKeyContent : KeyFileContent
 
     public static PrivateKey ReadRsa(ReadOnlySpan<byte> data, Import<RSA> import) => RsaPrivateKey.Adopt(Imported(RSA.Create(), data, import));
 
-    public static PrivateKey ReadEc(ReadOnlySpan<byte> data, Import<ECDsa> import) =>
-        EcdsaPrivateKey.TryAdopt(Imported(ECDsa.Create(), data, import)) ?? throw KeyFileError.Unsupported("its elliptic curve is not one of nistp256, nistp384, nistp521");
+    public static PrivateKey ReadEc(ReadOnlySpan<byte> data, Import<ECDsa> import)
+    {
+        try
+        {
+            return EcdsaPrivateKey.TryAdopt(Imported(ECDsa.Create(), data, import)) ?? throw OtherCurve();
+        }
+        catch (PlatformNotSupportedException) // a curve that the platform does not know
+        {
+            throw OtherCurve();
+        }
+
+        static SshException OtherCurve() => KeyFileError.Unsupported("its elliptic curve is not one of nistp256, nistp384, nistp521");
+    }
 
     private static T Imported<T>(T algorithm, ReadOnlySpan<byte> data, Import<T> import)
         where T : AsymmetricAlgorithm

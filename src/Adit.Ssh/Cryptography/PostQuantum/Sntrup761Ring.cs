@@ -112,6 +112,7 @@ internal static class Sntrup761Ring
     private static int NegativeMask(int x) => x >> 31;
 
     /// <summary>The product modulo x^p - x - 1, its coefficients not reduced: below 3p times the largest of f.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Multiply(Span<int> product, ReadOnlySpan<int> f, ReadOnlySpan<int> g)
     {
         Span<int> sums = stackalloc int[2 * Size];
@@ -136,6 +137,7 @@ internal static class Sntrup761Ring
 
     /// <summary>One division step modulo q: v is shifted up by one; where swap is -1, f and g change places, and v and r do;
     /// then g = (f0 g - g0 f) / x and r = f0 r - g0 v.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // vector code is slow until it is compiled in full
     private static void StepQ(Span<int> f, Span<int> g, Span<int> v, Span<int> r, int swap, int f0, int g0)
     {
         var swapMask = new Vector<int>(swap);
@@ -171,6 +173,7 @@ internal static class Sntrup761Ring
     }
 
     /// <summary>One division step modulo 3: as <see cref="StepQ"/>, with g = (g + sign f) / x and r = r + sign v.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Step3(Span<sbyte> f, Span<sbyte> g, Span<sbyte> v, Span<sbyte> r, sbyte swap, int sign)
     {
         var swapMask = new Vector<sbyte>(swap);

@@ -27,9 +27,9 @@ public static class Algorithms
     /// <summary>Key exchange methods.</summary>
     public static ImmutableArray<KeyExchangeAlgorithm> KeyExchange { get; } =
     [
-        Hybrid("mlkem768x25519-sha256", HashAlgorithmName.SHA256, PlatformMlKem768.Best),
-        Hybrid("sntrup761x25519-sha512", HashAlgorithmName.SHA512, Sntrup761.Instance),
-        Hybrid("sntrup761x25519-sha512@openssh.com", HashAlgorithmName.SHA512, Sntrup761.Instance),
+        Hybrid("mlkem768x25519-sha256", HashAlgorithmName.SHA256, () => PlatformMlKem768.Best),
+        Hybrid("sntrup761x25519-sha512", HashAlgorithmName.SHA512, () => Sntrup761.Instance),
+        Hybrid("sntrup761x25519-sha512@openssh.com", HashAlgorithmName.SHA512, () => Sntrup761.Instance),
         new("curve25519-sha256", HashAlgorithmName.SHA256, KeyExchangeKind.Ecdh, () => new Curve25519KeyAgreement()),
         new("curve25519-sha256@libssh.org", HashAlgorithmName.SHA256, KeyExchangeKind.Ecdh, () => new Curve25519KeyAgreement()),
         new("ecdh-sha2-nistp256", HashAlgorithmName.SHA256, KeyExchangeKind.Ecdh, () => new NistEcdhKeyAgreement(ECCurve.NamedCurves.nistP256, 32)),
@@ -142,8 +142,8 @@ public static class Algorithms
         return hardwareAes ? [.. gcm, chacha, .. ctr] : [chacha, .. gcm, .. ctr];
     }
 
-    private static KeyExchangeAlgorithm Hybrid(string name, HashAlgorithmName hash, Kem kem) =>
-        new(name, hash, KeyExchangeKind.Ecdh, () => new HybridKeyAgreement(kem, hash), isPostQuantum: true);
+    private static KeyExchangeAlgorithm Hybrid(string name, HashAlgorithmName hash, Func<Kem> kem) =>
+        new(name, hash, KeyExchangeKind.Ecdh, () => new HybridKeyAgreement(kem(), hash), isPostQuantum: true);
 
     private static HostKeyAlgorithm Plain(string name, string keyType, HashAlgorithmName hash) => new(name, keyType, name, keyType, hash);
 

@@ -179,6 +179,58 @@ public class KeyAgreementTests
         }
     }
 
+    [Theory]
+    [InlineData("", "")]
+    [InlineData("00", "")]
+    [InlineData("7f01", "7f01")]
+    [InlineData("8001", "008001")]
+    [InlineData("0080", "0080")]   // one zero byte was dropped and one is needed
+    [InlineData("00007f", "7f")]
+    public void Numbers_become_positive_and_minimal(string number, string content)
+    {
+        Assert.Equal(content, Convert.ToHexStringLower(KeyAgreementSecret.MpintContent(Convert.FromHexString(number))));
+        byte[] bytes = Convert.FromHexString(content);
+        Assert.Equal([0, 0, 0, (byte)bytes.Length, .. bytes], KeyAgreementSecret.AsMpint(Convert.FromHexString(number)));
+    }
+
+    // What a hybrid's halves are tied to: a change in either half of either value changes the secret or is refused.
+    [Theory]
+    [InlineData("mlkem768x25519-sha256", 32)]
+    [InlineData("sntrup761x25519-sha512", 64)]
+    public void Both_halves_of_a_hybrid_count(string name, int secretSize)
+    {
+        for (int half = 0; half < 2; half++)
+        {
+            using var client = Create(name);
+            using var server = Create(name);
+            byte[] reply = server.Respond(client.CreateInit(), out byte[] secret);
+            Assert.Equal(4 + secretSize, secret.Length);
+            reply[half == 0 ? 5 : ^5] ^= 1;
+            Assert.NotEqual(secret, client.Finish(reply));
+        }
+    }
+
+    [Fact]
+    public void Hybrids_come_first_in_the_defaults() =>
+        Assert.Equal(["mlkem768x25519-sha256", "sntrup761x25519-sha512", "sntrup761x25519-sha512@openssh.com", "curve25519-sha256"],
+            Algorithms.DefaultPreferences.KeyExchange.Take(4));
+
+    // INVARIANT 13: a hybrid refuses a zero X25519 secret too.
+    [Theory]
+    [InlineData("mlkem768x25519-sha256")]
+    [InlineData("sntrup761x25519-sha512")]
+    public void Hybrids_refuse_points_of_small_order(string name)
+    {
+        using var client = Create(name);
+        byte[] init = client.CreateInit();
+        byte[] reply = Create(name).Respond(init, out _);
+        init.AsSpan(init.Length - 32).Clear();
+        reply.AsSpan(reply.Length - 32).Clear();
+        using var server = Create(name);
+        AssertRefused(() => server.Respond(init, out _));
+        AssertRefused(() => client.Finish(reply));
+    }
+
     [Fact]
     public void Group_exchange_takes_the_group_it_is_given()
     {

@@ -30,6 +30,8 @@ public class MlKemTests
             byte[] ciphertext = new byte[MlKem768.CipherSize], secret = new byte[32];
             bool done = MlKem768.TryEncapsulate(test.Hex("ek"), test.Hex("m"), ciphertext, secret);
             Assert.True(done == (test.Text("result") == "valid"), $"case {test.Id()}");
+            if (MLKem.IsSupported && test.Hex("ek").Length == MlKem768.EncapsulationKeySize)
+                Assert.Equal(done, new PlatformMlKem768().TryEncapsulate(test.Hex("ek"), new byte[MlKem768.CipherSize], new byte[32]));
             if (done)
             {
                 Assert.Equal(test.Hex("c"), ciphertext);
@@ -106,7 +108,6 @@ public class MlKemTests
         using var key = kem.Generate(out byte[] publicKey);
         byte[] ciphertext = new byte[kem.CiphertextSize], secret = new byte[32], rejected = new byte[32], again = new byte[32];
         Assert.True(kem.TryEncapsulate(publicKey, ciphertext, secret));
-        var seen = new HashSet<string> { Convert.ToHexString(secret) };
         for (int run = 0; run < 40; run++)
         {
             byte[] changed = [.. ciphertext];
@@ -117,7 +118,6 @@ public class MlKemTests
             Assert.Equal(rejected, again);
             Assert.NotEqual(secret, rejected);
         }
-        Assert.Single(seen);
     }
 
     [Theory]

@@ -43,7 +43,7 @@ internal sealed class ClientKeyring(ClientConversation conversation, ClientAuthe
         OpenedKeys opened;
         try
         {
-            opened = await credential.OpenAsync(cancellationToken).ConfigureAwait(false);
+            opened = await credential.OpenAsync(conversation.Exchange, conversation.Logger, cancellationToken).ConfigureAwait(false);
         }
         catch (IOException e)
         {

@@ -20,7 +20,7 @@ public abstract class Credential
     }
 
     /// <summary>A private key file in any format <see cref="KeyFile"/> reads; "~/" at its start is the home directory. A file that is missing or unusable is
-    /// passed over, and named in the error if nothing else works.</summary>
+    /// passed over, and named in the error if nothing else works. A certificate beside it ("path-cert.pub") is tried before the bare key.</summary>
     /// <param name="path">The file.</param>
     /// <param name="passphrase">Gets the prompt, up to three times, when the key is encrypted and the server wants it; null from it skips the key.</param>
     public static Credential PrivateKeyFile(string path, Func<string, CancellationToken, ValueTask<string?>>? passphrase = null)
@@ -30,7 +30,17 @@ public abstract class Credential
     }
 
     /// <summary>Every key of the agent at <paramref name="socketPath"/> (SSH_AUTH_SOCK when null). No agent: no keys, no error.</summary>
-    public static Credential Agent(string? socketPath = null) => throw new NotImplementedException();
+    public static Credential Agent(string? socketPath = null) => new AgentCredential(socketPath, [], preferredOnly: false);
+
+    /// <summary>Keys of an agent, those in <paramref name="preferred"/> first and in that order (OpenSSH puts the keys named by IdentityFile there).</summary>
+    /// <param name="socketPath">The agent's Unix socket; SSH_AUTH_SOCK when null.</param>
+    /// <param name="preferred">Public keys or certificates.</param>
+    /// <param name="preferredOnly">No others (IdentitiesOnly).</param>
+    public static Credential Agent(string? socketPath, IReadOnlyList<PublicKey> preferred, bool preferredOnly)
+    {
+        ArgumentNullException.ThrowIfNull(preferred);
+        return new AgentCredential(socketPath, preferred, preferredOnly);
+    }
 
     /// <summary>A fixed password, tried once.</summary>
     public static Credential Password(string password)

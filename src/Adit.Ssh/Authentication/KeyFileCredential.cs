@@ -1,4 +1,7 @@
 using Adit.Ssh.Keys;
+using Adit.Ssh.Transport;
+using Adit.Ssh.Wire;
+using Microsoft.Extensions.Logging;
 
 namespace Adit.Ssh.Authentication;
 
@@ -11,10 +14,28 @@ internal sealed class KeyFileCredential(string path, Func<string, CancellationTo
 
     internal override bool IsOptional => !File.Exists(_path);
 
-    internal override async ValueTask<OpenedKeys> OpenAsync(CancellationToken cancellationToken)
+    internal override async ValueTask<OpenedKeys> OpenAsync(IMessageExchange exchange, ILogger logger, CancellationToken cancellationToken)
     {
         var signer = await KeyFileSigner.OpenAsync(_path, passphrase, cancellationToken: cancellationToken).ConfigureAwait(false);
-        return new OpenedKeys([signer], signer);
+        var certified = FindCertificate(signer, logger);
+        return new OpenedKeys(certified is null ? [signer] : [certified, signer], signer);
+    }
+
+    /// <summary>The key with the certificate beside its file, where there is one for it.</summary>
+    private CertificateSigner? FindCertificate(KeyFileSigner signer, ILogger logger)
+    {
+        string certificatePath = _path + "-cert.pub";
+        if (!File.Exists(certificatePath))
+            return null;
+        try
+        {
+            return KeyFile.ReadPublicKey(certificatePath, out _) is Certificate certificate ? new CertificateSigner(signer, certificate) : null;
+        }
+        catch (SshException e)
+        {
+            logger.LogWarning("{Reason}", PeerText.Escape(e.Message));
+            return null;
+        }
     }
 
     /// <summary>"~/name" is in the home directory, as everywhere in OpenSSH's own files.</summary>

@@ -1,4 +1,6 @@
 using Adit.Ssh.Keys;
+using Adit.Ssh.Transport;
+using Microsoft.Extensions.Logging;
 
 namespace Adit.Ssh.Authentication;
 
@@ -13,8 +15,8 @@ internal abstract class PublicKeyCredential : Credential
     /// <summary>That it is not there is not worth a warning (an agent, a default key file).</summary>
     internal virtual bool IsOptional => true;
 
-    /// <summary>The keys it has now. Throws an <see cref="IOException"/> when it cannot be used.</summary>
-    internal abstract ValueTask<OpenedKeys> OpenAsync(CancellationToken cancellationToken);
+    /// <summary>The keys it has now, for a login over <paramref name="exchange"/>. Throws an <see cref="IOException"/> when it cannot be used.</summary>
+    internal abstract ValueTask<OpenedKeys> OpenAsync(IMessageExchange exchange, ILogger logger, CancellationToken cancellationToken);
 }
 
 /// <summary>Keys of one credential, and what has to be disposed of when the login is over; null where that is not ours.</summary>
@@ -41,5 +43,6 @@ internal sealed class SignerCredential(ISigner signer) : PublicKeyCredential
 {
     internal override string Name => signer.Comment;
 
-    internal override ValueTask<OpenedKeys> OpenAsync(CancellationToken cancellationToken) => ValueTask.FromResult(new OpenedKeys([signer], null));
+    internal override ValueTask<OpenedKeys> OpenAsync(IMessageExchange exchange, ILogger logger, CancellationToken cancellationToken) =>
+        ValueTask.FromResult(new OpenedKeys([signer], null));
 }

@@ -1,3 +1,4 @@
+using Adit.Ssh.Keys;
 using Adit.Ssh.Wire;
 using Microsoft.Extensions.Logging;
 
@@ -60,5 +61,7 @@ internal sealed class ServerAuthenticationLog(ILogger logger, AuthenticationPeer
 
     private static string Show(string userName) => PeerText.Escape(userName, 100);
 
-    private static string DescribeKey(Keys.PublicKey key) => key.ToString()!;
+    private static string DescribeKey(PublicKey key) => key is Certificate certificate
+        ? $"{key} ID {PeerText.Escape(certificate.KeyId, 100)} (serial {certificate.Serial}) CA {certificate.AuthorityKey}"
+        : key.ToString();
 }

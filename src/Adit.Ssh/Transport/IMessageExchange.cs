@@ -13,6 +13,9 @@ public interface IMessageExchange
     /// <summary>The host key that signed the key exchange (publickey-hostbound-v00@openssh.com signs over it).</summary>
     PublicKey HostKey { get; }
 
+    /// <summary>Client: the host key's signature over <see cref="SessionId"/>, which an agent wants to see (session-bind@openssh.com). Empty where there is none.</summary>
+    ReadOnlyMemory<byte> HostKeySignature => default;
+
     /// <summary>The peer's identification string, without CR LF.</summary>
     string RemoteVersion { get; }
 

@@ -126,6 +126,7 @@ internal sealed partial class KexSession
                 await _sink.VerifyHostKeyAsync(key, cancellationToken).ConfigureAwait(false);
                 EnsureAlive();
                 HostKey = key;
+                HostKeySignature = reply.Signature.ToArray();
             }
             else if (!key.Equals(HostKey))
             {

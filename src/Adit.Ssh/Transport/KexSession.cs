@@ -58,6 +58,9 @@ internal sealed partial class KexSession : IDisposable
     /// <summary>The host key that signed: the server's as the client verified it, or our own.</summary>
     public PublicKey? HostKey { get; private set; }
 
+    /// <summary>Client: the signature of that key over <see cref="SessionId"/>, as the server sent it. Empty on a server.</summary>
+    public ReadOnlyMemory<byte> HostKeySignature { get; private set; }
+
     /// <summary>The peer's first KEXINIT said that it understands SSH_MSG_EXT_INFO. The session itself sends ours, right after our first NEWKEYS.</summary>
     public bool PeerSentExtInfoMarker { get; private set; }
 

@@ -18,6 +18,8 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
 
     public PublicKey HostKey => _kex.HostKey ?? throw new InvalidOperationException("no key exchange has completed");
 
+    public ReadOnlyMemory<byte> HostKeySignature => _kex.HostKeySignature;
+
     public string RemoteVersion => _version.RemoteVersion;
 
     public PeerExtensions Extensions { get; private set; } = new();

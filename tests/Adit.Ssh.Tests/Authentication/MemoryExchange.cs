@@ -33,6 +33,8 @@ internal sealed class MemoryExchange : IMessageExchange
 
     public PublicKey HostKey { get; set; } = TestKeys.Host.PublicKey;
 
+    public ReadOnlyMemory<byte> HostKeySignature => Role == SshRole.Client ? TestKeys.Host.Sign("ssh-ed25519", SessionId.Span) : default;
+
     public string RemoteVersion => "SSH-2.0-test";
 
     public PeerExtensions Extensions { get; set; } = new();

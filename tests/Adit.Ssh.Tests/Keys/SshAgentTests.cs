@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Diagnostics;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using Adit.Ssh.Keys;
@@ -246,38 +245,6 @@ public class SshAgentTests
         writer.WriteString(key.Blob.Span);
         writer.WriteString("comment");
         return writer.ToArray();
-    }
-
-    /// <summary>ssh-agent in the foreground, until disposed.</summary>
-    private sealed class OpenSshAgent : IAsyncDisposable
-    {
-        private readonly Process _process;
-
-        private OpenSshAgent(Process process, string socketPath)
-        {
-            _process = process;
-            SocketPath = socketPath;
-        }
-
-        public string SocketPath { get; }
-
-        public static async Task<OpenSshAgent> StartAsync(KeygenFolder folder)
-        {
-            string socket = folder.File("agent");
-            var process = Process.Start(new ProcessStartInfo("ssh-agent", ["-D", "-a", socket]) { RedirectStandardOutput = true })!;
-            // It prints its variables when the socket is there.
-            Assert.Contains("SSH_AUTH_SOCK", await process.StandardOutput.ReadLineAsync(Soon));
-            return new OpenSshAgent(process, socket);
-        }
-
-        public void Add(KeygenFolder folder, string file) => folder.Run("/bin/sh", "-c", $"SSH_AUTH_SOCK='{SocketPath}' ssh-add -q '{file}'");
-
-        public async ValueTask DisposeAsync()
-        {
-            _process.Kill();
-            await _process.WaitForExitAsync(CancellationToken.None);
-            _process.Dispose();
-        }
     }
 
     /// <summary>Answers what the test says; null closes the connection.</summary>

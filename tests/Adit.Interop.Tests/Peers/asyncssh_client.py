@@ -1,6 +1,6 @@
 """ssh -N -L with asyncssh: host port user key hostkey compression rekey_bytes bind:port:host:port...
 
-With the one argument "algorithms" it prints what asyncssh knows, one "kind name" per line.
+With the one argument "algorithms" it prints what asyncssh offers, one "kind name" per line.
 """
 import asyncio
 import sys
@@ -10,11 +10,11 @@ import asyncssh
 
 def print_algorithms():
     from asyncssh import encryption, kex, mac
-    for name in kex.get_kex_algs():
+    for name in kex.get_default_kex_algs():
         print("kex", name.decode())
-    for name in encryption.get_encryption_algs():
+    for name in encryption.get_default_encryption_algs():
         print("cipher", name.decode())
-    for name in mac.get_mac_algs():
+    for name in mac.get_default_mac_algs():
         print("mac", name.decode())
 
 

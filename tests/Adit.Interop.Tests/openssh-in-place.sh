@@ -5,6 +5,7 @@ word=$1
 shift
 case $word in
   ssh) exec ssh "$@" ;;
+  keygen) exec ssh-keygen "$@" ;;
   sshd) mkdir -p /run/sshd && exec /usr/sbin/sshd "$@" ;;
   *) echo "openssh-in-place: OpenSSH has no $word" >&2; exit 1 ;;
 esac

@@ -112,7 +112,7 @@ internal sealed partial class ManagedProcess : IAsyncDisposable
         await _process.WaitForExitAsync(cancellation);
 
         // A child that outlives the process may hold the pipe open: what has been said by then counts.
-        await Task.WhenAny(_readers, Task.Delay(TimeSpan.FromSeconds(2), cancellation));
+        await Task.WhenAny(_readers, Task.Delay(TimeSpan.FromSeconds(5), cancellation));
         return new ProcessResult(_process.ExitCode, Output, Errors);
     }
 

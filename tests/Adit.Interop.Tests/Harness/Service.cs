@@ -119,8 +119,11 @@ internal sealed class Service : IAsyncDisposable
                 return;
             }
 
+            // Entered before it runs: whoever has been served finds its connection counted.
             Interlocked.Increment(ref _open);
-            _connections.Enqueue(ServeAsync(socket));
+            var serving = new Task<Task>(() => ServeAsync(socket));
+            _connections.Enqueue(serving.Unwrap());
+            serving.Start(TaskScheduler.Default);
         }
     }
 

@@ -18,9 +18,11 @@ public sealed class SshServer : IAsyncDisposable
     private readonly Dictionary<long, ServerConnection> _connections = [];
     private readonly TaskTracker _tasks = new();
     private readonly Lock _lock = new();
+    private readonly CancellationTokenSource _unbind = new();
     private readonly CancellationTokenSource _stop = new();
     private Task _accepting = Task.CompletedTask;
     private long _lastId;
+    private int _accepted;
     private int _notLoggedIn;
 
     public SshServer(SshServerOptions options)
@@ -55,7 +57,8 @@ public sealed class SshServer : IAsyncDisposable
             {
                 if (endpoint.AddressFamily == AddressFamily.InterNetworkV6)
                     socket.DualMode = false;
-                // No ReuseAddress: .NET turns it into SO_REUSEPORT as well, and a second program could share the port. SO_REUSEADDR it sets by itself.
+                if (!OperatingSystem.IsWindows())
+                    socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
                 socket.Bind(endpoint);
                 socket.Listen(Backlog);
             }
@@ -81,6 +84,22 @@ public sealed class SshServer : IAsyncDisposable
         return Task.CompletedTask;
     }
 
+    /// <summary>Completes when it no longer listens (it was stopped, or <see cref="SshServerOptions.AcceptLimit"/> was reached) and the last connection has ended.</summary>
+    public async Task WhenEndedAsync()
+    {
+        await _accepting.ConfigureAwait(false);
+        await _tasks.WhenIdleAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>Stops listening: when it returns the ports are free. Connections go on.</summary>
+    public async Task StopListeningAsync()
+    {
+        await _unbind.CancelAsync().ConfigureAwait(false);
+        foreach (var listener in _listeners)
+            listener.Dispose();
+        await _accepting.ConfigureAwait(false);
+    }
+
     /// <summary>Serves one connection over <paramref name="stream"/> until it ends (sshd -i).</summary>
     public Task ServeAsync(Stream stream, CancellationToken cancellationToken = default) => ServeAsync(new StreamTransport(stream), cancellationToken);
 
@@ -88,9 +107,7 @@ public sealed class SshServer : IAsyncDisposable
     public async Task StopAsync(TimeSpan drain)
     {
         await _stop.CancelAsync().ConfigureAwait(false);
-        foreach (var listener in _listeners)
-            listener.Dispose();
-        await _accepting.ConfigureAwait(false);
+        await StopListeningAsync().ConfigureAwait(false);
         var idle = _tasks.WhenIdleAsync();
         if (drain > TimeSpan.Zero)
             await Task.WhenAny(idle, Task.Delay(drain, _options.TimeProvider)).ConfigureAwait(false);
@@ -106,6 +123,7 @@ public sealed class SshServer : IAsyncDisposable
     {
         await StopAsync(TimeSpan.Zero).ConfigureAwait(false);
         _stop.Dispose();
+        _unbind.Dispose();
     }
 
     private async Task AcceptAsync(Socket listener)
@@ -114,10 +132,22 @@ public sealed class SshServer : IAsyncDisposable
         {
             try
             {
-                var socket = await listener.AcceptAsync(_stop.Token).ConfigureAwait(false);
+                var socket = await listener.AcceptAsync(_unbind.Token).ConfigureAwait(false);
+                if (Interlocked.Increment(ref _accepted) > _options.AcceptLimit)
+                {
+                    socket.Dispose();
+                    return;
+                }
                 _tasks.Add(ServeAsync(socket));
+                if (_accepted == _options.AcceptLimit)
+                {
+                    await _unbind.CancelAsync().ConfigureAwait(false);
+                    foreach (var other in _listeners)
+                        other.Dispose();
+                    return;
+                }
             }
-            catch (Exception) when (_stop.IsCancellationRequested)
+            catch (Exception) when (_unbind.IsCancellationRequested)
             {
                 return;
             }
@@ -133,7 +163,8 @@ public sealed class SshServer : IAsyncDisposable
         }
     }
 
-    private async Task ServeAsync(Socket socket)
+    /// <summary>Serves one connection over a connected socket until it ends. The socket becomes the server's.</summary>
+    public async Task ServeAsync(Socket socket)
     {
         SocketTransport bytes;
         try

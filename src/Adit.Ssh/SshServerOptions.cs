@@ -43,6 +43,9 @@ public sealed class SshServerOptions
     /// <summary>Per cent refused at <see cref="MaxStartupsBegin"/>, rising linearly to 100 at <see cref="MaxStartups"/> (MaxStartups' second number, 1–100).</summary>
     public int MaxStartupsRate { get; set; } = 30;
 
+    /// <summary>Stops listening after so many connections (sshd -d serves one); null for no limit.</summary>
+    public int? AcceptLimit { get; set; }
+
     /// <summary>AddressFamily: which addresses a forward's destination name may resolve to.</summary>
     public AddressFamily AddressFamily { get; set; } = AddressFamily.Unspecified;
 

@@ -10,13 +10,12 @@ public sealed class SshdConfig
     private readonly IReadOnlyList<SshdDirective> _directives;
     private readonly Dictionary<SshdKeyword, object> _global;
     private readonly Dictionary<SshdKeyword, object>? _matched;
-    private readonly bool _hasMatch;
 
     internal SshdConfig(IReadOnlyList<SshdDirective> directives)
     {
         _directives = directives;
         _global = Layer(directives.Where(directive => directive.Block is null));
-        _hasMatch = directives.Any(directive => directive.Block is not null);
+        HasMatchBlocks = directives.Any(directive => directive.Block is not null);
     }
 
     private SshdConfig(SshdConfig all, Dictionary<SshdKeyword, object> matched)
@@ -24,11 +23,14 @@ public sealed class SshdConfig
         _directives = all._directives;
         _global = all._global;
         _matched = matched;
-        _hasMatch = true;
+        HasMatchBlocks = true;
     }
 
     /// <summary>The defaults of the manual.</summary>
     public static SshdConfig Default { get; } = new([]);
+
+    /// <summary>Whether <see cref="For"/> can give anything else.</summary>
+    public bool HasMatchBlocks { get; }
 
     /// <summary>Reads a file and what it includes. Throws <see cref="SshException"/>: <see cref="SshError.Configuration"/> with OpenSSH's last line
     /// ("FILE: terminating, 1 bad configuration options"; each bad one is logged as an error), or <see cref="SshError.FileAccess"/>.</summary>
@@ -60,7 +62,7 @@ public sealed class SshdConfig
     /// <summary>The configuration for one login: what the Match blocks that match say goes before the global part, the first of them before later ones.</summary>
     public SshdConfig For(MatchContext context)
     {
-        if (!_hasMatch)
+        if (!HasMatchBlocks)
         {
             return this;
         }

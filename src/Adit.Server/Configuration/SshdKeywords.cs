@@ -69,7 +69,7 @@ public static class SshdKeywords
     };
 
     /// <summary>"none" or text after the version in the identification string.</summary>
-    public static SshdKeyword<string> VersionAddendum { get; } = new("VersionAddendum", "none", Word) { TakesRestOfLine = true, Show = Same };
+    public static SshdKeyword<string> VersionAddendum { get; } = new("VersionAddendum", "none", VersionText) { TakesRestOfLine = true, Show = Same };
 
     /// <summary>"none" or a file.</summary>
     public static SshdKeyword<string> Banner { get; } = new("Banner", "none", Word) { InMatch = true, GlobalOnlyYet = true, Show = Same };

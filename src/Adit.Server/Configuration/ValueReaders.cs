@@ -42,6 +42,13 @@ internal static class ValueReaders
 
     public static string Word(SshdArguments arguments) => arguments.Next();
 
+    /// <summary>Part of the identification string: printable ASCII, and short enough for the line (RFC 4253, section 4.2: 255 bytes).</summary>
+    public static string VersionText(SshdArguments arguments)
+    {
+        var text = arguments.Next();
+        return text.Length <= 200 && !text.AsSpan().ContainsAnyExceptInRange(' ', '~') ? text : throw arguments.Error("Invalid VersionAddendum", "At most 200 printable ASCII characters.");
+    }
+
     /// <summary>A file; relative ones are taken from where the process was started.</summary>
     public static string FilePath(SshdArguments arguments)
     {

@@ -107,7 +107,8 @@ internal sealed class ForwardListener : IAsyncDisposable
             {
                 if (address.AddressFamily == AddressFamily.InterNetworkV6)
                     socket.DualMode = false;
-                // No ReuseAddress: .NET turns it into SO_REUSEPORT as well, and a second program could share the port. SO_REUSEADDR it sets by itself.
+                if (!OperatingSystem.IsWindows())
+                    socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
                 socket.Bind(new IPEndPoint(address, port));
                 socket.Listen(AcceptBacklog);
                 _sockets.Add(socket);

@@ -1,0 +1,84 @@
+using Adit.Server.Configuration;
+using Adit.Ssh;
+using Adit.Ssh.Keys;
+using Microsoft.Extensions.Logging;
+using K = Adit.Server.Configuration.SshdKeywords;
+
+namespace Adit.Server.Service;
+
+/// <summary>Loads the host keys and host certificates that sshd_config(5) names.</summary>
+public static class HostKeyFiles
+{
+    /// <summary>Read when the configuration names none, as far as they exist.</summary>
+    public static IReadOnlyList<string> Standard { get; } =
+        ["/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_ecdsa_key", "/etc/ssh/ssh_host_ed25519_key"];
+
+    /// <summary>The files in use.</summary>
+    public static IReadOnlyList<string> PathsOf(SshdConfig config) => config.Get(K.HostKey) is [_, ..] named ? named : Standard;
+
+    /// <summary>The keys, each followed by its certificate. A file that cannot be used is logged (as an error where the configuration names it) and left out; the
+    /// result is empty when none could be read.</summary>
+    public static IReadOnlyList<ISigner> Load(SshdConfig config, ILogger logger)
+    {
+        var level = config.IsSet(K.HostKey) ? LogLevel.Error : LogLevel.Debug;
+        var signers = new List<ISigner>();
+        foreach (var path in PathsOf(config).Distinct())
+        {
+            try
+            {
+                var key = KeyFile.ReadPrivateKey(path);
+                if (signers.Any(signer => signer.PublicKey.Equals(key.PublicKey)))
+                {
+                    key.Dispose();
+                    continue;
+                }
+
+                logger.LogDebug("private host key #{Number}: {Type} {Fingerprint}", signers.Count, key.PublicKey.KeyType, key.PublicKey.Fingerprint);
+                signers.Add(key);
+            }
+            catch (SshException error)
+            {
+                // Too open a file is worth an error even where nobody named it: the others could be reading it.
+                logger.Log(error.Message.Contains("too open", StringComparison.Ordinal) ? LogLevel.Error : level, "{Message}", error.Message);
+                logger.Log(level, "Unable to load host key: {Path}", path);
+                if (error.Hint is { } hint && level == LogLevel.Error)
+                {
+                    logger.LogInformation("adit: {Hint}", hint);
+                }
+            }
+        }
+
+        foreach (var path in config.Get(K.HostCertificate).Distinct())
+        {
+            AddCertificate(signers, path, logger);
+        }
+
+        return signers;
+    }
+
+    private static void AddCertificate(List<ISigner> signers, string path, ILogger logger)
+    {
+        try
+        {
+            if (KeyFile.ReadPublicKey(path, out _) is not Certificate certificate)
+            {
+                logger.LogError("Certificate file is not a certificate: {Path}", path);
+                return;
+            }
+
+            var index = signers.FindIndex(signer => signer.PublicKey.Equals(certificate.PlainKey));
+            if (index < 0)
+            {
+                logger.LogError("No matching private key for certificate: {Path}", path);
+                return;
+            }
+
+            signers.Insert(index + 1, new CertificateSigner(signers[index], certificate));
+            logger.LogDebug("host certificate: {Certificate}", certificate);
+        }
+        catch (SshException error)
+        {
+            logger.LogError("Could not load host certificate \"{Path}\": {Message}", path, error.Message);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+using System.Text;
+using Adit.Server.Authentication;
+using Adit.Server.Configuration;
+using Adit.Server.Policy;
+using Adit.Server.Users;
+using Adit.Ssh;
+using Adit.Ssh.Cryptography;
+using Adit.Ssh.Keys;
+using Adit.Ssh.Wire;
+using Microsoft.Extensions.Logging;
+using K = Adit.Server.Configuration.SshdKeywords;
+
+namespace Adit.Server.Service;
+
+/// <summary>Makes a server's options out of sshd_config(5).</summary>
+public static class SshdOptions
+{
+    private const int MaxBannerLength = 256 * 1024;
+
+    /// <summary>A server's options. Throws <see cref="SshException"/> (<see cref="SshError.Configuration"/>) when addresses cannot be used, or nobody could ever log in.</summary>
+    public static SshServerOptions Create(SshdConfig config, IEnumerable<ISigner> hostKeys, IUserDatabase users, ILoggerFactory loggerFactory)
+    {
+        var authenticator = new AuthorizedKeysAuthenticator(config, users, loggerFactory);
+        if (!authenticator.CanAnybodyLogIn && !config.HasMatchBlocks)
+        {
+            throw new SshException(SshError.Configuration, "AuthenticationMethods cannot be satisfied by enabled authentication methods")
+            {
+                Hint = "Every method, or one in each chain of AuthenticationMethods, is switched off or impossible here (passwords can be checked by root only).",
+            };
+        }
+
+        var options = new SshServerOptions
+        {
+            Authenticator = authenticator,
+            ForwardingPolicy = new ServerForwardingPolicy(config, users),
+            LoggerFactory = loggerFactory,
+        };
+        Apply(config, options, loggerFactory.CreateLogger("Adit.Server"));
+        foreach (var key in hostKeys)
+        {
+            options.HostKeys.Add(key);
+        }
+
+        return options;
+    }
+
+    /// <summary>Sets what sshd_config(5) says about the connection: everything but who may log in, what may be forwarded and the host keys.</summary>
+    public static void Apply(SshdConfig config, SshServerOptions options, ILogger logger)
+    {
+        foreach (var endpoint in ListenEndpoints.Of(config))
+        {
+            options.Endpoints.Add(endpoint);
+        }
+
+        var startups = config.Get(K.MaxStartups);
+        options.MaxStartupsBegin = startups.Begin;
+        options.MaxStartupsRate = startups.Rate;
+        options.MaxStartups = startups.Full;
+        options.LoginGraceTime = config.Get(K.LoginGraceTime) is { Ticks: > 0 } grace ? grace : null;
+        options.MaxAuthTries = config.Get(K.MaxAuthTries);
+        options.AddressFamily = config.Get(K.AddressFamily);
+        options.KeepAliveInterval = TimeSpan.FromSeconds(config.Get(K.ClientAliveInterval));
+        options.KeepAliveCountMax = config.Get(K.ClientAliveCountMax);
+        options.RekeyLimit = config.Get(K.RekeyLimit);
+        options.TcpKeepAlive = config.Get(K.TcpKeepAlive);
+        options.VersionAddendum = NoneIsNull(config.Get(K.VersionAddendum));
+        options.Banner = ReadBanner(NoneIsNull(config.Get(K.Banner)), logger);
+        options.Algorithms = new AlgorithmPreferences
+        {
+            KeyExchange = config.Get(K.KexAlgorithms).Names,
+            HostKey = config.Get(K.HostKeyAlgorithms).Names,
+            Ciphers = config.Get(K.Ciphers).Names,
+            Macs = config.Get(K.Macs).Names,
+            Compression = config.Get(K.Compression) ? ["none", "zlib@openssh.com"] : ["none"],
+            PublicKey = config.Get(K.PubkeyAcceptedAlgorithms).Names,
+        };
+    }
+
+    private static string? NoneIsNull(string value) => value.Equals("none", StringComparison.OrdinalIgnoreCase) ? null : value;
+
+    /// <summary>A banner that cannot be read is left out: it is no reason to lock people out.</summary>
+    private static string? ReadBanner(string? path, ILogger logger)
+    {
+        if (path is null)
+        {
+            return null;
+        }
+
+        try
+        {
+            using var file = new FileStream(path, FileMode.Open, FileAccess.Read);
+            if (file.Length <= MaxBannerLength)
+            {
+                using var reader = new StreamReader(file, Encoding.UTF8);
+                return reader.ReadToEnd();
+            }
+
+            logger.LogError("Banner {Path} is larger than {Limit} bytes and is not shown", PeerText.Escape(path), MaxBannerLength);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            logger.LogError("Banner {Path} is not shown: {Reason}", PeerText.Escape(path), FileFailure.Describe(error));
+        }
+
+        return null;
+    }
+}

@@ -40,12 +40,7 @@ internal sealed record KexProposal(KexInitMessage Message, byte[] Payload)
     }
 
     /// <summary>The peer's.</summary>
-    public static KexProposal Parse(ReadOnlySpan<byte> payload)
-    {
-        var reader = new SshReader(payload);
-        reader.ReadByte();
-        return new KexProposal(KexInitMessage.Read(ref reader), payload.ToArray());
-    }
+    public static KexProposal Parse(ReadOnlySpan<byte> payload) => new(KexPacket.Parse<KexInitMessage>(payload), payload.ToArray());
 
     /// <summary>A client asks for key types it knows first; a server offers what its host keys can sign.</summary>
     private static IReadOnlyList<string> HostKeyAlgorithms(SshRole role, KexOptions options)

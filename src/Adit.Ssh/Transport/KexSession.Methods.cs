@@ -21,7 +21,7 @@ internal sealed partial class KexSession
                 ? DhGroup.PreferredBits(Math.Max(SecurityBits(algorithms.ClientToServer), SecurityBits(algorithms.ServerToClient)))
                 : DhGroup.MaxBits;
             run.GroupRequest = new KexDhGexRequestMessage(DhGroup.MinBits, (uint)bits, DhGroup.MaxBits);
-            Send(run.GroupRequest);
+            KexPacket.Send(_sink, run.GroupRequest);
             _logger.LogDebug("SSH2_MSG_KEX_DH_GEX_REQUEST({Min}<{Preferred}<{Max}) sent",
                 run.GroupRequest.Min, run.GroupRequest.Preferred, run.GroupRequest.Max);
             run.Expected = MessageId.KexReplyValue;
@@ -34,9 +34,7 @@ internal sealed partial class KexSession
     private void SendClientValue(KexRun run, MessageId id, MessageId answer)
     {
         run.ClientValue = run.Agreement!.CreateInit();
-        var writer = new SshWriter(run.ClientValue.Length + 8);
-        new KexInitValueMessage(id, run.ClientValue).Write(ref writer);
-        _sink.SendKexPacket(writer.Written);
+        KexPacket.Send(_sink, new KexInitValueMessage(id, run.ClientValue));
         run.Expected = answer;
     }
 
@@ -51,12 +49,10 @@ internal sealed partial class KexSession
     /// <summary>Server, group exchange: chooses a group.</summary>
     private void OnGroupRequest(KexRun run, ReadOnlySpan<byte> payload)
     {
-        var reader = new SshReader(payload);
-        reader.ReadByte();
-        var request = KexDhGexRequestMessage.Read(ref reader);
+        var request = KexPacket.Parse<KexDhGexRequestMessage>(payload);
         run.GroupRequest = request;
         run.Group = _options.Moduli.Choose(request.Min, request.Preferred, request.Max);
-        Send(new KexDhGexGroupMessage(run.Group.Prime.ToArray(), run.Group.Generator.ToArray()));
+        KexPacket.Send(_sink, new KexDhGexGroupMessage(run.Group.Prime.ToArray(), run.Group.Generator.ToArray()));
         _logger.LogDebug("SSH2_MSG_KEX_DH_GEX_GROUP sent");
         run.Expected = MessageId.KexDhGexInit;
     }
@@ -64,12 +60,10 @@ internal sealed partial class KexSession
     /// <summary>Client, group exchange: takes the server's group, which must be of a size we asked for.</summary>
     private void OnGroup(KexRun run, ReadOnlySpan<byte> payload)
     {
-        var reader = new SshReader(payload);
-        reader.ReadByte();
-        var message = KexDhGexGroupMessage.Read(ref reader);
+        var message = KexPacket.Parse<KexDhGexGroupMessage>(payload);
         var group = new DhGroup(message.Prime.Span, message.Generator.Span);
         if ((uint)group.Bits < run.GroupRequest.Min || (uint)group.Bits > run.GroupRequest.Max)
-            throw Failed("DH GEX group out of range");
+            throw KexError.GroupOutOfRange(_options, group.Bits);
         run.Group = group;
         run.Agreement = run.Method!.Create(group);
         SendClientValue(run, MessageId.KexDhGexInit, MessageId.KexDhGexReply);
@@ -79,7 +73,7 @@ internal sealed partial class KexSession
     /// <summary>Server: the client's value makes the secret; the host key signs what was said.</summary>
     private async ValueTask OnClientValueAsync(KexRun run, MessageId id, ReadOnlyMemory<byte> payload, CancellationToken cancellationToken)
     {
-        run.ClientValue = ReadClientValue(id, payload.Span);
+        run.ClientValue = KexPacket.ParseClientValue(payload.Span).Value.ToArray();
         run.Expected = default; // nothing is right while we sign
         run.Agreement = run.Group is { } group ? run.Method!.Create(group) : run.Method!.Create();
         byte[] value = run.Agreement.Respond(run.ClientValue, out byte[] secret);
@@ -93,7 +87,7 @@ internal sealed partial class KexSession
             EnsureAlive();
 
             var reply = id == MessageId.KexInitValue ? MessageId.KexReplyValue : MessageId.KexDhGexReply;
-            SendReply(new KexReplyValueMessage(reply, hostKey.Blob, value, signature));
+            KexPacket.Send(_sink, new KexReplyValueMessage(reply, hostKey.Blob, value, signature));
             (_signer, HostKey) = (signer, hostKey);
             SwitchOutbound(run, secret, exchangeHash);
         }
@@ -104,9 +98,9 @@ internal sealed partial class KexSession
     }
 
     /// <summary>Client: the server's value makes the secret; then its signature, and only then the trust in its key, is decided.</summary>
-    private async ValueTask OnServerReplyAsync(KexRun run, MessageId id, ReadOnlyMemory<byte> payload, CancellationToken cancellationToken)
+    private async ValueTask OnServerReplyAsync(KexRun run, ReadOnlyMemory<byte> payload, CancellationToken cancellationToken)
     {
-        var reply = ReadReply(id, payload.Span);
+        var reply = KexPacket.ParseReply(payload.Span);
         run.Expected = default; // nothing is right while somebody is asked about the key
         byte[] secret = run.Agreement!.Finish(reply.Value.Span);
         try
@@ -114,11 +108,10 @@ internal sealed partial class KexSession
             var key = PublicKey.Parse(reply.HostKey.Span);
             string algorithm = run.Algorithms!.HostKey;
             if (!key.SignatureAlgorithms.Contains(algorithm))
-                throw Failed("key type does not match", hint: $"The server agreed on {algorithm} and sent a host key of type {key.KeyType}.");
+                throw KexError.KeyTypeMismatch(_options, algorithm, key);
             byte[] exchangeHash = run.ComputeHash(Role, _localVersion.Span, RemoteVersion.Span, reply.HostKey.Span, reply.Value.Span, secret);
             if (!key.Verify(algorithm, exchangeHash, reply.Signature.Span))
-                throw Failed("incorrect signature", hint: "The server's signature over the key exchange is wrong: it does not have the key it shows, "
-                    + "or somebody changed the messages on their way.");
+                throw KexError.IncorrectSignature(_options);
 
             if (run.IsFirst)
             {
@@ -130,7 +123,7 @@ internal sealed partial class KexSession
             }
             else if (!key.Equals(HostKey))
             {
-                throw HostKeyChangedAtRekey(key);
+                throw KexError.HostKeyChanged(_options, HostKey!, key);
             }
             SwitchOutbound(run, secret, exchangeHash);
         }
@@ -140,42 +133,13 @@ internal sealed partial class KexSession
         }
     }
 
-    private SshException HostKeyChangedAtRekey(PublicKey key) =>
-        new(SshError.HostKeyChanged, $"Connection to {_options.RemoteAddress} port {_options.RemotePort}: host key changed during rekeying")
-        {
-            DisconnectReason = DisconnectReason.HostKeyNotVerifiable,
-            Hint = $"The connection began with {HostKey!.KeyType} {HostKey.Fingerprint}; the server now shows {key.KeyType} {key.Fingerprint}. "
-                + "No honest server does that within a connection.",
-        };
-
     /// <summary>The key that signed before, if it can again: a client that rekeys must find the same.</summary>
     private ISigner ChooseHostKey(string algorithm)
     {
         if (_signer is { } signer && signer.PublicKey.SignatureAlgorithms.Contains(algorithm))
             return signer;
         return _options.HostKeys.FirstOrDefault(key => key.PublicKey.SignatureAlgorithms.Contains(algorithm))
-            ?? throw Failed($"no host key for {algorithm}");
-    }
-
-    private void SendReply(in KexReplyValueMessage message)
-    {
-        var writer = new SshWriter(message.HostKey.Length + message.Value.Length + message.Signature.Length + 16);
-        message.Write(ref writer);
-        _sink.SendKexPacket(writer.Written);
-    }
-
-    private static byte[] ReadClientValue(MessageId id, ReadOnlySpan<byte> payload)
-    {
-        var reader = new SshReader(payload);
-        reader.ReadByte();
-        return KexInitValueMessage.Read(id, ref reader).Value.ToArray();
-    }
-
-    private static KexReplyValueMessage ReadReply(MessageId id, ReadOnlySpan<byte> payload)
-    {
-        var reader = new SshReader(payload);
-        reader.ReadByte();
-        return KexReplyValueMessage.Read(id, ref reader);
+            ?? throw KexError.NoHostKey(_options, algorithm);
     }
 
     private static int SecurityBits(DirectionAlgorithms algorithms) => Cryptography.Algorithms.FindCipher(algorithms.Cipher)?.SecurityBits ?? 256;

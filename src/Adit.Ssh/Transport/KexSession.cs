@@ -208,7 +208,7 @@ internal sealed partial class KexSession : IDisposable
             case MessageId.KexInitValue or MessageId.KexDhGexInit:
                 return OnClientValueAsync(run, id, payload, cancellationToken);
             default:
-                return OnServerReplyAsync(run, id, payload, cancellationToken);
+                return OnServerReplyAsync(run, payload, cancellationToken);
         }
     }
 
@@ -255,9 +255,7 @@ internal sealed partial class KexSession : IDisposable
         var run = _run;
         if (run is null || run.Expected != MessageId.NewKeys || run.SkipPacket)
             throw SshException.Protocol("unexpected SSH_MSG_NEWKEYS");
-        var reader = new SshReader(payload);
-        reader.ReadByte();
-        NewKeysMessage.Read(ref reader);
+        KexPacket.Parse<NewKeysMessage>(payload);
         _logger.LogDebug("SSH2_MSG_NEWKEYS received");
 
         var opener = run.TakeOpener();
@@ -278,19 +276,4 @@ internal sealed partial class KexSession : IDisposable
         if (_ended)
             throw new SshException(SshError.Closed, "the key exchange has ended");
     }
-
-    private void Send<T>(T message)
-        where T : ISshMessage<T>
-    {
-        var writer = new SshWriter(1536);
-        message.Write(ref writer);
-        _sink.SendKexPacket(writer.Written);
-    }
-
-    private SshException Failed(string message, SshError error = SshError.KeyExchangeFailed, string? hint = null) =>
-        new(error, $"Connection {(Role == SshRole.Client ? "to" : "from")} {_options.RemoteAddress} port {_options.RemotePort}: {message}")
-        {
-            DisconnectReason = DisconnectReason.KeyExchangeFailed,
-            Hint = hint,
-        };
 }

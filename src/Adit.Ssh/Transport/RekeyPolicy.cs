@@ -53,6 +53,9 @@ internal sealed class RekeyPolicy
     {
         if (!_authenticated || (_out.Packets == 0 && _in.Packets == 0))
             return false;
+        // One direction has its new keys, the other has not: the exchange is still on, even where the session is done with it and NEWKEYS waits to be sent.
+        if (_out.Keys != _in.Keys)
+            return false;
         if (_limit.Interval is { } interval && interval > TimeSpan.Zero
             && _time.GetElapsedTime(Volatile.Read(ref _keyedAt)) >= interval)
             return true;
@@ -91,8 +94,12 @@ internal sealed class RekeyPolicy
         private long _packets;
         private ulong _blocks;
         private int _blockShift = 3;
+        private int _keys;
 
         public long Packets => Volatile.Read(ref _packets);
+
+        /// <summary>Counts the keys this direction has had.</summary>
+        public int Keys => Volatile.Read(ref _keys);
 
         /// <summary>No limit before the first key.</summary>
         public ulong MaxBlocks { get; private set; } = ulong.MaxValue;
@@ -103,6 +110,7 @@ internal sealed class RekeyPolicy
             MaxBlocks = maxBlocks;
             Volatile.Write(ref _blocks, 0);
             Volatile.Write(ref _packets, 0);
+            Volatile.Write(ref _keys, _keys + 1);
         }
 
         public void SetPackets(long packets) => Volatile.Write(ref _packets, packets);

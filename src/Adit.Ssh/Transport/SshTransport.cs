@@ -55,6 +55,7 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
             Algorithms = options.Algorithms,
             HostKeys = options.HostKeys,
             KnownHostKeyTypes = options.KnownHostKeyTypes,
+            RekeyLimit = options.RekeyLimit,
             RemoteAddress = RemoteAddress,
             RemotePort = RemotePort,
             Logger = _logger,

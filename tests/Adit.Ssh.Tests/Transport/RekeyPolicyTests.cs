@@ -94,6 +94,20 @@ public class RekeyPolicyTests
     }
 
     [Fact]
+    public void NothingIsDueWhileOnlyOneDirectionHasNewKeys()
+    {
+        var policy = Keyed(new RekeyLimit(16, null));
+        policy.Sent(1024);
+        policy.Received(1024);
+        Assert.True(policy.ShouldRekey());
+        policy.InboundKeyed(16);
+        policy.Received(1024);
+        Assert.False(policy.ShouldRekey());
+        policy.OutboundKeyed(16);
+        Assert.True(policy.ShouldRekey());
+    }
+
+    [Fact]
     public void LimitsBelow16AreRefused() =>
         Assert.Throws<ArgumentOutOfRangeException>(() => new RekeyPolicy(new RekeyLimit(15, null), TimeProvider.System));
 

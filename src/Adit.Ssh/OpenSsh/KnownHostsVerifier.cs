@@ -34,17 +34,17 @@ internal sealed class KnownHostsVerifier(KnownHostsOptions options) : IHostKeyVe
         string name = HostName(context.Host, context.Port);
         var known = KnownHosts.Load(_files, name, _log);
         var check = new Check(context, context.Key.PlainKey, name, known, AddressName(context, local));
-        if (HostCertificates.IsCertificate(context.Key) && VerifyCertificate(check))
+        if (context.Key is Certificate certificate && VerifyCertificate(check, certificate))
             return;
         await VerifyPlainAsync(check, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>False where no authority vouches for the host under this name: the key inside the certificate is then looked up like any other.</summary>
-    private bool VerifyCertificate(Check check)
+    private bool VerifyCertificate(Check check, Certificate certificate)
     {
-        if (VerifyCertificate(check, check.Known))
+        if (VerifyCertificate(check, certificate, check.Known))
             return true;
-        if (BareNames(check) is { } bare && VerifyCertificate(check, bare))
+        if (BareNames(check) is { } bare && VerifyCertificate(check, certificate, bare))
         {
             _log.LogDebug("found matching key w/out port");
             return true;
@@ -53,25 +53,23 @@ internal sealed class KnownHostsVerifier(KnownHostsOptions options) : IHostKeyVe
         return false;
     }
 
-    private bool VerifyCertificate(Check check, KnownHosts known)
+    private bool VerifyCertificate(Check check, Certificate certificate, KnownHosts known)
     {
-        var key = check.Context.Key;
-        var result = known.FindAuthority(key, HostCertificates.AuthorityOf(key));
-        switch (result.Status)
+        var result = known.FindAuthority(certificate, certificate.AuthorityKey);
+        if (result.Status == KnownHostStatus.Revoked)
         {
-            case KnownHostStatus.Ok:
-                LogFound(check, "certificate", "CA key", result.Entry!);
-                string principal = options.HostKeyAlias ?? check.Context.Host.ToLowerInvariant();
-                if (HostCertificates.Check(key, principal, options.CASignatureAlgorithms, options.TimeProvider) is not { } problem)
-                    return true;
-                Error(problem);
-                return false;
-            case KnownHostStatus.Revoked:
-                HandleRevoked(check, result.Entry!);
-                return true;
-            default:
-                return false;
+            HandleRevoked(check, result.Entry!);
+            return true;
         }
+        if (result.Status != KnownHostStatus.Ok)
+            return false;
+        _log.LogDebug("Host '{Host}' is known and matches the {Type} host certificate.", PeerText.Escape(known.Name), certificate.TypeName);
+        _log.LogDebug("Found CA key in {File}:{Line}", result.Entry!.File, result.Entry.Line);
+        string principal = options.HostKeyAlias ?? check.Context.Host.ToLowerInvariant();
+        string? fault = certificate.FindFault(CertificateType.Host, principal, options.TimeProvider.GetUtcNow(), [], options.CASignatureAlgorithms);
+        if (fault is not null)
+            Error(fault);
+        return fault is null;
     }
 
     private async ValueTask VerifyPlainAsync(Check check, CancellationToken cancellationToken)
@@ -83,7 +81,7 @@ internal sealed class KnownHostsVerifier(KnownHostsOptions options) : IHostKeyVe
             var without = bare.Find(check.Key);
             if (without.Status == KnownHostStatus.Ok)
             {
-                LogFound(check with { Name = bare.Name }, "key", "key", without.Entry!);
+                LogFound(check with { Name = bare.Name }, without.Entry!);
                 _log.LogDebug("found matching key w/out port");
                 return;
             }
@@ -97,7 +95,7 @@ internal sealed class KnownHostsVerifier(KnownHostsOptions options) : IHostKeyVe
         switch (result.Status)
         {
             case KnownHostStatus.Ok:
-                LogFound(check, "key", "key", result.Entry!);
+                LogFound(check, result.Entry!);
                 if (addressResult is { Status: KnownHostStatus.Unknown })
                     AddAddress(check);
                 break;
@@ -269,16 +267,22 @@ internal sealed class KnownHostsVerifier(KnownHostsOptions options) : IHostKeyVe
 
     private void LogKey(PublicKey key)
     {
-        if (HostCertificates.IsCertificate(key))
-            HostCertificates.Log(key, _log);
+        if (key is Certificate certificate)
+        {
+            var authority = certificate.AuthorityKey;
+            _log.LogDebug("Server host certificate: {Type} {Fingerprint}, serial {Serial} ID \"{Id}\" CA {AuthorityType} {AuthorityFingerprint}", key.KeyType,
+                key.Fingerprint, certificate.Serial, PeerText.Escape(certificate.KeyId, 200), authority.KeyType, authority.Fingerprint);
+        }
         else
+        {
             _log.LogDebug("Server host key: {Type} {Fingerprint}", key.KeyType, key.Fingerprint);
+        }
     }
 
-    private void LogFound(Check check, string what, string found, KnownHostsEntry entry)
+    private void LogFound(Check check, KnownHostsEntry entry)
     {
-        _log.LogDebug("Host '{Host}' is known and matches the {Type} host {What}.", check.ShownName, check.Key.TypeName, what);
-        _log.LogDebug("Found {Found} in {File}:{Line}", found, entry.File, entry.Line);
+        _log.LogDebug("Host '{Host}' is known and matches the {Type} host key.", check.ShownName, check.Key.TypeName);
+        _log.LogDebug("Found key in {File}:{Line}", entry.File, entry.Line);
     }
 
     private void Error(string line)

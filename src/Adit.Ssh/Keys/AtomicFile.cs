@@ -9,12 +9,12 @@ internal static class AtomicFile
     /// <param name="overwrite">False: the file must not exist, and is created with O_EXCL. True: written beside it, then renamed over it.</param>
     public static void Write(string path, ReadOnlySpan<byte> content, UnixFileMode mode, bool overwrite)
     {
-        // A link is followed, so that what it points to is replaced and not the link.
-        string target = overwrite ? File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path : path;
-        string created = overwrite ? $"{target}.{Path.GetRandomFileName()}" : target;
+        string created = path;
         bool exists = false;
         try
         {
+            string target = overwrite ? Resolve(path) : path;
+            created = overwrite ? $"{target}.{Path.GetRandomFileName()}" : target;
             var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = 0 };
             if (!OperatingSystem.IsWindows())
                 options.UnixCreateMode = mode;
@@ -34,6 +34,11 @@ internal static class AtomicFile
             throw Failure(path, e, exists);
         }
     }
+
+    /// <summary>What a link points to, so that it is replaced and not the link.</summary>
+    private static string Resolve(string path) =>
+        // The full path, because a relative link is not found from a relative path without a folder.
+        File.Exists(path) && File.ResolveLinkTarget(Path.GetFullPath(path), returnFinalTarget: true) is { } target ? target.FullName : path;
 
     private static SshException Failure(string path, Exception e, bool created)
     {

@@ -166,6 +166,20 @@ public class KeyFileTests
         Assert.Equal(error.ReplaceLineEndings("\n").TrimEnd(), e.Message);
     }
 
+    // A key shared by a group belongs to root: its readers cannot tighten it, and OpenSSH takes it too.
+    [Fact]
+    public void A_file_of_somebody_else_may_be_readable()
+    {
+        using var folder = new KeygenFolder();
+        string file = folder.Generate("key", "-t", "ed25519", "-N", "");
+        KeygenFolder.SetMode(file, "640");
+        var (changed, _, _) = folder.TryRun("chown", "12345", file);
+        if (changed != 0)
+            return; // only root can give files away
+        using var key = KeyFile.ReadPrivateKey(file);
+        Assert.Equal(key.PublicKey.ToText("somebody@example") + "\n", folder.Run("ssh-keygen", "-y", "-f", file));
+    }
+
     [Fact]
     public void Files_that_are_no_keys_are_named_in_the_error()
     {

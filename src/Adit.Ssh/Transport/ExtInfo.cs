@@ -34,7 +34,8 @@ internal static class ExtInfo
     /// A value that makes no sense counts as not announced.</summary>
     public static PeerExtensions Parse(ReadOnlySpan<byte> payload, PeerExtensions? earlier = null)
     {
-        var reader = new SshReader(payload[1..]); // without the message number
+        var reader = new SshReader(payload);
+        reader.ReadByte(); // the message number
         var message = ExtInfoMessage.Read(ref reader);
         var all = earlier is null ? [] : new Dictionary<string, byte[]>(earlier.All);
         foreach (var (name, value) in message.Extensions)

@@ -10,22 +10,23 @@ internal static class KexPacket
     public static T Parse<T>(ReadOnlySpan<byte> payload)
         where T : ISshMessage<T>
     {
-        var reader = new SshReader(payload[1..]);
+        var reader = new SshReader(payload);
+        reader.ReadByte();
         return T.Read(ref reader);
     }
 
     /// <summary>A message whose number depends on the method: the client's value.</summary>
     public static KexInitValueMessage ParseClientValue(ReadOnlySpan<byte> payload)
     {
-        var reader = new SshReader(payload[1..]);
-        return KexInitValueMessage.Read((MessageId)payload[0], ref reader);
+        var reader = new SshReader(payload);
+        return KexInitValueMessage.Read((MessageId)reader.ReadByte(), ref reader);
     }
 
     /// <summary>A message whose number depends on the method: the server's reply.</summary>
     public static KexReplyValueMessage ParseReply(ReadOnlySpan<byte> payload)
     {
-        var reader = new SshReader(payload[1..]);
-        return KexReplyValueMessage.Read((MessageId)payload[0], ref reader);
+        var reader = new SshReader(payload);
+        return KexReplyValueMessage.Read((MessageId)reader.ReadByte(), ref reader);
     }
 
     public static void Send<T>(IKexSink sink, T message)

@@ -9,7 +9,7 @@ namespace Adit.Ssh;
 /// <summary>A server: listeners and the connections they accepted.</summary>
 public sealed class SshServer : IAsyncDisposable
 {
-    private const int Backlog = 128;
+    private const int Backlog = 1024;
     private static readonly TimeSpan ExhaustedPause = TimeSpan.FromSeconds(1);
 
     private readonly SshServerOptions _options;

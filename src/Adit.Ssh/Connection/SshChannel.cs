@@ -155,15 +155,33 @@ internal sealed class SshChannel
     {
         if (bytes == 0)
             return;
-        uint grant;
         lock (_lock)
         {
-            if (_dead || _closeReceived || _eofReceived)
+            if (_dead || _closeSent || _closeReceived || _eofReceived)
                 return;
-            grant = _receiveWindow.Credit(bytes);
+            uint grant = _receiveWindow.Credit(bytes);
+            if (grant == 0)
+                return;
+            // Inside the lock: behind our CLOSE the peer may not know the channel any more.
+            var writer = new SshWriter(stackalloc byte[9]);
+            new ChannelWindowAdjustMessage(RemoteId, grant).Write(ref writer);
+            _transport.SendControl(writer.Written, flush: false);
         }
-        if (grant > 0)
-            _transport.Send(new ChannelWindowAdjustMessage(RemoteId, grant));
+        _transport.Flush();
+    }
+
+    /// <summary>Answers a channel request, unless our CLOSE has gone out.</summary>
+    public void Answer(bool success)
+    {
+        lock (_lock)
+        {
+            if (_dead || _closeSent)
+                return;
+            var writer = new SshWriter(stackalloc byte[5]);
+            new ChannelSignalMessage(success ? MessageId.ChannelSuccess : MessageId.ChannelFailure, RemoteId).Write(ref writer);
+            _transport.SendControl(writer.Written, flush: false);
+        }
+        _transport.Flush();
     }
 
     /// <summary>The sink could not deliver everything at once.</summary>

@@ -293,11 +293,8 @@ internal sealed class SshConnection : IConnectionHandler
         var message = ChannelRequestMessage.Read(ref reader);
         var channel = Opened(message.Recipient, MessageId.ChannelRequest);
         _logger.LogTrace("channel {Channel}: request {Type}", channel.LocalId, PeerText.Escape(message.RequestType));
-        if (!message.WantReply)
-            return;
-        var writer = new SshWriter(stackalloc byte[5]);
-        new ChannelSignalMessage(MessageId.ChannelFailure, channel.RemoteId).Write(ref writer);
-        Transport.Send(writer.Written);
+        if (message.WantReply)
+            channel.Answer(false);
     }
 
     private SshChannel Opened(ReadOnlyMemory<byte> payload, MessageId id)

@@ -23,7 +23,8 @@ public sealed class ListenOptions
 /// <summary>Accepts connections for a forward on one or more sockets. It knows no role: -L on a client and -R on a server are the same listener.</summary>
 internal sealed class ForwardListener : IAsyncDisposable
 {
-    private const int AcceptBacklog = 128;
+    /// <summary>A burst of connections beyond the backlog is not delayed but partly reset (failed SYN cookies), so it is the kernel's maximum rather than the usual 128.</summary>
+    private const int AcceptBacklog = 4096;
     private static readonly TimeSpan ExhaustedPause = TimeSpan.FromSeconds(1);
 
     private readonly List<Socket> _sockets = [];

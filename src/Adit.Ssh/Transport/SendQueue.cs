@@ -65,7 +65,7 @@ internal sealed class SendQueue : IDisposable
     }
 
     /// <summary>Queues a control message; it leaves before any channel's data. Takes the packet over.</summary>
-    public void SendControl(PacketBuffer packet)
+    public void SendControl(PacketBuffer packet, bool flush = true)
     {
         bool flooded;
         lock (_lock)
@@ -80,7 +80,7 @@ internal sealed class SendQueue : IDisposable
         packet?.Return();
         if (flooded)
             _owner.OnSendFault(new SshException(SshError.ResourceLimit, "the peer does not read the answers to its requests") { DisconnectReason = DisconnectReason.ByApplication });
-        else
+        else if (flush)
             Kick();
     }
 

@@ -128,8 +128,8 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
     /// <summary>A buffer for a payload of up to <paramref name="payload"/> bytes.</summary>
     public PacketBuffer Rent(int payload) => _pool.Rent(payload);
 
-    /// <summary>Queues a control message: ahead of all channel data, in order among themselves.</summary>
-    public void SendControl(PacketBuffer packet) => _queue.SendControl(packet);
+    /// <summary>Queues a control message: ahead of all channel data, in order among themselves. Without <paramref name="flush"/> it waits for the next <see cref="Flush"/>.</summary>
+    public void SendControl(ReadOnlySpan<byte> payload, bool flush) => _queue.SendControl(Copy(payload), flush);
 
     /// <summary>Queues a packet in a channel's lane.</summary>
     public void Send(SendLane lane, PacketBuffer packet, bool flush = true) => _queue.Send(lane, packet, flush);

@@ -3,7 +3,6 @@ using Adit.Cli.CommandLine;
 using Adit.Cli.Diagnostics;
 using Adit.Ssh;
 using Adit.Ssh.Forwarding;
-using Adit.Ssh.OpenSsh;
 
 namespace Adit.Cli.Client;
 
@@ -35,12 +34,12 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
     {
         foreach (var specification in settings.LocalForwards)
         {
-            var listen = ListenAddress(specification);
+            var listen = specification.Listen;
             var destination = specification.Destination!.Value;
-            log.Write(OpenSshLogLevel.Debug1, $"Local connections to {listen} forwarded to remote address {destination}");
+            log.Write(OpenSshLogLevel.Debug1, $"Local connections to {Describe(listen)} forwarded to remote address {destination}");
             try
             {
-                var forward = await client.ForwardLocalAsync(listen, destination, cancellationToken).ConfigureAwait(false);
+                var forward = await client.ForwardLocalAsync(listen, destination, settings.Listen, cancellationToken).ConfigureAwait(false);
                 forwards.Add(forward);
                 Announce(forward, destination);
             }
@@ -60,8 +59,8 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
         return false;
     }
 
-    private ForwardAddress ListenAddress(ForwardSpecification specification) =>
-        settings.GatewayPorts && specification.Listen is { IsUnix: false, Host: null } listen ? ForwardAddress.Tcp("*", listen.Port) : specification.Listen;
+    private string Describe(ForwardAddress listen) =>
+        listen.IsUnix || listen.Host is not null ? listen.ToString() : $"{(settings.Listen.GatewayPorts ? "*" : "LOCALHOST")}:{listen.Port}";
 
     private void ReportBind(ForwardAddress listen, SshException error)
     {
@@ -112,8 +111,16 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
             return ExitCode.Ssh;
         }
 
-        await client.Completion.ConfigureAwait(false); // throws the reason, where there is one
-        log.Write(OpenSshLogLevel.Info, $"Connection to {settings.Host} closed by remote host.");
+        try
+        {
+            await client.Completion.ConfigureAwait(false);
+        }
+        catch (SshException e) when (e.Error == SshError.ConnectionLost && e.Message.StartsWith("Connection closed by", StringComparison.Ordinal))
+        {
+            // After login ssh has other words for it.
+            throw new SshException(e.Error, $"Connection to {settings.Options.Host} closed by remote host.", e) { Hint = e.Hint };
+        }
+
         return ExitCode.Ssh;
     }
 }

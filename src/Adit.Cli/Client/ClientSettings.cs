@@ -1,10 +1,11 @@
 using Adit.Ssh;
+using Adit.Ssh.Forwarding;
 using Adit.Ssh.OpenSsh;
 
 namespace Adit.Cli.Client;
 
 /// <summary>Everything a client run needs, with the command line and all files joined.</summary>
-internal sealed class ClientSettings
+internal sealed class ClientSettings : IAsyncDisposable
 {
     /// <summary>How to connect and log in.</summary>
     public required SshClientOptions Options { get; init; }
@@ -12,15 +13,30 @@ internal sealed class ClientSettings
     /// <summary>The host as it was typed, for messages.</summary>
     public required string Host { get; init; }
 
-    /// <summary>A command, a shell or a subsystem is wanted: anything but -N.</summary>
-    public bool WantsSession { get; init; }
-
     /// <summary>-L and LocalForward, command line first.</summary>
     public IReadOnlyList<ForwardSpecification> LocalForwards { get; init; } = [];
 
-    /// <summary>GatewayPorts: a listener without a bind address takes connections from everywhere.</summary>
-    public bool GatewayPorts { get; init; }
+    /// <summary>How they are bound: GatewayPorts, AddressFamily, StreamLocalBindUnlink, StreamLocalBindMask.</summary>
+    public ListenOptions Listen { get; init; } = new();
 
     /// <summary>ExitOnForwardFailure: one listener that cannot be bound ends it all.</summary>
     public bool ExitOnForwardFailure { get; init; }
+
+    /// <summary>What has to be closed or erased at the end: the agent's connection, opened keys.</summary>
+    public IReadOnlyList<object> Owned { get; init; } = [];
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var owned in Owned)
+        {
+            if (owned is IAsyncDisposable asynchronous)
+            {
+                await asynchronous.DisposeAsync().ConfigureAwait(false);
+            }
+            else
+            {
+                ((IDisposable)owned).Dispose();
+            }
+        }
+    }
 }

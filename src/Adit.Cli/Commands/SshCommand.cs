@@ -1,6 +1,7 @@
 using Adit.Cli.Client;
 using Adit.Cli.CommandLine;
 using Adit.Cli.Diagnostics;
+using Adit.Cli.Terminal;
 
 namespace Adit.Cli.Commands;
 
@@ -59,18 +60,22 @@ internal static class SshCommand
                     log.Write(OpenSshLogLevel.Info, warning);
                 }
 
-                return await ConnectAsync(ClientSettingsBuilder.Build(arguments, log), log).ConfigureAwait(false);
+                return await ConnectAsync(arguments, log).ConfigureAwait(false);
         }
     }
 
-    private static Task<int> ConnectAsync(ClientSettings settings, LogOutput log)
+    private static async Task<int> ConnectAsync(SshArguments arguments, LogOutput log)
     {
-        if (settings.WantsSession)
+        using var prompter = new OpenSshPrompter(log);
+        var config = ClientConfig.Parse(arguments.ConfigLines);
+        log.Level = arguments.LogLevel ?? (config["LogLevel"] is { } name ? OpenSshLogLevels.Parse(name) : null) ?? OpenSshLogLevel.Info;
+        if (!"none".Equals(config["SessionType"], StringComparison.OrdinalIgnoreCase))
         {
             throw new UsageException("adit: sessions are not built yet; use -N to forward only");
         }
 
-        return new ClientSession(settings, log).RunAsync(CancellationToken.None);
+        await using var settings = await ClientSettingsBuilder.BuildAsync(arguments, config, log, prompter, CancellationToken.None).ConfigureAwait(false);
+        return await new ClientSession(settings, log).RunAsync(CancellationToken.None).ConfigureAwait(false);
     }
 
     private static int Query(string query)

@@ -46,7 +46,7 @@ internal static class ErrorReporter
         SshError.ConnectFailed => "The SSH server could not be reached. Check host and port (-p), and whether a firewall is between.",
         SshError.Timeout => "The server did not answer in time (ConnectTimeout sets how long to wait).",
         SshError.KeepAliveTimeout => "The server stopped answering keepalives (ServerAliveInterval, ServerAliveCountMax): it, or the way to it, is down.",
-        SshError.ConnectionLost => "The connection broke without a goodbye: the server died, or something between dropped it.",
+        SshError.ConnectionLost => "The connection ended without a goodbye: the server, or its process for this login, is gone, or something between dropped it.",
         SshError.NoCommonAlgorithm => "The two sides have no algorithm in common. \"adit -Q cipher\", \"kex\", \"mac\", \"key\" list ours; -o can switch more on.",
         SshError.HostKeyUnknown => "Connect once by hand to see and accept the key, or add it to known_hosts.",
         SshError.LibraryMissing => "Install OpenSSL 3 (libcrypto), for instance with: apt install libssl3",

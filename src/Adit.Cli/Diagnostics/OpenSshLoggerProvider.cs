@@ -1,3 +1,4 @@
+using Adit.Ssh;
 using Microsoft.Extensions.Logging;
 
 namespace Adit.Cli.Diagnostics;
@@ -24,12 +25,14 @@ internal sealed class OpenSshLoggerProvider(LogOutput output) : ILoggerProvider,
 
         public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
-            if (!IsEnabled(logLevel))
+            // What OpenSSH shows from -v on has no level of its own here, so it is told by its event.
+            var level = eventId == LogEvents.Authenticated ? OpenSshLogLevel.Verbose : Map(logLevel);
+            if (logLevel == LogLevel.None || !output.Shows(level))
             {
                 return;
             }
 
-            output.Write(Map(logLevel), formatter(state, exception));
+            output.Write(level, formatter(state, exception));
             if (exception is not null && output.Shows(OpenSshLogLevel.Debug2))
             {
                 output.Write(OpenSshLogLevel.Debug2, exception.ToString());

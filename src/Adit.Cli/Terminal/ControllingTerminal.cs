@@ -17,10 +17,10 @@ internal sealed partial class ControllingTerminal : IDisposable
 
     private ControllingTerminal(int descriptor) => _descriptor = descriptor;
 
-    /// <summary>Opens /dev/tty; null where there is none.</summary>
-    public static ControllingTerminal? TryOpen()
+    /// <summary>Opens the process's own terminal, or for tests another one; null where there is none.</summary>
+    public static ControllingTerminal? TryOpen(string path = "/dev/tty")
     {
-        var descriptor = Native.Open("/dev/tty", Native.ReadWrite | Native.CloseOnExec);
+        var descriptor = Native.Open(path, Native.ReadWrite | Native.CloseOnExec | Native.NotOurs);
         return descriptor < 0 ? null : new ControllingTerminal(descriptor);
     }
 
@@ -223,6 +223,9 @@ internal sealed partial class ControllingTerminal : IDisposable
         public const int AfterFlush = 2; // TCSAFLUSH: typed-ahead input is no answer
 
         public static int CloseOnExec => OperatingSystem.IsLinux() ? 0x80000 : OperatingSystem.IsMacOS() ? 0x1000000 : 0x100000;
+
+        /// <summary>O_NOCTTY: looking at a terminal does not make it ours.</summary>
+        public static int NotOurs => OperatingSystem.IsLinux() ? 0x100 : OperatingSystem.IsMacOS() ? 0x20000 : 0x8000;
 
         [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
         public static partial int Open(string path, int flags);

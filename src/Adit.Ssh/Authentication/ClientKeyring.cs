@@ -48,8 +48,8 @@ internal sealed class ClientKeyring(ClientConversation conversation, ClientAuthe
         catch (IOException e)
         {
             // A missing file, a wrong passphrase, an agent that is gone: the next credential may do.
-            string reason = PeerText.Escape(e.Message);
-            conversation.Logger.Log(credential.IsOptional ? LogLevel.Debug : LogLevel.Warning, "{Reason}", reason);
+            conversation.Logger.Log(credential.IsOptional ? LogLevel.Debug : LogLevel.Warning, "{Reason}", PeerText.Escape(e.Message, maxLength: 2048, keepLines: true));
+            string reason = PeerText.Escape(e.Message.Split('\n')[^1]);
             report.Add($"publickey: {PeerText.Escape(credential.Name, 255)}: not usable: {reason}", (e as SshException)?.Hint);
             opened = OpenedKeys.None;
         }

@@ -128,6 +128,9 @@ internal sealed class ForwardListener : IAsyncDisposable
             var (address, error) = failure!.Value;
             throw new SshException(SshError.ForwardFailed, $"bind [{address}]:{listen.Port}: {SocketErrors.Describe(error)}", error) { Hint = Hint(error, listen.Port) };
         }
+        // A forward that is up on one loopback address only would send clients of the other to somebody else's service: never in silence.
+        if (failure is { } partial)
+            _logger.LogError("bind [{Address}]:{Port}: {Reason}", partial.Address, listen.Port, SocketErrors.Describe(partial.Error));
         Bound = bound;
     }
 

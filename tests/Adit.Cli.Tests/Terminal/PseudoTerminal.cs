@@ -1,0 +1,107 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using Microsoft.Win32.SafeHandles;
+
+namespace Adit.Cli.Tests.Terminal;
+
+/// <summary>A pseudo-terminal: the test holds the side of the person.</summary>
+internal sealed partial class PseudoTerminal : IAsyncDisposable
+{
+    private readonly FileStream _master;
+    private readonly Task _reading;
+    private readonly StringBuilder _screen = new();
+    private readonly List<(string Text, TaskCompletionSource Shown)> _waiting = [];
+
+    public PseudoTerminal()
+    {
+        var descriptor = posix_openpt(2 | 0x100); // O_RDWR | O_NOCTTY
+        Assert.True(descriptor >= 0 && grantpt(descriptor) == 0 && unlockpt(descriptor) == 0);
+        var name = new byte[128];
+        Assert.Equal(0, ptsname_r(descriptor, name, (nuint)name.Length));
+        Path = Encoding.ASCII.GetString(name.AsSpan(0, name.AsSpan().IndexOf((byte)0)));
+        _master = new FileStream(new SafeFileHandle(descriptor, ownsHandle: true), FileAccess.ReadWrite, bufferSize: 0);
+        _reading = Task.Factory.StartNew(Read, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    }
+
+    /// <summary>The other side's name: /dev/pts/N.</summary>
+    public string Path { get; }
+
+    /// <summary>Everything shown so far.</summary>
+    public string Screen
+    {
+        get
+        {
+            lock (_screen)
+            {
+                return _screen.ToString();
+            }
+        }
+    }
+
+    public void Type(string text)
+    {
+        _master.Write(Encoding.UTF8.GetBytes(text));
+        _master.Flush();
+    }
+
+    public Task WaitForAsync(string text)
+    {
+        lock (_screen)
+        {
+            if (_screen.ToString().Contains(text, StringComparison.Ordinal))
+            {
+                return Task.CompletedTask;
+            }
+
+            var shown = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _waiting.Add((text, shown));
+            return shown.Task.WaitAsync(TimeSpan.FromSeconds(20));
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        // The reader ends when the last holder of the other side is gone.
+        await _reading.WaitAsync(TimeSpan.FromSeconds(20));
+        await _master.DisposeAsync();
+    }
+
+    private void Read()
+    {
+        var buffer = new byte[4096];
+        try
+        {
+            for (int count; (count = _master.Read(buffer)) > 0;)
+            {
+                lock (_screen)
+                {
+                    _screen.Append(Encoding.UTF8.GetString(buffer, 0, count));
+                    var screen = _screen.ToString();
+                    foreach (var (text, shown) in _waiting)
+                    {
+                        if (screen.Contains(text, StringComparison.Ordinal))
+                        {
+                            shown.TrySetResult();
+                        }
+                    }
+                }
+            }
+        }
+        catch (IOException)
+        {
+            // EIO: nobody holds the other side any more.
+        }
+    }
+
+    [LibraryImport("libc")]
+    private static partial int posix_openpt(int flags);
+
+    [LibraryImport("libc")]
+    private static partial int grantpt(int descriptor);
+
+    [LibraryImport("libc")]
+    private static partial int unlockpt(int descriptor);
+
+    [LibraryImport("libc")]
+    private static partial int ptsname_r(int descriptor, byte[] name, nuint length);
+}

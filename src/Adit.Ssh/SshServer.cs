@@ -57,8 +57,7 @@ public sealed class SshServer : IAsyncDisposable
             {
                 if (endpoint.AddressFamily == AddressFamily.InterNetworkV6)
                     socket.DualMode = false;
-                if (!OperatingSystem.IsWindows())
-                    socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+                // No ReuseAddress: .NET turns it into SO_REUSEPORT as well, and a second program could share the port. SO_REUSEADDR it sets by itself.
                 socket.Bind(endpoint);
                 socket.Listen(Backlog);
             }

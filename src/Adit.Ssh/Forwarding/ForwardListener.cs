@@ -108,8 +108,7 @@ internal sealed class ForwardListener : IAsyncDisposable
             {
                 if (address.AddressFamily == AddressFamily.InterNetworkV6)
                     socket.DualMode = false;
-                if (!OperatingSystem.IsWindows())
-                    socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+                // No ReuseAddress: .NET turns it into SO_REUSEPORT as well, and a second program could share the port. SO_REUSEADDR it sets by itself.
                 socket.Bind(new IPEndPoint(address, port));
                 socket.Listen(AcceptBacklog);
                 _sockets.Add(socket);

@@ -137,6 +137,9 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
     /// <summary>Sends what was queued without flush.</summary>
     public void Flush() => _queue.Kick();
 
+    /// <summary>Completes when everything queued so far has left.</summary>
+    public Task WhenSentAsync() => _queue.WhenDryAsync();
+
     /// <summary>Bytes the lane may add now; 0 until its callback was called.</summary>
     public int RoomFor(SendLane lane) => _queue.RoomFor(lane);
 

@@ -186,6 +186,40 @@ public sealed class KeygenTests : IDisposable
         Assert.EndsWith(" *.example (ED25519)\n", marked.Output);
     }
 
+    [Fact]
+    public async Task Hosts_are_found_in_known_hosts_and_taken_out_as_ssh_keygen_does()
+    {
+        using var key = PrivateKey.Generate("ed25519");
+        string blob = key.PublicKey.ToText();
+        string content = $"# a comment\n\na.example,b.example {blob} größe\n[a.example]:2222 {blob}\n@revoked a.example {blob}\n*.example {blob}\nhashed {blob}\n";
+        string ours = Written("ours", content), theirs = Written("theirs", content);
+        SshKeygen("-H", "-f", theirs);
+        File.Copy(theirs, ours, overwrite: true);
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(ours, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead);
+
+        Assert.Equal(SshKeygen("-F", "a.example", "-f", theirs), (await RunAsync($"-F a.example -f {ours}")).Output);
+        Assert.Equal(SshKeygen("-F", "[a.example]:2222", "-f", theirs), (await RunAsync($"-F [a.example]:2222 -f {ours}")).Output);
+        Assert.Equal(1, (await RunAsync($"-F other -f {ours}")).Code);
+
+        foreach (string host in (string[])["a.example", "hashed"])
+        {
+            string before = File.ReadAllText(ours);
+            var said = await RunAsync($"-R {host} -f {ours}");
+            Assert.Equal(SshKeygen("-R", host, "-f", theirs).Replace("theirs", "ours"), said.Output);
+            Assert.Equal(File.ReadAllText(theirs), File.ReadAllText(ours));
+            Assert.Equal(before, File.ReadAllText(ours + ".old"));
+        }
+
+        if (!OperatingSystem.IsWindows())
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead, File.GetUnixFileMode(ours));
+        string rest = File.ReadAllText(ours);
+        var none = await RunAsync($"-R hashed -f {ours}");
+        Assert.Equal((0, $"Host hashed not found in {ours}\n"), (none.Code, none.Errors));
+        Assert.Equal(rest, File.ReadAllText(ours));
+        Assert.Equal(255, (await RunAsync($"-R hashed -f {At("missing")}")).Code);
+    }
+
     private string Written(string name, string content)
     {
         File.WriteAllText(At(name), content);

@@ -51,6 +51,8 @@ internal static class KeygenCommand
         KeygenAction.ShowPublicKey => KeygenExistingKey.ShowPublicKeyAsync(options, dialog),
         KeygenAction.ChangePassphrase => KeygenExistingKey.ChangePassphraseAsync(options, dialog),
         KeygenAction.ChangeComment => KeygenExistingKey.ChangeCommentAsync(options, dialog),
+        KeygenAction.FindHost => KeygenKnownHosts.FindAsync(options, dialog),
+        KeygenAction.RemoveHost => KeygenKnownHosts.RemoveAsync(options, dialog),
         _ => KeygenNewKey.RunAsync(options, dialog),
     };
 }

@@ -12,6 +12,7 @@ internal static class KeygenHelp
                adit keygen -l [-v] [-E md5 | sha256] [-f file]
                adit keygen -p [-f file] [-P old_passphrase] [-N new_passphrase] [-a rounds]
                adit keygen -c [-f file] [-P passphrase] [-C comment]
+               adit keygen -F host | -R host [-f known_hosts]
                adit keygen --help
 
         """;
@@ -19,7 +20,7 @@ internal static class KeygenHelp
     private const string Details =
         """
 
-        Without -y, -l, -p or -c: makes a key pair. The private key goes to the file (mode 0600, in OpenSSH's format),
+        Without -y, -l, -p, -c, -F or -R: makes a key pair. The private key goes to the file (mode 0600, in OpenSSH's format),
         the public key to file.pub. What is not given is asked for.
 
           -t type        ed25519 (the default), ecdsa or rsa
@@ -39,6 +40,8 @@ internal static class KeygenHelp
           -l             prints fingerprints
           -p             changes the passphrase of a private key file; any format that OpenSSH knows becomes OpenSSH's own
           -c             changes the comment of a private key file and its .pub
+          -F host        prints a host's lines in known_hosts (host, or [host]:port); exit code 1 when there are none
+          -R host        takes them out, for a host whose key was rightly changed
 
         examples
 
@@ -46,7 +49,7 @@ internal static class KeygenHelp
           The server's fingerprints:          adit keygen -lf /etc/ssh/ssh_host_ed25519_key.pub
           Which keys may log in here:         adit keygen -lf ~/.ssh/authorized_keys
 
-        Exit codes: 0; 1 for a wrong command line or a file that was not to be overwritten; 255 for other errors.
+        Exit codes: 0; 1 for a wrong command line or a file that was not to be overwritten (-F: host not found); 255 for other errors.
 
         """;
 

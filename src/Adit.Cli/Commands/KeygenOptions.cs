@@ -12,6 +12,8 @@ internal enum KeygenAction
     ShowFingerprints,
     ChangePassphrase,
     ChangeComment,
+    FindHost,
+    RemoveHost,
     Help,
 }
 
@@ -28,6 +30,9 @@ internal sealed class KeygenOptions
     public int Bits { get; private set; }
 
     public string? File { get; private set; }
+
+    /// <summary>-F or -R: a host as known_hosts has it, "name" or "[name]:port".</summary>
+    public string Host { get; private set; } = "";
 
     public string? Comment { get; private set; }
 
@@ -55,7 +60,7 @@ internal sealed class KeygenOptions
             return options;
         }
 
-        var flags = new OpenSshGetopt("lypcqvht:b:f:C:N:P:a:E:", arguments);
+        var flags = new OpenSshGetopt("lypcqvht:b:f:C:N:P:a:E:F:R:", arguments);
         while (flags.Read())
         {
             options.Take(flags.Flag, flags.Value ?? "");
@@ -89,6 +94,14 @@ internal sealed class KeygenOptions
                 break;
             case 'c':
                 Choose(KeygenAction.ChangeComment);
+                break;
+            case 'F':
+                Choose(KeygenAction.FindHost);
+                Host = value;
+                break;
+            case 'R':
+                Choose(KeygenAction.RemoveHost);
+                Host = value;
                 break;
             case 'q':
                 Quiet = true;
@@ -134,7 +147,7 @@ internal sealed class KeygenOptions
     {
         if (Action != KeygenAction.Generate && Action != action)
         {
-            throw new UsageException("-l, -y, -p and -c do not go together.");
+            throw new UsageException("-l, -y, -p, -c, -F and -R do not go together.");
         }
 
         Action = action;

@@ -21,7 +21,7 @@ public static class KeyFile
     /// (also when there is none but one is needed).</exception>
     public static PrivateKey ReadPrivateKey(string path, string? passphrase = null)
     {
-        var content = Load(path);
+        using var content = Load(path);
         return Open(content, path, passphrase, default);
     }
 
@@ -30,11 +30,18 @@ public static class KeyFile
     /// <param name="passphrase">Needed when it is encrypted, ignored otherwise.</param>
     /// <param name="name">What messages call the file.</param>
     /// <exception cref="SshException"><see cref="SshError.InvalidKey"/>, or <see cref="SshError.WrongPassphrase"/> (also when there is none but one is needed).</exception>
-    public static PrivateKey ParsePrivateKey(ReadOnlySpan<byte> content, string? passphrase = null, string name = "(memory)") =>
-        Open(Parse(content, name), name, passphrase, default);
+    public static PrivateKey ParsePrivateKey(ReadOnlySpan<byte> content, string? passphrase = null, string name = "(memory)")
+    {
+        using var parsed = Parse(content, name);
+        return Open(parsed, name, passphrase, default);
+    }
 
     /// <summary>True when a private key file needs a passphrase. Throws as <see cref="ReadPrivateKey"/> does.</summary>
-    public static bool IsEncrypted(string path) => Load(path).IsEncrypted;
+    public static bool IsEncrypted(string path)
+    {
+        using var content = Load(path);
+        return content.IsEncrypted;
+    }
 
     /// <summary>Reads a public key or certificate: a .pub file, or the clear part of a private key file without a passphrase or in OpenSSH's format.</summary>
     /// <param name="path">The file.</param>

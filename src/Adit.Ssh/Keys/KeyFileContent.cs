@@ -3,8 +3,8 @@ using System.Security.Cryptography;
 
 namespace Adit.Ssh.Keys;
 
-/// <summary>A private key file that was read and taken apart, but not decrypted yet.</summary>
-internal abstract class KeyFileContent
+/// <summary>A private key file that was read and taken apart, but not decrypted yet. Disposing it erases what it holds.</summary>
+internal abstract class KeyFileContent(PemBlock block) : IDisposable
 {
     /// <summary>bcrypt and PBKDF2 make guessing slow; a file may not make reading it take minutes. Some hundred times what tools write by default.</summary>
     public const int MaxBcryptRounds = 4096;
@@ -26,6 +26,10 @@ internal abstract class KeyFileContent
             throw KeyFileError.WrongPassphrase("the key is encrypted and no passphrase was given");
         return Guard(passphrase, cancellationToken);
     }
+
+    public void Dispose() => Block.Dispose();
+
+    protected PemBlock Block => block;
 
     protected abstract PrivateKey OpenCore(ReadOnlySpan<byte> passphrase, CancellationToken cancellationToken);
 

@@ -59,7 +59,11 @@ public sealed class KeyFileSigner : ISigner, IDisposable
         await _loading.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            return _key ??= await OpenKeyAsync(cancellationToken).ConfigureAwait(false);
+            if (_key is not null)
+                return _key;
+            _key = await OpenKeyAsync(cancellationToken).ConfigureAwait(false);
+            _content.Dispose();
+            return _key;
         }
         finally
         {
@@ -70,6 +74,7 @@ public sealed class KeyFileSigner : ISigner, IDisposable
     public void Dispose()
     {
         _key?.Dispose();
+        _content.Dispose();
         _loading.Dispose();
     }
 

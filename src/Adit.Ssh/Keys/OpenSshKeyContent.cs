@@ -16,10 +16,11 @@ internal sealed class OpenSshKeyContent : KeyFileContent
     private readonly KeyFileCipher _cipher;
     private readonly byte[] _salt;
     private readonly int _rounds;
-    private readonly byte[] _data;
-    private readonly byte[] _tag;
+    private readonly Range _data;
+    private readonly Range _tag;
 
-    private OpenSshKeyContent(PublicKey publicKey, KeyFileCipher cipher, byte[] salt, int rounds, byte[] data, byte[] tag)
+    private OpenSshKeyContent(PemBlock block, PublicKey publicKey, KeyFileCipher cipher, byte[] salt, int rounds, Range data, Range tag)
+        : base(block)
     {
         PublicKey = publicKey;
         _cipher = cipher;
@@ -56,7 +57,8 @@ internal sealed class OpenSshKeyContent : KeyFileContent
         reader.EnsureEnd();
         if (data.IsEmpty || data.Length % cipher.BlockSize != 0)
             throw KeyFileError.InvalidFormat("the encrypted part is not a whole number of blocks");
-        return new OpenSshKeyContent(publicKey, cipher, salt, rounds, data.ToArray(), tag.ToArray());
+        int tagStart = block.Data.Length - tag.Length;
+        return new OpenSshKeyContent(block, publicKey, cipher, salt, rounds, (tagStart - data.Length)..tagStart, tagStart..);
     }
 
     private static (byte[] Salt, int Rounds) ReadKdf(string name, ReadOnlySpan<byte> options, KeyFileCipher cipher)
@@ -79,10 +81,10 @@ internal sealed class OpenSshKeyContent : KeyFileContent
     protected override PrivateKey OpenCore(ReadOnlySpan<byte> passphrase, CancellationToken cancellationToken)
     {
         var keyAndIv = DeriveKey(_cipher, passphrase, _salt, _rounds, cancellationToken);
-        byte[] plain = [.. _data];
+        byte[] plain = Block.Data[_data];
         try
         {
-            if (!_cipher.Decrypt(keyAndIv.AsSpan(0, _cipher.KeySize), keyAndIv.AsSpan(_cipher.KeySize), plain, _tag))
+            if (!_cipher.Decrypt(keyAndIv.AsSpan(0, _cipher.KeySize), keyAndIv.AsSpan(_cipher.KeySize), plain, Block.Data.AsSpan(_tag)))
                 throw KeyFileError.WrongPassphrase("the passphrase does not open it");
             return ReadPlain(plain);
         }

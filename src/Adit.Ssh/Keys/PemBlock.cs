@@ -1,19 +1,22 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
 using System.Text;
 
 namespace Adit.Ssh.Keys;
 
 /// <summary>One "-----BEGIN LABEL-----" block (RFC 7468), with the headers of RFC 1421 that older key files have.</summary>
-internal sealed class PemBlock
+internal sealed class PemBlock : IDisposable
 {
-    private const string Begin = "-----BEGIN ";
-    private const string Dashes = "-----";
-
     private PemBlock(string label, IReadOnlyDictionary<string, string> headers, byte[] data)
     {
         Label = label;
         Headers = headers;
         Data = data;
     }
+
+    private static ReadOnlySpan<byte> Begin => "-----BEGIN "u8;
+
+    private static ReadOnlySpan<byte> Dashes => "-----"u8;
 
     /// <summary>For instance "OPENSSH PRIVATE KEY".</summary>
     public string Label { get; }
@@ -25,55 +28,70 @@ internal sealed class PemBlock
     /// <summary>The first block that holds a private key; others (such as EC PARAMETERS) are skipped. Throws when there is none.</summary>
     public static PemBlock FindPrivateKey(ReadOnlySpan<byte> content)
     {
-        string[] lines = Encoding.Latin1.GetString(content).Split('\n');
-        for (int i = 0; i < lines.Length; i++)
+        for (var rest = content; !rest.IsEmpty;)
         {
-            string line = lines[i].Trim();
-            if (!line.StartsWith(Begin, StringComparison.Ordinal) || !line.EndsWith(Dashes, StringComparison.Ordinal))
-                continue;
-            string label = line.Length > Begin.Length + Dashes.Length ? line[Begin.Length..^Dashes.Length] : "";
-            if (label.EndsWith("PRIVATE KEY", StringComparison.Ordinal))
-                return Read(label, lines, i + 1);
+            var line = NextLine(ref rest);
+            if (line.StartsWith(Begin) && line[Begin.Length..].EndsWith(Dashes) && line[Begin.Length..^Dashes.Length] is var label && label.EndsWith("PRIVATE KEY"u8))
+                return Read(Encoding.Latin1.GetString(label), rest);
         }
-        throw KeyFileError.InvalidFormat(Describe(lines[0]));
+        throw KeyFileError.InvalidFormat(Describe(content));
     }
 
-    private static PemBlock Read(string label, string[] lines, int at)
+    public void Dispose() => CryptographicOperations.ZeroMemory(Data);
+
+    private static PemBlock Read(string label, ReadOnlySpan<byte> rest)
     {
-        string end = "-----END " + label + Dashes;
+        byte[] end = Encoding.Latin1.GetBytes("-----END " + label + "-----");
         var headers = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
-        var base64 = new StringBuilder();
-        for (; at < lines.Length; at++)
-        {
-            string line = lines[at].Trim();
-            if (line == end)
-                return new PemBlock(label, headers, Decode(base64.ToString()));
-            int colon = line.IndexOf(':');
-            if (colon > 0 && base64.Length == 0)
-                headers[line[..colon].Trim()] = line[(colon + 1)..].Trim();
-            else
-                base64.Append(line);
-        }
-        throw KeyFileError.InvalidFormat($"the line \"{end}\" is missing");
-    }
-
-    private static byte[] Decode(string base64)
-    {
+        // Nothing of what may be a secret goes into a string: strings cannot be erased.
+        var base64 = new byte[rest.Length];
+        int length = 0;
         try
         {
-            return Convert.FromBase64String(base64);
+            while (!rest.IsEmpty)
+            {
+                var line = NextLine(ref rest);
+                if (line.SequenceEqual(end))
+                    return new PemBlock(label, headers, Decode(base64.AsSpan(0, length)));
+                int colon = line.IndexOf((byte)':');
+                if (colon > 0 && length == 0)
+                {
+                    headers[Encoding.Latin1.GetString(line[..colon]).Trim()] = Encoding.Latin1.GetString(line[(colon + 1)..]).Trim();
+                    continue;
+                }
+                line.CopyTo(base64.AsSpan(length));
+                length += line.Length;
+            }
         }
-        catch (FormatException)
+        finally
         {
-            throw KeyFileError.InvalidFormat("the base64 between the BEGIN and END lines is malformed");
+            CryptographicOperations.ZeroMemory(base64);
         }
+        throw KeyFileError.InvalidFormat($"the line \"{Encoding.Latin1.GetString(end)}\" is missing");
     }
 
-    private static string Describe(string firstLine)
+    private static byte[] Decode(ReadOnlySpan<byte> base64)
     {
-        if (firstLine.StartsWith("PuTTY-User-Key-File", StringComparison.Ordinal))
+        if (!Base64.IsValid(base64, out int length))
+            throw KeyFileError.InvalidFormat("the base64 between the BEGIN and END lines is malformed");
+        var data = new byte[length];
+        Base64.DecodeFromUtf8(base64, data, out _, out _);
+        return data;
+    }
+
+    private static ReadOnlySpan<byte> NextLine(ref ReadOnlySpan<byte> rest)
+    {
+        int end = rest.IndexOf((byte)'\n');
+        var line = end < 0 ? rest : rest[..end];
+        rest = end < 0 ? [] : rest[(end + 1)..];
+        return line.Trim(" \t\r"u8);
+    }
+
+    private static string Describe(ReadOnlySpan<byte> content)
+    {
+        if (content.StartsWith("PuTTY-User-Key-File"u8))
             return "this is a PuTTY key; convert it with: puttygen key.ppk -O private-openssh -o key";
-        if (firstLine.StartsWith("ssh-", StringComparison.Ordinal) || firstLine.StartsWith("ecdsa-", StringComparison.Ordinal))
+        if (content.StartsWith("ssh-"u8) || content.StartsWith("ecdsa-"u8))
             return "this is a public key; the private key is in the file without .pub";
         return "there is no \"-----BEGIN … PRIVATE KEY-----\" line in it";
     }

@@ -13,16 +13,12 @@ internal sealed class PemKeyContent : KeyFileContent
     private const string Pkcs8Label = "PRIVATE KEY";
     private const string EncryptedPkcs8Label = "ENCRYPTED PRIVATE KEY";
 
-    private readonly PemBlock _block;
     private readonly LegacyPemCipher? _cipher;
 
     private PemKeyContent(PemBlock block, LegacyPemCipher? cipher)
-    {
-        _block = block;
-        _cipher = cipher;
-    }
+        : base(block) => _cipher = cipher;
 
-    public override bool IsEncrypted => _cipher is not null || _block.Label == EncryptedPkcs8Label;
+    public override bool IsEncrypted => _cipher is not null || Block.Label == EncryptedPkcs8Label;
 
     public static PemKeyContent Parse(PemBlock block)
     {
@@ -41,12 +37,12 @@ internal sealed class PemKeyContent : KeyFileContent
     protected override PrivateKey OpenCore(ReadOnlySpan<byte> passphrase, CancellationToken cancellationToken)
     {
         if (!IsEncrypted)
-            return ReadPlain(_block.Label, _block.Data);
+            return ReadPlain(Block.Label, Block.Data);
         byte[]? plain = null;
         try
         {
-            plain = _cipher is not null ? _cipher.Decrypt(_block.Data, passphrase) : Pkcs8Encryption.Decrypt(_block.Data, passphrase);
-            return ReadPlain(_cipher is not null ? _block.Label : Pkcs8Label, plain);
+            plain = _cipher is not null ? _cipher.Decrypt(Block.Data, passphrase) : Pkcs8Encryption.Decrypt(Block.Data, passphrase);
+            return ReadPlain(_cipher is not null ? Block.Label : Pkcs8Label, plain);
         }
         catch (CryptographicException)
         {

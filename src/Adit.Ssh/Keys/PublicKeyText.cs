@@ -11,9 +11,9 @@ internal static class PublicKeyText
     /// <summary>Reads a .pub line (comments and empty lines before it are skipped), the format of RFC 4716, or the clear part of a private key.</summary>
     public static PublicKey Read(ReadOnlySpan<byte> content, out string comment)
     {
-        string text = Encoding.UTF8.GetString(content);
-        if (text.Contains("PRIVATE KEY-----", StringComparison.Ordinal))
+        if (content.IndexOf("PRIVATE KEY-----"u8) >= 0)
             return ReadFromPrivate(content, out comment);
+        string text = Encoding.UTF8.GetString(content);
         int begin = text.IndexOf(SshPublicKeyBegin, StringComparison.Ordinal);
         if (begin >= 0)
             return ReadRfc4716(text[(begin + SshPublicKeyBegin.Length)..], out comment);
@@ -28,7 +28,7 @@ internal static class PublicKeyText
 
     private static PublicKey ReadFromPrivate(ReadOnlySpan<byte> content, out string comment)
     {
-        var file = KeyFileContent.Parse(content);
+        using var file = KeyFileContent.Parse(content);
         comment = "";
         if (!file.IsEncrypted)
         {

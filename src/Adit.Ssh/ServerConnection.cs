@@ -16,7 +16,7 @@ internal sealed class ServerConnection
     private readonly ILogger _logger;
     private readonly TaskTracker _forwarded = new();
 
-    public ServerConnection(SshServerOptions options, ByteTransport bytes, long id, ILogger logger)
+    public ServerConnection(SshServerOptions options, ByteTransport bytes, long id, Func<ModuliFile> moduli, ILogger logger)
     {
         _options = options;
         _logger = logger;
@@ -27,6 +27,7 @@ internal sealed class ServerConnection
             Role = SshRole.Server,
             Algorithms = _algorithms,
             HostKeys = [.. options.HostKeys],
+            Moduli = moduli,
             VersionAddendum = options.VersionAddendum,
             RekeyLimit = options.RekeyLimit,
             Logger = logger,

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Adit.Ssh.Cryptography;
 using Adit.Ssh.Forwarding;
 using Adit.Ssh.Transport;
 using Microsoft.Extensions.Logging;
@@ -20,6 +21,7 @@ public sealed class SshServer : IAsyncDisposable
     private readonly Lock _lock = new();
     private readonly CancellationTokenSource _unbind = new();
     private readonly CancellationTokenSource _stop = new();
+    private readonly Lazy<ModuliFile> _moduli;
     private Task _accepting = Task.CompletedTask;
     private long _lastId;
     private int _accepted;
@@ -31,6 +33,7 @@ public sealed class SshServer : IAsyncDisposable
             throw new ArgumentException("a server needs at least one host key", nameof(options));
         _options = options;
         _logger = options.LoggerFactory.CreateLogger("Adit.Ssh");
+        _moduli = new Lazy<ModuliFile>(LoadModuli);
     }
 
     /// <summary>What is really listened on.</summary>
@@ -125,6 +128,21 @@ public sealed class SshServer : IAsyncDisposable
         _unbind.Dispose();
     }
 
+    private ModuliFile LoadModuli()
+    {
+        if (_options.ModuliFile is not { } path)
+            return ModuliFile.Empty;
+        try
+        {
+            return ModuliFile.Load(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            _logger.LogInformation("WARNING: could not open {Path} ({Reason}), using fixed modulus", path, e.Message);
+            return ModuliFile.Empty;
+        }
+    }
+
     private async Task AcceptAsync(Socket listener)
     {
         while (true)
@@ -188,7 +206,7 @@ public sealed class SshServer : IAsyncDisposable
             await RefuseAsync(bytes).ConfigureAwait(false);
             return;
         }
-        var connection = new ServerConnection(_options, bytes, Interlocked.Increment(ref _lastId), _logger);
+        var connection = new ServerConnection(_options, bytes, Interlocked.Increment(ref _lastId), () => _moduli.Value, _logger);
         lock (_lock)
             _connections.Add(connection.Id, connection);
         // Stopping looks at the table after it has set the mark, so one of the two sees the other.

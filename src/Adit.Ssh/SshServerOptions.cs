@@ -25,6 +25,9 @@ public sealed class SshServerOptions
     /// <summary>What may be forwarded. Without one nothing may.</summary>
     public IForwardingPolicy? ForwardingPolicy { get; set; }
 
+    /// <summary>ModuliFile: groups for diffie-hellman-group-exchange; without it, or while it cannot be read, the groups of RFC 3526 serve.</summary>
+    public string? ModuliFile { get; set; }
+
     /// <summary>Null means the defaults.</summary>
     public AlgorithmPreferences? Algorithms { get; set; }
 

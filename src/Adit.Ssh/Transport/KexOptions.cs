@@ -17,8 +17,8 @@ internal sealed class KexOptions
     /// <summary>Client: key types known for this host (<see cref="IHostKeyVerifier.KnownKeyTypes"/>).</summary>
     public IReadOnlyList<string> KnownHostKeyTypes { get; init; } = [];
 
-    /// <summary>Server: groups for group exchange.</summary>
-    public ModuliFile Moduli { get; init; } = ModuliFile.Empty;
+    /// <summary>Server: groups for group exchange; asked for when a client first wants one.</summary>
+    public Func<ModuliFile> Moduli { get; init; } = static () => ModuliFile.Empty;
 
     /// <summary>Client: send the first packet of the preferred key exchange method along with the first KEXINIT, without waiting for the server's.</summary>
     public bool SendGuess { get; init; }

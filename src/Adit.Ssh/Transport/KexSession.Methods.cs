@@ -51,7 +51,7 @@ internal sealed partial class KexSession
     {
         var request = KexPacket.Parse<KexDhGexRequestMessage>(payload);
         run.GroupRequest = request;
-        run.Group = _options.Moduli.Choose(request.Min, request.Preferred, request.Max);
+        run.Group = _options.Moduli().Choose(request.Min, request.Preferred, request.Max);
         KexPacket.Send(_sink, new KexDhGexGroupMessage(run.Group.Prime.ToArray(), run.Group.Generator.ToArray()));
         _logger.LogDebug("SSH2_MSG_KEX_DH_GEX_GROUP sent");
         run.Expected = MessageId.KexDhGexInit;

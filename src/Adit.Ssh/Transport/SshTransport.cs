@@ -54,6 +54,7 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
         {
             Algorithms = options.Algorithms,
             HostKeys = options.HostKeys,
+            Moduli = options.Moduli,
             KnownHostKeyTypes = options.KnownHostKeyTypes,
             RekeyLimit = options.RekeyLimit,
             RemoteAddress = RemoteAddress,

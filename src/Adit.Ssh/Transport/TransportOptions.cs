@@ -17,6 +17,9 @@ internal sealed class TransportOptions
     /// <summary>Server: what it can sign with.</summary>
     public IReadOnlyList<ISigner> HostKeys { get; init; } = [];
 
+    /// <summary>Server: groups for group exchange; asked for when a client first wants one.</summary>
+    public Func<ModuliFile> Moduli { get; init; } = static () => ModuliFile.Empty;
+
     /// <summary>Client: key types known for the host.</summary>
     public IReadOnlyList<string> KnownHostKeyTypes { get; init; } = [];
 

@@ -15,6 +15,9 @@ internal sealed class ClientAuthenticationReport(IMessageExchange exchange, Clie
     /// <summary>At least one key was shown to the server.</summary>
     public bool OfferedKey { get; set; }
 
+    /// <summary>At least one key did its part of a login of several steps.</summary>
+    public bool UsedKey { get; set; }
+
     /// <summary>Notes one attempt; the same again in a row only counts.</summary>
     /// <param name="line">What was tried and what became of it.</param>
     /// <param name="hint">What an exception had to say about it; its first line goes along.</param>
@@ -75,8 +78,9 @@ internal sealed class ClientAuthenticationReport(IMessageExchange exchange, Clie
         var advice = new StringBuilder();
         if (methods.Contains("publickey"))
         {
-            advice.Append(OfferedKey
-                ? "\nA key that was refused must stand in ~/.ssh/authorized_keys of that account (ssh-copy-id puts it there), in a file and folders only its owner may write."
+            advice.Append(
+                UsedKey ? "\nThe server wants another key after those it has already taken."
+                : OfferedKey ? "\nA key that was refused must stand in ~/.ssh/authorized_keys of that account (ssh-copy-id puts it there), in a file and folders only its owner may write."
                 : "\nNo key was offered: name one (-i file) or load one into the agent (ssh-add; SSH_AUTH_SOCK says where the agent is).");
         }
         foreach (string method in methods)

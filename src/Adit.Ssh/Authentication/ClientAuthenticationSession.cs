@@ -87,7 +87,6 @@ internal sealed class ClientAuthenticationSession : IAsyncDisposable
             Logger.LogDebug("Authenticated using \"{Method}\" with partial success.", method);
             foreach (var again in _methods.Where(m => m.OnPartialSuccess()))
                 _exhausted.Remove(again);
-            _current = null;
         }
         Logger.LogDebug("Authentications that can continue: {Methods}", PeerText.Escape(string.Join(',', reply.Methods)));
         if (!reply.Methods.SequenceEqual(_canContinue))
@@ -117,7 +116,7 @@ internal sealed class ClientAuthenticationSession : IAsyncDisposable
     }
 
     private ClientMethod? NextMethod() => _conversation.Options.PreferredAuthentications
-        .Where(_canContinue.Contains)
+        .Where(name => _canContinue.Contains(name) && _conversation.Options.Credentials.Any(c => c.Method == name))
         .Select(name => _methods.Find(m => m.Name == name && !_exhausted.Contains(m)))
         .FirstOrDefault(m => m is not null);
 }

@@ -32,7 +32,7 @@ internal sealed class ClientPublicKeyMethod(ClientConversation conversation, Cli
             if (reply is null)
                 continue;
             if (reply.Kind == ClientReplyKind.PartialSuccess)
-                _used.Add(key.PlainKey);
+                report.UsedKey = _used.Add(key.PlainKey);
             return reply;
         }
         return null;

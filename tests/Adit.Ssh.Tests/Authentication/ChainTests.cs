@@ -56,6 +56,7 @@ public class ChainTests
         var (error, _) = await harness.FailAsync(TwoKeys(), Credential.Key(TestKeys.Alice));
         Assert.Equal("alice@bastion: Permission denied (publickey).", error.Message);
         Assert.Contains("publickey: accepted as one step of several", error.Hint, StringComparison.Ordinal);
+        Assert.Contains("The server wants another key", error.Hint, StringComparison.Ordinal);
         Assert.Single(harness.ClientLog.Texts, t => t.StartsWith("Offering", StringComparison.Ordinal));
     }
 

@@ -15,6 +15,7 @@ internal sealed class ServerConnection
     private readonly AlgorithmPreferences _algorithms;
     private readonly ILogger _logger;
     private readonly TaskTracker _forwarded = new();
+    private readonly LoginProgress _progress = new();
 
     public ServerConnection(SshServerOptions options, ByteTransport bytes, long id, Func<ModuliFile> moduli, ILogger logger)
     {
@@ -73,6 +74,11 @@ internal sealed class ServerConnection
             Transport.End(e);
             LogEnd(await Transport.Completion.ConfigureAwait(false), user);
         }
+        catch (OperationCanceledException) when (Transport.Ended.IsCancellationRequested)
+        {
+            // The connection ended while a login was being decided.
+            LogEnd(await Transport.Completion.ConfigureAwait(false), user);
+        }
         catch (Exception e)
         {
             _logger.LogError(e, "connection {Id} ended by an internal error", Id);
@@ -102,6 +108,7 @@ internal sealed class ServerConnection
             PubkeyAcceptedAlgorithms = _algorithms.PublicKey,
             MaxAuthTries = _options.MaxAuthTries,
             Banner = _options.Banner,
+            Progress = _progress,
             Logger = _logger,
             TimeProvider = _options.TimeProvider,
             // The gate opens with the success message, so what takes channels must be in place before it leaves.
@@ -119,7 +126,7 @@ internal sealed class ServerConnection
 
     private void LogEnd(SshException reason, string? user)
     {
-        string who = user is null ? $"{Transport.RemoteAddress} port {Transport.RemotePort} [preauth]" : $"user {user} {Transport.RemoteAddress} port {Transport.RemotePort}";
+        string who = user is null ? $"{_progress}{Transport.RemoteAddress} port {Transport.RemotePort} [preauth]" : $"user {user} {Transport.RemoteAddress} port {Transport.RemotePort}";
         switch (reason.Error)
         {
             case SshError.Disconnected:
@@ -131,6 +138,9 @@ internal sealed class ServerConnection
                 break;
             case SshError.Closed:
                 _logger.LogDebug("Connection of {Who} closed: {Reason}", who, reason.Message);
+                break;
+            case not SshError.Timeout when user is null && reason.DisconnectReason != DisconnectReason.None:
+                _logger.LogInformation("Disconnecting {User}{Address} port {Port}: {Reason} [preauth]", _progress, Transport.RemoteAddress, Transport.RemotePort, reason.Message);
                 break;
             default:
                 _logger.LogInformation("{Reason}: connection of {Who} ended", reason.Message, who);

@@ -5,9 +5,10 @@ using Microsoft.Extensions.Logging;
 namespace Adit.Ssh.Authentication;
 
 /// <summary>The server's log lines about logins, in the wording that fail2ban and its like look for.</summary>
-internal sealed class ServerAuthenticationLog(ILogger logger, AuthenticationPeer peer)
+internal sealed class ServerAuthenticationLog(ServerAuthenticationOptions options)
 {
-    private bool _unknownUser;
+    private readonly ILogger _logger = options.Logger;
+    private readonly AuthenticationPeer _peer = options.Peer;
 
     /// <summary>"Accepted publickey for alice from 192.0.2.1 port 50000 ssh2: ED25519 SHA256:…".</summary>
     public void Attempt(ServerAttempt attempt, string userName, bool manyFailures)
@@ -22,42 +23,42 @@ internal sealed class ServerAuthenticationLog(ILogger logger, AuthenticationPeer
         };
         if (word is null)
             return;
-        bool loud = attempt.Outcome == AttemptOutcome.Accepted || _unknownUser || manyFailures || attempt.Method == "password";
-        logger.Log(
+        bool loud = attempt.Outcome == AttemptOutcome.Accepted || options.Progress.IsUnknownUser || manyFailures || attempt.Method == "password";
+        _logger.Log(
             loud ? LogLevel.Information : LogLevel.Debug,
             "{Outcome} {Method} for {Invalid}{User} from {Address} port {Port} ssh2{Key}",
             word,
             attempt.Method,
             Invalid,
             Show(userName),
-            peer.RemoteAddress,
-            peer.RemotePort,
+            _peer.RemoteAddress,
+            _peer.RemotePort,
             attempt.Key is null ? "" : ": " + DescribeKey(attempt.Key));
     }
 
     /// <summary>"Invalid user bob from 192.0.2.1 port 50000"; once.</summary>
     public void UnknownUser(string userName)
     {
-        if (_unknownUser)
+        if (options.Progress.IsUnknownUser)
             return;
-        _unknownUser = true;
-        logger.LogInformation("Invalid user {User} from {Address} port {Port}", Show(userName), peer.RemoteAddress, peer.RemotePort);
+        options.Progress.IsUnknownUser = true;
+        _logger.LogInformation("Invalid user {User} from {Address} port {Port}", Show(userName), _peer.RemoteAddress, _peer.RemotePort);
     }
 
     public void TooManyFailures(string userName) =>
-        logger.LogError(
+        _logger.LogError(
             "maximum authentication attempts exceeded for {Invalid}{User} from {Address} port {Port} ssh2",
             Invalid,
             Show(userName),
-            peer.RemoteAddress,
-            peer.RemotePort);
+            _peer.RemoteAddress,
+            _peer.RemotePort);
 
     /// <summary>A key was refused before anybody was asked about it.</summary>
-    public void KeyRefused(string reason) => logger.LogInformation("{Reason}", PeerText.Escape(reason));
+    public void KeyRefused(string reason) => _logger.LogInformation("{Reason}", PeerText.Escape(reason));
 
-    public void AuthenticatorFault(string message, Exception? exception) => logger.LogError(exception, "{Message}", message);
+    public void AuthenticatorFault(string message, Exception? exception) => _logger.LogError(exception, "{Message}", message);
 
-    private string Invalid => _unknownUser ? "invalid user " : "";
+    private string Invalid => options.Progress.IsUnknownUser ? "invalid user " : "";
 
     private static string Show(string userName) => PeerText.Escape(userName, 100);
 

@@ -30,6 +30,9 @@ internal sealed class ServerAuthenticationOptions
     /// <summary>Called with whom was let in, just before <see cref="Transport.IMessageExchange.CompleteAuthentication"/>: the client's channels may come right after it.</summary>
     public Action<SshPrincipal>? Accepted { get; init; }
 
+    /// <summary>Filled in as the login goes on.</summary>
+    public LoginProgress Progress { get; init; } = new();
+
     public ILogger Logger { get; init; } = NullLogger.Instance;
 
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;

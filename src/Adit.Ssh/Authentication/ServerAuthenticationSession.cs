@@ -32,7 +32,7 @@ internal sealed class ServerAuthenticationSession
     {
         _exchange = exchange;
         _options = options;
-        _log = new ServerAuthenticationLog(options.Logger, options.Peer);
+        _log = new ServerAuthenticationLog(options);
         _decisions = new ServerDecisions(authenticator, _log);
     }
 
@@ -242,6 +242,7 @@ internal sealed class ServerAuthenticationSession
             }
             _first = header;
             _userName = userName;
+            _options.Progress.UserName = userName;
             return;
         }
         if (userName != _userName || header.Service != first.Service)

@@ -40,6 +40,7 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
         _bytes = bytes;
         _options = options;
         _logger = options.Logger;
+        Ended = _ended.Token; // the source itself is disposed of when the connection has ended
         var remote = options.RemoteEndPoint ?? bytes.RemoteEndPoint;
         RemoteAddress = remote?.Address.ToString() ?? "UNKNOWN";
         RemotePort = remote?.Port ?? 65535;
@@ -72,7 +73,7 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
     public Task<SshException> Completion => _completion.Task;
 
     /// <summary>Cancelled when the connection ends.</summary>
-    public CancellationToken Ended => _ended.Token;
+    public CancellationToken Ended { get; }
 
     /// <summary>Why the connection ended, or null while it lives.</summary>
     public SshException? Reason => Volatile.Read(ref _reason);

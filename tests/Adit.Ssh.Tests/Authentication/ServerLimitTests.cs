@@ -94,6 +94,7 @@ public class ServerLimitTests
         Assert.Contains("Failed password for invalid user alice from 192.0.2.7 port 50022 ssh2", unknown.Log);
         Assert.Contains("Failed password for alice from 192.0.2.7 port 50022 ssh2", known.Log);
         Assert.Single(unknown.Log, t => t.StartsWith("Invalid user", StringComparison.Ordinal));
+        Assert.Equal(("authenticating user alice ", "invalid user alice "), (known.Progress, unknown.Progress));
     }
 
     [Fact]
@@ -142,7 +143,7 @@ public class ServerLimitTests
         return script.Time.GetElapsedTime(start, script.Server.Sent.Last().Timestamp);
     }
 
-    private static async Task<((string Payload, long After)[] Answers, string[] Log)> AnswersAsync(bool isKnown)
+    private static async Task<((string Payload, long After)[] Answers, string[] Log, string Progress)> AnswersAsync(bool isKnown)
     {
         ServerScript? script = null;
         script = new ServerScript(new ScriptedAuthenticator(request =>
@@ -164,7 +165,7 @@ public class ServerLimitTests
             byte[] answer = await script.AskAsync(request);
             answers.Add((Convert.ToHexString(answer), script.Server.Sent.Last().Timestamp - start));
         }
-        return (answers.ToArray(), script.Log.Texts.ToArray());
+        return (answers.ToArray(), script.Log.Texts.ToArray(), script.Progress.ToString());
     }
 
     private static ScriptedAuthenticator Prompting() => new(async (request, ct) =>

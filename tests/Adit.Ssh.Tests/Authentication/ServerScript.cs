@@ -22,6 +22,7 @@ internal sealed class ServerScript
                 PubkeyAcceptedAlgorithms = algorithms ?? TestKeys.DefaultAlgorithms,
                 MaxAuthTries = maxAuthTries,
                 MaxRequests = maxRequests,
+                Progress = Progress,
                 Logger = Log,
                 TimeProvider = Time,
             },
@@ -35,6 +36,8 @@ internal sealed class ServerScript
     public FakeTime Time { get; } = new();
 
     public ListLogger Log { get; } = new();
+
+    public LoginProgress Progress { get; } = new();
 
     public byte[] SessionId => Server.SessionId.ToArray();
 

@@ -11,13 +11,14 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
 {
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
-        // Until the forwards are up a signal takes its usual course; a prompt puts the terminal right before that.
+        // Up to the login a signal takes its usual course; a prompt puts the terminal right before that.
         await using var client = await SshClient.ConnectAsync(settings.Options, cancellationToken).ConfigureAwait(false);
+        using var signals = new EndingSignals();
         var forwards = new List<Forward>();
         try
         {
             return await ListenAsync(client, forwards, cancellationToken).ConfigureAwait(false)
-                ? await StayAsync(client, cancellationToken).ConfigureAwait(false)
+                ? await StayAsync(client, signals, cancellationToken).ConfigureAwait(false)
                 : ExitCode.Ssh;
         }
         finally
@@ -95,9 +96,8 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
         }
     }
 
-    private async Task<int> StayAsync(SshClient client, CancellationToken cancellationToken)
+    private async Task<int> StayAsync(SshClient client, EndingSignals signals, CancellationToken cancellationToken)
     {
-        using var signals = new EndingSignals();
         var ended = await Task.WhenAny(client.Completion, signals.Received).WaitAsync(cancellationToken).ConfigureAwait(false);
         if (ended == signals.Received)
         {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
@@ -10,7 +11,8 @@ internal sealed partial class PseudoTerminal : IAsyncDisposable
     private readonly FileStream _master;
     private readonly Task _reading;
     private readonly StringBuilder _screen = new();
-    private readonly List<(string Text, TaskCompletionSource Shown)> _waiting = [];
+    private (string Text, TaskCompletionSource Shown)? _waiting;
+    private int _looked;
 
     public PseudoTerminal()
     {
@@ -38,23 +40,29 @@ internal sealed partial class PseudoTerminal : IAsyncDisposable
         }
     }
 
+    /// <summary>Whether typing shows, by stty(1).</summary>
+    public static bool Echoes(string path)
+    {
+        using var stty = Process.Start(new ProcessStartInfo("stty", ["-F", path, "-a"]) { RedirectStandardOutput = true })!;
+        var settings = stty.StandardOutput.ReadToEnd().ReplaceLineEndings(" ");
+        stty.WaitForExit();
+        return settings.Contains(" echo ", StringComparison.Ordinal);
+    }
+
     public void Type(string text)
     {
         _master.Write(Encoding.UTF8.GetBytes(text));
         _master.Flush();
     }
 
+    /// <summary>Waits until <paramref name="text"/> is shown, after what was waited for before.</summary>
     public Task WaitForAsync(string text)
     {
         lock (_screen)
         {
-            if (_screen.ToString().Contains(text, StringComparison.Ordinal))
-            {
-                return Task.CompletedTask;
-            }
-
             var shown = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            _waiting.Add((text, shown));
+            _waiting = (text, shown);
+            Look();
             return shown.Task.WaitAsync(TimeSpan.FromSeconds(20));
         }
     }
@@ -76,20 +84,23 @@ internal sealed partial class PseudoTerminal : IAsyncDisposable
                 lock (_screen)
                 {
                     _screen.Append(Encoding.UTF8.GetString(buffer, 0, count));
-                    var screen = _screen.ToString();
-                    foreach (var (text, shown) in _waiting)
-                    {
-                        if (screen.Contains(text, StringComparison.Ordinal))
-                        {
-                            shown.TrySetResult();
-                        }
-                    }
+                    Look();
                 }
             }
         }
         catch (IOException)
         {
             // EIO: nobody holds the other side any more.
+        }
+    }
+
+    private void Look()
+    {
+        if (_waiting is { } waiting && _screen.ToString().IndexOf(waiting.Text, _looked, StringComparison.Ordinal) is var at and >= 0)
+        {
+            _looked = at + waiting.Text.Length;
+            _waiting = null;
+            waiting.Shown.SetResult();
         }
     }
 

@@ -32,6 +32,7 @@ internal sealed class SshdCommandPidFile : IDisposable
         {
             using var file = new FileStream(path, new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write });
             file.Write(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId}\n")));
+            logger.LogDebug("pid file {Path} written", path);
             return new SshdCommandPidFile(path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

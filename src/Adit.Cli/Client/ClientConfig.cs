@@ -1,70 +1,45 @@
-using System.Globalization;
-using Adit.Ssh;
+using System.Diagnostics;
+using Adit.Cli.CommandLine;
+using Adit.Cli.Commands;
+using Adit.Cli.Diagnostics;
 using Adit.Ssh.OpenSsh;
 
 namespace Adit.Cli.Client;
 
-/// <summary>ssh_config values for one destination, the first value of each keyword winning.</summary>
-internal sealed class ClientConfig
+/// <summary>Joins a command line with the configuration files: the command line's values win, then the user's file's, then the system's.</summary>
+internal static class ClientConfig
 {
-    private readonly Dictionary<string, List<IReadOnlyList<string>>> _values = new(StringComparer.OrdinalIgnoreCase);
-
-    /// <summary>Reads lines that stand for a command line's flags and -o options.</summary>
-    public static ClientConfig Parse(IEnumerable<string> lines)
-    {
-        var config = new ClientConfig();
-        foreach (var line in lines)
+    /// <summary>Throws <see cref="Adit.Ssh.SshException"/> with the line that ssh prints.</summary>
+    public static SshConfigValues Resolve(SshArguments arguments, LogOutput log) => SshConfig.Resolve(
+        arguments.Host,
+        arguments.ConfigLines,
+        arguments.ConfigFile is { } file ? SshConfigFiles.Only(file) : SshConfigFiles.Default,
+        new SshConfigContext
         {
-            OpenSshLexer.SplitKeyword(line, out var keyword, out var rest);
-            if (!OpenSshLexer.TrySplit(rest, comments: true, out var words) || words.Count == 0)
-            {
-                throw new SshException(SshError.Configuration, $"command-line line 0: no argument after keyword \"{keyword}\"");
-            }
+            Command = arguments.Command ?? "",
+            SessionTypeName = arguments.NoSession ? "none" : arguments.Command is null ? "shell" : "exec",
+            Version = Overview.VersionLine,
+            Execute = Execute,
+            Logger = new OpenSshLoggerProvider(log).CreateLogger(nameof(SshConfig)),
+        });
 
-            if (!config._values.TryGetValue(keyword, out var directives))
-            {
-                config._values.Add(keyword, directives = []);
-            }
-
-            directives.Add(keyword.Equals("ProxyCommand", StringComparison.OrdinalIgnoreCase) ? [rest.ToString()] : words);
+    /// <summary>Match exec: a command of the configuration file, for the user's shell. Standard input is not for it.</summary>
+    private static bool Execute(string command)
+    {
+        var shell = Environment.GetEnvironmentVariable("SHELL") is { Length: > 0 } set ? set : "/bin/sh";
+        var start = new ProcessStartInfo(shell) { RedirectStandardInput = true, UseShellExecute = false };
+        start.ArgumentList.Add("-c");
+        start.ArgumentList.Add(command);
+        try
+        {
+            using var process = Process.Start(start)!;
+            process.StandardInput.Close();
+            process.WaitForExit();
+            return process.ExitCode == 0;
         }
-
-        return config;
+        catch (System.ComponentModel.Win32Exception)
+        {
+            return false; // no such shell: nothing it could say holds
+        }
     }
-
-    /// <summary>The first directive's first argument, or null.</summary>
-    public string? this[string keyword] => _values.TryGetValue(keyword, out var directives) ? directives[0][0] : null;
-
-    /// <summary>The first directive's arguments, or null.</summary>
-    public IReadOnlyList<string>? List(string keyword) => _values.TryGetValue(keyword, out var directives) ? directives[0] : null;
-
-    /// <summary>Every directive's arguments, for keywords that add up.</summary>
-    public IReadOnlyList<IReadOnlyList<string>> All(string keyword) => _values.TryGetValue(keyword, out var directives) ? directives : [];
-
-    /// <summary>yes, no, true or false in any case.</summary>
-    public bool IsYes(string keyword, bool otherwise) => this[keyword]?.ToLowerInvariant() switch
-    {
-        null => otherwise,
-        "yes" or "true" => true,
-        "no" or "false" => false,
-        var value => throw Bad(keyword, value, "yes or no"),
-    };
-
-    /// <summary>A time ("90", "1h30m"); null where it is not set or "none".</summary>
-    public TimeSpan? Time(string keyword) => this[keyword] switch
-    {
-        null or "none" => null,
-        var value when TimeFormat.TryParse(value, out var time) => time,
-        var value => throw Bad(keyword, value, "a time such as 30, 10m or 1h30m"),
-    };
-
-    public int Number(string keyword, int otherwise) => this[keyword] switch
-    {
-        null => otherwise,
-        var value when int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var number) => number,
-        var value => throw Bad(keyword, value, "a number"),
-    };
-
-    internal static SshException Bad(string keyword, string value, string expected) =>
-        new(SshError.Configuration, $"Bad {keyword} value \"{value}\"") { Hint = $"{keyword} takes {expected}." };
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Adit.Cli.CommandLine;
@@ -9,66 +8,57 @@ using Adit.Ssh.Authentication;
 using Adit.Ssh.Forwarding;
 using Adit.Ssh.Keys;
 using Adit.Ssh.OpenSsh;
-using Adit.Ssh.Transport;
+using Keywords = Adit.Ssh.OpenSsh.SshConfigKeywords;
 
 namespace Adit.Cli.Client;
 
-/// <summary>Joins the command line with the configuration files and turns their values into what the library takes.</summary>
+/// <summary>Turns the joined configuration of a destination into what the library takes.</summary>
 internal sealed class ClientSettingsBuilder
 {
-    private static readonly string[] DefaultIdentities = ["~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519"];
     private static readonly string[] DefaultMethods = ["publickey", "keyboard-interactive", "password"];
 
-    /// <summary>Keywords that ask for what this version cannot do and that may be left out without harm; each is told once.</summary>
-    private static readonly string[] LeftOut = ["RemoteForward", "DynamicForward"];
-
-    private readonly SshArguments _arguments;
-    private readonly ClientConfig _config;
+    private readonly SshConfigValues _config;
     private readonly LogOutput _log;
-    private readonly bool _batch;
-    private readonly UserQuestions _questions;
-    private readonly TokenExpander _tokens;
-    private readonly string _hostName;
-    private readonly string _user;
-    private readonly int _port;
+    private readonly UserQuestions? _questions;
     private readonly List<object> _owned = [];
 
-    private ClientSettingsBuilder(SshArguments arguments, ClientConfig config, LogOutput log, IPrompter prompter)
+    private ClientSettingsBuilder(SshConfigValues config, LogOutput log, IPrompter prompter)
     {
-        (_arguments, _config, _log) = (arguments, config, log);
-        _batch = config.IsYes("BatchMode", false);
-        _questions = new UserQuestions(_batch ? new NoPrompter() : prompter, log);
-        _hostName = config["HostName"] is { } pattern ? new TokenExpander([new('h', arguments.Host)]).Expand(pattern) : arguments.Host;
-        _user = arguments.User ?? config["User"] ?? Environment.UserName;
-        _port = arguments.Port ?? Port(config["Port"]);
-        _tokens = Tokens();
+        (_config, _log) = (config, log);
+        _questions = config.Get(Keywords.BatchMode) ? null : new UserQuestions(prompter, log);
     }
 
-    /// <summary>Throws <see cref="SshException"/> for values that make no sense or that this version may not leave out.</summary>
-    public static Task<ClientSettings> BuildAsync(SshArguments arguments, ClientConfig config, LogOutput log, IPrompter prompter, CancellationToken cancellationToken) =>
-        new ClientSettingsBuilder(arguments, config, log, prompter).BuildAsync(cancellationToken);
+    /// <summary>Throws <see cref="SshException"/> for values that this version may not leave out.</summary>
+    public static Task<ClientSettings> BuildAsync(SshConfigValues config, LogOutput log, IPrompter prompter, CancellationToken cancellationToken) =>
+        new ClientSettingsBuilder(config, log, prompter).BuildAsync(cancellationToken);
 
     private async Task<ClientSettings> BuildAsync(CancellationToken cancellationToken)
     {
-        RefuseWhatIsMissing();
-        var family = AddressFamilyValue();
+        UnbuiltOptions.Check(_config, _log);
+        var user = CheckedUser();
+        var family = _config.Get(Keywords.AddressFamily) switch
+        {
+            SshConfigAddressFamily.Inet => AddressFamily.InterNetwork,
+            SshConfigAddressFamily.Inet6 => AddressFamily.InterNetworkV6,
+            _ => AddressFamily.Unspecified,
+        };
         var options = new SshClientOptions
         {
-            Host = _hostName,
-            Port = _port,
-            UserName = _user,
-            HostKeyAlias = _config["HostKeyAlias"],
+            Host = _config.Host,
+            Port = _config.Port,
+            UserName = user,
+            HostKeyAlias = _config.Get(Keywords.HostKeyAlias),
             HostKeyVerifier = HostKeyVerifier(),
             Algorithms = AlgorithmSettings.Build(_config, _log),
-            ConnectTimeout = _config.Time("ConnectTimeout"),
-            ConnectionAttempts = Math.Max(1, _config.Number("ConnectionAttempts", 1)),
+            ConnectTimeout = _config.Get(Keywords.ConnectTimeout),
+            ConnectionAttempts = Math.Max(1, _config.Get(Keywords.ConnectionAttempts)),
             AddressFamily = family,
             BindAddress = await BindAddressAsync(family, cancellationToken).ConfigureAwait(false),
-            TcpKeepAlive = _config.IsYes("TCPKeepAlive", true),
-            KeepAliveInterval = _config.Time("ServerAliveInterval") ?? TimeSpan.Zero,
-            KeepAliveCountMax = _config.Number("ServerAliveCountMax", 3),
-            RekeyLimit = RekeyLimitValue(),
-            ConnectCallback = Proxy(),
+            TcpKeepAlive = _config.Get(Keywords.TcpKeepAlive),
+            KeepAliveInterval = _config.Get(Keywords.ServerAliveInterval) ?? TimeSpan.Zero,
+            KeepAliveCountMax = _config.Get(Keywords.ServerAliveCountMax),
+            RekeyLimit = _config.Get(Keywords.RekeyLimit),
+            ConnectCallback = Proxy(user),
             Banner = _log.Shows(OpenSshLogLevel.Info) ? StandardStreams.WriteError : null,
             LoggerFactory = new OpenSshLoggerProvider(_log),
             PreferredAuthentications = Methods(),
@@ -81,50 +71,28 @@ internal sealed class ClientSettingsBuilder
         return new ClientSettings
         {
             Options = options,
-            Host = _arguments.Host,
-            LocalForwards = LocalForwards(),
+            Host = _config.OriginalHost,
+            LocalForwards = _config.LocalForwards,
             Listen = new ListenOptions
             {
                 AddressFamily = family,
-                GatewayPorts = _config.IsYes("GatewayPorts", false),
-                UnlinkFirst = _config.IsYes("StreamLocalBindUnlink", false),
+                GatewayPorts = _config.Get(Keywords.GatewayPorts),
+                UnlinkFirst = _config.Get(Keywords.StreamLocalBindUnlink),
+                BindMask = (UnixFileMode)_config.Get(Keywords.StreamLocalBindMask),
             },
-            ExitOnForwardFailure = _config.IsYes("ExitOnForwardFailure", false),
+            ExitOnForwardFailure = _config.Get(Keywords.ExitOnForwardFailure),
             Owned = _owned,
         };
     }
 
-    /// <summary>A keyword that cannot be obeyed is refused where leaving it out would connect another way or protect less, and told otherwise.</summary>
-    private void RefuseWhatIsMissing()
-    {
-        foreach (var (keyword, harmless) in new[] { ("ProxyJump", "none"), ("RevokedHostKeys", "none"), ("ForkAfterAuthentication", "no") })
-        {
-            if (_config[keyword] is { } value && !value.Equals(harmless, StringComparison.OrdinalIgnoreCase))
-            {
-                throw new SshException(SshError.Configuration, $"adit: {keyword} is not built yet in this version.")
-                {
-                    Hint = $"It is set to \"{value}\"; -o {keyword}={harmless} goes on without it.",
-                };
-            }
-        }
-
-        foreach (var keyword in LeftOut.Where(keyword => _config.All(keyword).Count > 0 && !_config.IsYes("ClearAllForwardings", false)))
-        {
-            _log.Write(OpenSshLogLevel.Info, $"adit: {keyword} is not built yet in this version and is left out.");
-        }
-    }
-
-    private AddressFamily AddressFamilyValue() => _config["AddressFamily"]?.ToLowerInvariant() switch
-    {
-        null or "any" => AddressFamily.Unspecified,
-        "inet" => AddressFamily.InterNetwork,
-        "inet6" => AddressFamily.InterNetworkV6,
-        var value => throw ClientConfig.Bad("AddressFamily", value, "any, inet or inet6"),
-    };
+    /// <summary>The user, whose name may come from a file that Host %h or a variable filled in.</summary>
+    private string CheckedUser() => Destination.IsValidUser(_config.User)
+        ? _config.User
+        : throw new UsageException("remote username contains invalid characters");
 
     private async Task<IPAddress?> BindAddressAsync(AddressFamily family, CancellationToken cancellationToken)
     {
-        if (_config["BindAddress"] is not { } name)
+        if (_config.Get(Keywords.BindAddress) is not { } name)
         {
             return null;
         }
@@ -141,65 +109,39 @@ internal sealed class ClientSettingsBuilder
         }
     }
 
-    private RekeyLimit RekeyLimitValue()
-    {
-        if (_config.List("RekeyLimit") is not { } words)
-        {
-            return RekeyLimit.Default;
-        }
-
-        long? bytes = words[0] switch
-        {
-            "default" or "none" => null,
-            var size when SizeFormat.TryParse(size, out var count) && (count >= 16 || count == 0) => count == 0 ? null : count,
-            var size => throw ClientConfig.Bad("RekeyLimit", size, "a size of 16 or more (1G, 500M), or \"default\", then perhaps a time"),
-        };
-        TimeSpan? interval = words.Count < 2 || words[1] is "none" or "0"
-            ? null
-            : TimeFormat.TryParse(words[1], out var time) ? time : throw ClientConfig.Bad("RekeyLimit", words[1], "a size, then perhaps a time such as 1h");
-        return new RekeyLimit(bytes, interval);
-    }
-
     private HostKeyRules HostKeyVerifier()
     {
         var options = new KnownHostsOptions
         {
-            Policy = _config["StrictHostKeyChecking"]?.ToLowerInvariant() switch
-            {
-                null or "ask" => HostKeyPolicy.Ask,
-                "yes" or "true" => HostKeyPolicy.Yes,
-                "accept-new" => HostKeyPolicy.AcceptNew,
-                "no" or "off" or "false" => HostKeyPolicy.No,
-                var value => throw ClientConfig.Bad("StrictHostKeyChecking", value, "yes, no, ask or accept-new"),
-            },
-            UserFiles = Files("UserKnownHostsFile"),
-            GlobalFiles = Files("GlobalKnownHostsFile"),
-            HashKnownHosts = _config.IsYes("HashKnownHosts", false),
-            HostKeyAlias = _config["HostKeyAlias"],
-            CheckHostIP = _config.IsYes("CheckHostIP", false),
-            NoHostAuthenticationForLocalhost = _config.IsYes("NoHostAuthenticationForLocalhost", false),
+            Policy = _config.Get(Keywords.StrictHostKeyChecking),
+            UserFiles = _config.UserKnownHostsFiles,
+            GlobalFiles = _config.GlobalKnownHostsFiles,
+            HashKnownHosts = _config.Get(Keywords.HashKnownHosts),
+            HostKeyAlias = _config.Get(Keywords.HostKeyAlias),
+            CheckHostIP = _config.Get(Keywords.CheckHostIP),
+            NoHostAuthenticationForLocalhost = _config.Get(Keywords.NoHostAuthenticationForLocalhost),
             CASignatureAlgorithms = AlgorithmSettings.CertificateAuthority(_config, _log),
-            Confirm = _batch ? null : _questions.ConfirmAsync,
+            Confirm = _questions is null ? null : _questions.ConfirmAsync,
             Logger = new OpenSshLoggerProvider(_log).CreateLogger(nameof(KnownHosts)),
         };
-        var fixedOrder = _config["HostKeyAlgorithms"] is { } list && list[0] is not ('+' or '-');
-        return new HostKeyRules(KnownHosts.OpenSsh(options), fixedOrder, _config.Number("RequiredRSASize", 1024));
+        var isFixed = AlgorithmSettings.IsFixedOrder(_config.Get(Keywords.HostKeyAlgorithms));
+        return new HostKeyRules(KnownHosts.OpenSsh(options), isFixed, _config.Get(Keywords.RequiredRsaSize));
     }
 
-    private Func<SshClientOptions, CancellationToken, ValueTask<Stream>>? Proxy() =>
-        _config["ProxyCommand"] is { } command && command != "none"
-            ? (options, _) => ValueTask.FromResult<Stream>(ProxyCommandStream.Start(command, options.Host, _arguments.Host, options.Port, options.UserName))
+    private Func<SshClientOptions, CancellationToken, ValueTask<Stream>>? Proxy(string user) =>
+        _config.Get(Keywords.ProxyCommand) is { Length: > 0 } command && !command.Equals("none", StringComparison.OrdinalIgnoreCase)
+            ? (options, _) => ValueTask.FromResult<Stream>(ProxyCommandStream.Start(command, options.Host, _config.OriginalHost, options.Port, user))
             : null;
 
     /// <summary>PreferredAuthentications, without what is turned off.</summary>
     private string[] Methods()
     {
-        IReadOnlyList<string> wanted = _config["PreferredAuthentications"]?.Split(',', StringSplitOptions.RemoveEmptyEntries) ?? DefaultMethods;
+        IReadOnlyList<string> wanted = _config.Get(Keywords.PreferredAuthentications)?.Split(',', StringSplitOptions.RemoveEmptyEntries) ?? DefaultMethods;
         return [.. wanted.Where(method => method switch
         {
-            "publickey" => !"no".Equals(_config["PubkeyAuthentication"], StringComparison.OrdinalIgnoreCase),
-            "keyboard-interactive" => (_config["KbdInteractiveAuthentication"] ?? _config["ChallengeResponseAuthentication"]) is not ("no" or "false"),
-            "password" => _config.IsYes("PasswordAuthentication", true),
+            "publickey" => _config.Get(Keywords.PubkeyAuthentication) != PubkeyAuthentication.No,
+            "keyboard-interactive" => _config.Get(Keywords.KbdInteractiveAuthentication),
+            "password" => _config.Get(Keywords.PasswordAuthentication),
             _ => false,
         })];
     }
@@ -207,27 +149,13 @@ internal sealed class ClientSettingsBuilder
     private async Task<IReadOnlyList<Credential>> CredentialsAsync(IReadOnlyList<string> methods, CancellationToken cancellationToken)
     {
         var credentials = new List<Credential>();
-        var attempts = _config.Number("NumberOfPasswordPrompts", 3);
         if (methods.Contains("publickey"))
         {
-            var agent = AgentSocket() is { } socket ? new SshAgent(socket) : null;
-            var order = new KeyOrder(
-                IdentityFiles(),
-                [.. _config.All("CertificateFile").Select(words => Expand(words[0]))],
-                agent,
-                _config.IsYes("IdentitiesOnly", false),
-                _batch ? null : _questions.AskSecretAsync,
-                _log);
-            _owned.Add(order);
-            if (agent is not null)
-            {
-                _owned.Add(agent);
-            }
-
-            credentials.AddRange(await order.BuildAsync(cancellationToken).ConfigureAwait(false));
+            credentials.AddRange(await KeysAsync(cancellationToken).ConfigureAwait(false));
         }
 
-        if (attempts > 0 && !_batch)
+        var attempts = _config.Get(Keywords.NumberOfPasswordPrompts);
+        if (attempts > 0 && _questions is not null)
         {
             credentials.Add(Credential.KeyboardInteractive(_questions.AnswerAsync, attempts));
             credentials.Add(Credential.Password(_questions.AskSecretAsync, attempts));
@@ -236,60 +164,23 @@ internal sealed class ClientSettingsBuilder
         return credentials;
     }
 
-    /// <summary>IdentityFile adds up; without any the usual names, which need not exist.</summary>
-    private List<IdentityFile> IdentityFiles()
+    private async Task<IReadOnlyList<Credential>> KeysAsync(CancellationToken cancellationToken)
     {
-        var named = _config.All("IdentityFile").Select(words => words[0]).Distinct().ToArray();
-        return named.Length == 0
-            ? [.. DefaultIdentities.Select(path => new IdentityFile(Expand(path), IsDefault: true))]
-            : [.. named.Where(path => path != "none").Select(path => new IdentityFile(Expand(path), IsDefault: false))];
-    }
-
-    /// <summary>IdentityAgent: a path, a variable's name, SSH_AUTH_SOCK, or none.</summary>
-    private string? AgentSocket() => _config["IdentityAgent"] switch
-    {
-        null or "SSH_AUTH_SOCK" => SshAgent.DefaultSocketPath,
-        "none" => null,
-        ['$', not '{', ..] variable => Environment.GetEnvironmentVariable(variable[1..]) is { Length: > 0 } path ? path : null,
-        var path => Expand(path),
-    };
-
-    private IReadOnlyList<ForwardSpecification> LocalForwards()
-    {
-        if (_config.IsYes("ClearAllForwardings", false))
+        var agent = _config.IdentityAgentSocket is { } socket ? new SshAgent(socket) : null;
+        if (agent is not null)
         {
-            return [];
+            _owned.Add(agent);
         }
 
-        var configured = _config.All("LocalForward").Select(words => ForwardSpecification.Parse(TokenExpander.ExpandEnvironment(string.Join(':', words)), ForwardKind.Local));
-        return [.. _arguments.LocalForwards.Concat(configured).Distinct()];
+        var areDefaults = !_config.IsSet(Keywords.IdentityFile);
+        var order = new KeyOrder(
+            [.. _config.IdentityFiles.Select(path => new IdentityFile(path, areDefaults))],
+            _config.CertificateFiles,
+            agent,
+            _config.Get(Keywords.IdentitiesOnly),
+            _questions is null ? null : _questions.AskSecretAsync,
+            _log);
+        _owned.Add(order);
+        return await order.BuildAsync(cancellationToken).ConfigureAwait(false);
     }
-
-    /// <summary>Null where it is not set; empty for "none".</summary>
-    private IReadOnlyList<string>? Files(string keyword) =>
-        _config.List(keyword) is { } words ? words is ["none"] ? [] : [.. words.Select(Expand)] : null;
-
-    private string Expand(string path) => _tokens.ExpandWithEnvironment(TokenExpander.ExpandTilde(path, HomeOf));
-
-    private static string? HomeOf(string user) => user.Length == 0 || user == Environment.UserName
-        ? Environment.GetFolderPath(Environment.SpecialFolder.UserProfile)
-        : null;
-
-    private TokenExpander Tokens() => new(
-    [
-        new('d', HomeOf("")!),
-        new('h', _hostName),
-        new('n', _arguments.Host),
-        new('p', _port.ToString(CultureInfo.InvariantCulture)),
-        new('r', _user),
-        new('u', Environment.UserName),
-        new('L', Environment.MachineName.Split('.')[0]),
-        new('l', Environment.MachineName),
-        new('k', _config["HostKeyAlias"] ?? _arguments.Host),
-        new('j', ""),
-    ]);
-
-    private static int Port(string? text) => text is null
-        ? 22
-        : PortFormat.TryParse(text, out var port) && port > 0 ? port : throw new SshException(SshError.Configuration, $"command-line line 0: Bad port '{text}'.");
 }

@@ -5,7 +5,7 @@ namespace Adit.Cli.CommandLine;
 
 /// <summary>Where ssh is told to go: <c>[user@]host</c> or <c>ssh://[user@]host[:port][/]</c>.</summary>
 /// <param name="User">Null when not given.</param>
-/// <param name="Host">Never empty for a URI; may be empty for <c>user@</c>, as in OpenSSH, and then fails to resolve.</param>
+/// <param name="Host">Never empty.</param>
 /// <param name="Port">Null when not given.</param>
 internal readonly record struct Destination(string? User, string Host, int? Port)
 {
@@ -23,6 +23,7 @@ internal readonly record struct Destination(string? User, string Host, int? Port
         return at switch
         {
             0 => null,
+            _ when at == text.Length - 1 => null, // nothing behind it, or nothing at all
             < 0 => new(null, WithoutBrackets(text), null),
             _ => new(text[..at], WithoutBrackets(text[(at + 1)..]), null),
         };

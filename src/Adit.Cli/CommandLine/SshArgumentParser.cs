@@ -1,5 +1,7 @@
+using System.Globalization;
 using Adit.Cli.Diagnostics;
 using Adit.Ssh.Cryptography;
+using Adit.Ssh.Forwarding;
 using Adit.Ssh.OpenSsh;
 
 namespace Adit.Cli.CommandLine;
@@ -75,8 +77,15 @@ internal sealed class SshArgumentParser
         var destination = Destination.Parse(word) ?? throw UsageException.UsageOnly;
         _hasHost = true;
         _result.Host = destination.Host;
-        _result.User ??= destination.User;
-        _result.Port ??= destination.Port;
+        if (destination.User is { } user)
+        {
+            TakeUser(user);
+        }
+
+        if (destination.Port is { } port)
+        {
+            TakePort(port);
+        }
     }
 
     private void Validate()
@@ -161,14 +170,13 @@ internal sealed class SshArgumentParser
         switch (flag)
         {
             case 'L':
-                _result.LocalForwards.Add(ForwardSpecification.Parse(value, ForwardKind.Local));
+                _result.Lines.Add(ConfigLine(ForwardSpecification.Parse(value, ForwardKind.Local)));
                 break;
             case 'p':
-                var port = PortFormat.TryParse(value, out var number) && number > 0 ? number : throw new UsageException($"Bad port '{value}'");
-                _result.Port ??= port;
+                TakePort(PortFormat.TryParse(value, out var port) && port > 0 ? port : throw new UsageException($"Bad port '{value}'"));
                 break;
             case 'l':
-                _result.User ??= value;
+                TakeUser(value);
                 break;
             case 'i':
                 TakeIdentity(value);
@@ -207,6 +215,22 @@ internal sealed class SshArgumentParser
         }
     }
 
+    /// <summary>The first one counts, -o User among them.</summary>
+    private void TakeUser(string user)
+    {
+        _result.User ??= user;
+        _result.Lines.Add($"User {Quote(user)}");
+    }
+
+    private void TakePort(int port) => _result.Lines.Add(string.Create(CultureInfo.InvariantCulture, $"Port {port}"));
+
+    /// <summary>A forward as LocalForward takes it: what to listen on, then where to.</summary>
+    private static string ConfigLine(ForwardSpecification forward)
+    {
+        string Address(ForwardAddress address) => address.IsUnix ? address.Path! : address.Host is null ? $"{address.Port}" : $"[{address.Host}]:{address.Port}";
+        return $"LocalForward {Quote(Address(forward.Listen))} {Quote(Address(forward.Destination!.Value))}";
+    }
+
     private void TakeIdentity(string path)
     {
         // A pattern with tokens can only be looked for once they are known.
@@ -215,7 +239,6 @@ internal sealed class SshArgumentParser
             : path;
         if (path == "none" || path.Contains('%', StringComparison.Ordinal) || path.Contains('$', StringComparison.Ordinal) || File.Exists(file))
         {
-            _result.IdentityFiles.Add(path);
             _result.Lines.Add($"IdentityFile {Quote(path)}");
         }
         else

@@ -1,5 +1,4 @@
 using Adit.Cli.Diagnostics;
-using Adit.Ssh.OpenSsh;
 
 namespace Adit.Cli.CommandLine;
 
@@ -32,10 +31,8 @@ internal sealed class SshArguments
     /// <summary>The command to run there, or null.</summary>
     public string? Command { get; set; }
 
-    /// <summary>Whether a user was given by -l, by user@ or in the URI (it is then checked, and taken literally).</summary>
+    /// <summary>The user given first by -l, by user@ or in the URI; null for none. It is checked, since it comes from who knows where.</summary>
     public string? User { get; set; }
-
-    public int? Port { get; set; }
 
     /// <summary>Lines of configuration that come before the files: flags that overrule (-4, -C, -c, …) first, then the -o lines and the rest as typed.</summary>
     public IReadOnlyList<string> ConfigLines => [.. Overrides.Select(pair => $"{pair.Key} {pair.Value}"), .. Lines];
@@ -44,12 +41,6 @@ internal sealed class SshArguments
     public Dictionary<string, string> Overrides { get; } = [];
 
     public List<string> Lines { get; } = [];
-
-    /// <summary>-L, in order.</summary>
-    public List<ForwardSpecification> LocalForwards { get; } = [];
-
-    /// <summary>-i, in order, those that exist.</summary>
-    public List<string> IdentityFiles { get; } = [];
 
     /// <summary>"Warning: Identity file … not accessible", to be shown once the log is open.</summary>
     public List<string> Warnings { get; } = [];

@@ -2,6 +2,7 @@ using Adit.Cli.Client;
 using Adit.Cli.CommandLine;
 using Adit.Cli.Diagnostics;
 using Adit.Cli.Terminal;
+using Adit.Ssh.OpenSsh;
 
 namespace Adit.Cli.Commands;
 
@@ -67,14 +68,20 @@ internal static class SshCommand
     private static async Task<int> ConnectAsync(SshArguments arguments, LogOutput log)
     {
         using var prompter = new OpenSshPrompter(log);
-        var config = ClientConfig.Parse(arguments.ConfigLines);
-        log.Level = arguments.LogLevel ?? (config["LogLevel"] is { } name ? OpenSshLogLevels.Parse(name) : null) ?? OpenSshLogLevel.Info;
-        if (!"none".Equals(config["SessionType"], StringComparison.OrdinalIgnoreCase))
+        var config = ClientConfig.Resolve(arguments, log);
+        log.Level = arguments.LogLevel ?? (OpenSshLogLevel)config.Get(SshConfigKeywords.LogLevel);
+        if (arguments.Action == SshAction.PrintConfiguration)
+        {
+            StandardStreams.WriteOut(SshConfigDump.Write(config));
+            return ExitCode.Success;
+        }
+
+        if (config.Get(SshConfigKeywords.SessionType) != SessionType.None)
         {
             throw new UsageException("adit: sessions are not built yet; use -N to forward only");
         }
 
-        await using var settings = await ClientSettingsBuilder.BuildAsync(arguments, config, log, prompter, CancellationToken.None).ConfigureAwait(false);
+        await using var settings = await ClientSettingsBuilder.BuildAsync(config, log, prompter, CancellationToken.None).ConfigureAwait(false);
         return await new ClientSession(settings, log).RunAsync(CancellationToken.None).ConfigureAwait(false);
     }
 

@@ -39,6 +39,9 @@ internal sealed class TestServer : IAsyncDisposable, IUserAuthenticator, IForwar
     /// <summary>A key that lets "alice" in.</summary>
     public PublicKey? UserKey { get; set; }
 
+    /// <summary>The keys and certificates it was asked about, in order.</summary>
+    public List<PublicKey> Asked { get; } = [];
+
     /// <summary>Whether passwords are taken through keyboard-interactive.</summary>
     public bool Interactive { get; set; }
 
@@ -62,6 +65,11 @@ internal sealed class TestServer : IAsyncDisposable, IUserAuthenticator, IForwar
 
     public async ValueTask<AuthenticationDecision> AuthenticateAsync(UserAuthenticationRequest request, CancellationToken cancellationToken)
     {
+        if (request is PublicKeyRequest offer)
+        {
+            Asked.Add(offer.Key);
+        }
+
         var good = request switch
         {
             PasswordRequest password => !Interactive && password.Password == Password,

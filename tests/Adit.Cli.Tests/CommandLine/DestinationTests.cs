@@ -8,7 +8,6 @@ public class DestinationTests
     [InlineData("host", null, "host", null)]
     [InlineData("alice@host", "alice", "host", null)]
     [InlineData("alice@corp@host", "alice@corp", "host", null)]
-    [InlineData("alice@", "alice", "", null)]
     [InlineData("::1", null, "::1", null)]
     [InlineData("a@[::1]", "a", "::1", null)]
     [InlineData("host:22", null, "host:22", null)] // not a port: ssh would try to resolve it
@@ -26,6 +25,8 @@ public class DestinationTests
 
     [Theory]
     [InlineData("@host")]
+    [InlineData("alice@")]
+    [InlineData("")]
     [InlineData("ssh://")]
     [InlineData("ssh://@host")]
     [InlineData("ssh://host/path")]

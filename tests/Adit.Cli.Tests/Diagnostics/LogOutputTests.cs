@@ -2,6 +2,7 @@ using System.Text;
 using Adit.Cli.CommandLine;
 using Adit.Cli.Diagnostics;
 using Adit.Ssh;
+using Adit.Ssh.OpenSsh;
 using Microsoft.Extensions.Logging;
 
 namespace Adit.Cli.Tests.Diagnostics;
@@ -50,12 +51,9 @@ public sealed class LogOutputTests : IDisposable
         Assert.Equal(expected.Replace(" ", "", StringComparison.Ordinal), _written.Replace("\r\n", "").Replace(" ", "").ToString());
     }
 
-    [Theory]
-    [InlineData("quiet", OpenSshLogLevel.Quiet)]
-    [InlineData("DEBUG", OpenSshLogLevel.Debug1)]
-    [InlineData("Verbose", OpenSshLogLevel.Verbose)]
-    [InlineData("loud", null)]
-    internal void Level_names_are_OpenSSHs(string name, OpenSshLogLevel? level) => Assert.Equal(level, OpenSshLogLevels.Parse(name));
+    [Fact]
+    public void Level_names_are_ssh_configs() =>
+        Assert.Equal(Enum.GetNames<SshConfigLogLevel>(), Enum.GetNames<OpenSshLogLevel>());
 
     [Fact]
     public void A_log_file_is_appended_to_and_private()

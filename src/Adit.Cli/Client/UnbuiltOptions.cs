@@ -1,0 +1,44 @@
+using Adit.Cli.Diagnostics;
+using Adit.Ssh;
+using Adit.Ssh.OpenSsh;
+using Keywords = Adit.Ssh.OpenSsh.SshConfigKeywords;
+
+namespace Adit.Cli.Client;
+
+/// <summary>Options that are read but that this version cannot obey. One that would connect another way, or protect more, ends the run; one that would only
+/// do more is told and left out. What matters for sessions alone is passed over: there are none yet.</summary>
+internal static class UnbuiltOptions
+{
+    public static void Check(SshConfigValues config, LogOutput log)
+    {
+        Refuse(config.Get(Keywords.ProxyJump).Count > 0, "ProxyJump", "Use a ProxyCommand such as \"ssh -W %h:%p jumphost\" meanwhile.");
+        Refuse(config.RevokedHostKeysFiles.Count > 0, "RevokedHostKeys", "Connecting without it would trust keys that were revoked; -o RevokedHostKeys=none does so.");
+        Refuse(config.Get(Keywords.ForkAfterAuthentication), "ForkAfterAuthentication", "-o ForkAfterAuthentication=no stays in the foreground.");
+        Refuse(config.Get(Keywords.BindInterface) is not null, "BindInterface", "BindAddress (-b) takes an address of this machine.");
+        LeaveOut(config.RemoteForwards.Count > 0, "RemoteForward", log);
+        LeaveOut(config.DynamicForwards.Count > 0, "DynamicForward", log);
+        LeaveOut(config.Get(Keywords.Tunnel) != TunnelMode.No, "Tunnel", log);
+        LeaveOut(config.Get(Keywords.PermitLocalCommand) && config.LocalCommandLine is not null, "LocalCommand", log);
+        if (config.Get(Keywords.ExitOnForwardFailure))
+        {
+            Refuse(config.RemoteForwards.Count > 0, "RemoteForward", "ExitOnForwardFailure is set, so nothing may be left out.");
+            Refuse(config.DynamicForwards.Count > 0, "DynamicForward", "ExitOnForwardFailure is set, so nothing may be left out.");
+        }
+    }
+
+    private static void Refuse(bool isSet, string keyword, string hint)
+    {
+        if (isSet)
+        {
+            throw new SshException(SshError.Configuration, $"adit: {keyword} is not built yet in this version.") { Hint = hint };
+        }
+    }
+
+    private static void LeaveOut(bool isSet, string keyword, LogOutput log)
+    {
+        if (isSet)
+        {
+            log.Write(OpenSshLogLevel.Info, $"adit: {keyword} is not built yet in this version and is left out.");
+        }
+    }
+}

@@ -1,3 +1,4 @@
+using Adit.Ssh.Cryptography;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -41,6 +42,25 @@ public sealed class KnownHostsOptions
     public ILogger Logger { get; set; } = NullLogger.Instance;
 
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
+
+    /// <summary>The options that resolved ssh_config values stand for. <see cref="Confirm"/>, <see cref="Warn"/> and <see cref="Logger"/> are left to the caller.</summary>
+    public static KnownHostsOptions FromConfig(SshConfigValues values)
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        return new KnownHostsOptions
+        {
+            Policy = values.Get(SshConfigKeywords.StrictHostKeyChecking),
+            UserFiles = values.UserKnownHostsFiles,
+            GlobalFiles = values.GlobalKnownHostsFiles,
+            HashKnownHosts = values.Get(SshConfigKeywords.HashKnownHosts),
+            HostKeyAlias = values.Get(SshConfigKeywords.HostKeyAlias),
+            CheckHostIP = values.Get(SshConfigKeywords.CheckHostIP),
+            NoHostAuthenticationForLocalhost = values.Get(SshConfigKeywords.NoHostAuthenticationForLocalhost),
+            CASignatureAlgorithms = values.IsSet(SshConfigKeywords.CASignatureAlgorithms)
+                ? SshConfigRows.ApplyAlgorithms("CASignatureAlgorithms", AlgorithmKind.HostKey, values.Get(SshConfigKeywords.CASignatureAlgorithms))
+                : null,
+        };
+    }
 
     internal IReadOnlyList<string> UserFilesOrDefault => UserFiles ?? [LocalUser.InHome(".ssh/known_hosts"), LocalUser.InHome(".ssh/known_hosts2")];
 

@@ -160,7 +160,7 @@ public static class SshConfigKeywords
     public static SshConfigKeyword<string?> LocalCommand { get; } = new("LocalCommand", null, Command) { TakesRestOfLine = true, Show = ShowUnlessNone };
 
     /// <summary>Patterns of variables to send; one with '-' in front has already taken earlier ones away.</summary>
-    public static SshConfigKeyword<IReadOnlyList<string>> SendEnv { get; } = new("SendEnv", [], SendVariables) { Join = JoinSendEnv, Show = names => JoinSendEnv([], names) };
+    public static SshConfigKeyword<IReadOnlyList<string>> SendEnv { get; } = new("SendEnv", [], SendVariables) { Join = JoinSendEnv, Limit = (1000, "environment variables"), Show = names => JoinSendEnv([], names) };
 
     public static SshConfigKeyword<IReadOnlyList<KeyValuePair<string, string>>> SetEnv { get; } =
         new("SetEnv", [], SetVariables) { Show = variables => variables.Select(variable => $"{variable.Key}={variable.Value}") };

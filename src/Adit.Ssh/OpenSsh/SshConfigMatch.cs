@@ -43,7 +43,8 @@ internal sealed class SshConfigMatch(SshConfigValues values, string host, bool i
                 continue;
             }
             value ??= arguments.Next();
-            if (string.IsNullOrEmpty(value))
+            // An empty pattern stands for "no tag" and "no command".
+            if (value is null || (value.Length == 0 && name is not ("tagged" or "command")))
             {
                 report($"Missing Match criteria for {PeerText.Escape(name, 100)}");
                 return null;

@@ -138,9 +138,10 @@ internal sealed class SshConfigReader(SshConfigValues values, string host, bool 
         if ((row == SshConfigKeywords.ProxyJump && values.IsSet(SshConfigKeywords.ProxyCommand))
             || (row == SshConfigKeywords.ProxyCommand && values.Get(SshConfigKeywords.ProxyJump).Count > 0))
             return;
-        row.Apply(values, value);
-        if (row.Limit is { } limit && row is SshConfigKeyword<IReadOnlyList<string>> list && values.Get(list).Count > limit.Max)
+        if (row.Limit is { } limit && row is SshConfigKeyword<IReadOnlyList<string>> list && values.Get(list).Count >= limit.Max)
             arguments.Fail($"Too many {limit.What} specified (max {limit.Max}).");
+        else
+            row.Apply(values, value);
     }
 
     /// <summary>One pattern that matches turns the block on, one with '!' that matches turns it off for good.</summary>

@@ -1,3 +1,4 @@
+using System.Collections;
 using Adit.Ssh.Cryptography;
 using Adit.Ssh.Keys;
 
@@ -67,7 +68,13 @@ internal static class SshConfigRows
             Show = forwards => forwards.Select(SshConfigDump.Forward),
         };
 
-    private static IReadOnlyList<TItem> JoinDistinct<TItem>(IReadOnlyList<TItem> earlier, IReadOnlyList<TItem> later) => [.. earlier.Union(later)];
+    private static DistinctList<TItem> JoinDistinct<TItem>(IReadOnlyList<TItem> earlier, IReadOnlyList<TItem> later)
+    {
+        var list = earlier as DistinctList<TItem> ?? new DistinctList<TItem>(earlier);
+        foreach (var item in later)
+            list.Add(item);
+        return list;
+    }
 
     public static List<string> JoinSendEnv(IReadOnlyList<string> earlier, IReadOnlyList<string> later)
     {
@@ -119,4 +126,25 @@ internal static class SshConfigRows
 
     public static IEnumerable<SshConfigKeyword> NamesOnly(SshConfigSupport support, params string[] names) =>
         names.Select(name => new SshConfigKeyword<object?>(name, null, SshConfigParsers.Anything) { Support = support, Priority = SshConfigPriority.Rare, Show = _ => [] });
+
+    /// <summary>Grows in place while a configuration is read: thousands of directives must not copy each other.</summary>
+    private sealed class DistinctList<TItem>(IEnumerable<TItem> items) : IReadOnlyList<TItem>
+    {
+        private readonly List<TItem> _items = [.. items];
+        private readonly HashSet<TItem> _seen = [.. items];
+
+        public int Count => _items.Count;
+
+        public TItem this[int index] => _items[index];
+
+        public void Add(TItem item)
+        {
+            if (_seen.Add(item))
+                _items.Add(item);
+        }
+
+        public IEnumerator<TItem> GetEnumerator() => _items.GetEnumerator();
+
+        IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+    }
 }

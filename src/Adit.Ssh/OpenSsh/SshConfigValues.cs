@@ -105,9 +105,6 @@ public sealed class SshConfigValues
     /// <summary>LocalCommand; null for none.</summary>
     public string? LocalCommandLine => ExpandCommand(SshConfigKeywords.LocalCommand);
 
-    /// <summary>KnownHostsCommand without %H, %I, %K, %t and %f, which are known only when it runs; null for none. Only "CLdhiklnpru" are expanded.</summary>
-    public string? KnownHostsCommandText => Get(SshConfigKeywords.KnownHostsCommand) is { Length: > 0 } command && !IsNone(command) ? command : null;
-
     /// <summary>LocalForward; empty with ClearAllForwardings.</summary>
     public IReadOnlyList<ForwardSpecification> LocalForwards => Forwards(SshConfigKeywords.LocalForward);
 

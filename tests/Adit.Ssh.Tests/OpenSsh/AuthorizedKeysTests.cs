@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net;
 using System.Text;
 using Adit.Ssh.OpenSsh;
@@ -209,8 +208,6 @@ public class AuthorizedKeysTests
     public void A_megabyte_of_anything_reads_in_a_second(string pattern)
     {
         byte[] text = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat(pattern, (1 << 20) / pattern.Length)) + $" {Key}\n");
-        var clock = Stopwatch.StartNew();
-        Assert.True(AuthorizedKeys.Parse(text, "f").Count() < 2);
-        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(2), $"{clock.Elapsed}");
+        Quickly.Run(() => Assert.True(AuthorizedKeys.Parse(text, "f").Count() < 2));
     }
 }

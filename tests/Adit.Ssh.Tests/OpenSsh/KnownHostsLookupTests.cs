@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text;
 using Adit.Ssh.OpenSsh;
 using Microsoft.Extensions.Logging;
@@ -173,10 +172,6 @@ public sealed class KnownHostsLookupTests : IDisposable
             string.Concat(Enumerable.Repeat("* ssh-ed25519 AAAA\n", 1 << 15)),
         ];
         foreach (string text in worst)
-        {
-            var clock = Stopwatch.StartNew();
-            Assert.Equal(KnownHostStatus.Unknown, Find(text, name));
-            Assert.True(clock.Elapsed < TimeSpan.FromSeconds(2), $"{clock.Elapsed} for {text[..20]}");
-        }
+            Quickly.Run(() => Assert.Equal(KnownHostStatus.Unknown, Find(text, name)));
     }
 }

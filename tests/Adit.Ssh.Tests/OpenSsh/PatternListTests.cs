@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.RegularExpressions;
 using Adit.Ssh.OpenSsh;
 
@@ -61,10 +60,7 @@ public class PatternListTests
     {
         string text = new('a', 4000);
         string pattern = string.Concat(Enumerable.Repeat("*a", 1900)) + "*b";
-        var clock = Stopwatch.StartNew();
-        for (int i = 0; i < 20; i++)
-            Assert.False(PatternList.MatchPattern(text, pattern));
-        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(2), $"{clock.Elapsed}");
+        Quickly.Run(() => Assert.False(PatternList.MatchPattern(text, pattern)));
     }
 
     [Theory]

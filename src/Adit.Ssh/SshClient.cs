@@ -6,7 +6,6 @@ using Adit.Ssh.Forwarding;
 using Adit.Ssh.Keys;
 using Adit.Ssh.Transport;
 using Adit.Ssh.Wire;
-using Adit.Ssh.Wire.Messages;
 using Microsoft.Extensions.Logging;
 
 namespace Adit.Ssh;
@@ -93,28 +92,38 @@ public sealed class SshClient : IAsyncDisposable
 
     /// <summary>Local forward (-L): listens on <paramref name="listen"/> ("127.0.0.1:5433", "[::1]:80", "/path/socket") and connects from the server to
     /// <paramref name="destination"/>. Throws <see cref="SshException"/> (<see cref="SshError.ForwardFailed"/>) when nothing could be bound.</summary>
-    public async Task<Forward> ForwardLocalAsync(
-        ForwardAddress listen, ForwardAddress destination, ListenOptions options, CancellationToken cancellationToken = default)
-    {
-        var forward = await Forward.ListenAsync(_connection, listen, destination, options, _connections,
-            $"{_options.UserName}@{_options.Host}", _logger, cancellationToken).ConfigureAwait(false);
-        lock (_lock)
-            _forwards.Add(forward);
-        return forward;
-    }
+    public Task<Forward> ForwardLocalAsync(
+        ForwardAddress listen, ForwardAddress destination, ListenOptions options, CancellationToken cancellationToken = default) =>
+        ListenAsync(listen, destination, options, cancellationToken);
 
     /// <summary>The same, bound as OpenSSH binds by default.</summary>
     public Task<Forward> ForwardLocalAsync(ForwardAddress listen, ForwardAddress destination, CancellationToken cancellationToken = default) =>
         ForwardLocalAsync(listen, destination, new ListenOptions(), cancellationToken);
 
+    /// <summary>Dynamic forward (-D): a SOCKS proxy (4, 4A and 5, CONNECT without authentication) on <paramref name="listen"/>, "127.0.0.1:1080" say, whose connections
+    /// start at the server. Names are resolved there too, and a client is told whether its connection was made, or why not. Throws <see cref="SshException"/>
+    /// (<see cref="SshError.ForwardFailed"/>) when nothing could be bound.</summary>
+    public Task<Forward> ForwardDynamicAsync(ForwardAddress listen, ListenOptions options, CancellationToken cancellationToken = default) =>
+        ListenAsync(listen, null, options, cancellationToken);
+
+    /// <summary>The same, bound as OpenSSH binds by default.</summary>
+    public Task<Forward> ForwardDynamicAsync(ForwardAddress listen, CancellationToken cancellationToken = default) =>
+        ForwardDynamicAsync(listen, new ListenOptions(), cancellationToken);
+
     /// <summary>Opens one connection from the server to a TCP destination. Throws <see cref="SshException"/> (<see cref="SshError.ChannelOpenFailed"/>) with the server's reason.</summary>
-    public async Task<SshStream> OpenTcpAsync(string host, int port, CancellationToken cancellationToken = default)
+    public Task<SshStream> OpenTcpAsync(string host, int port, CancellationToken cancellationToken = default) =>
+        OpenAsync(ForwardAddress.Tcp(host, port), cancellationToken);
+
+    /// <summary>Opens one connection from the server to a Unix socket there (direct-streamlocal@openssh.com). Throws <see cref="SshException"/>
+    /// (<see cref="SshError.ChannelOpenFailed"/>) with the server's reason.</summary>
+    public Task<SshStream> OpenUnixAsync(string path, CancellationToken cancellationToken = default) => OpenAsync(ForwardAddress.Unix(path), cancellationToken);
+
+    /// <summary>Opens one connection from the server to either.</summary>
+    public async Task<SshStream> OpenAsync(ForwardAddress destination, CancellationToken cancellationToken = default)
     {
-        var writer = new SshWriter(96);
-        new TcpipChannelData(host, (uint)port, "127.0.0.1", 65535).Write(ref writer);
-        byte[] data = writer.ToArray();
+        var (type, data) = DirectChannel.To(destination);
         var stream = new ChannelStream();
-        await _connection.OpenAsync("direct-tcpip", data, stream, cancellationToken).ConfigureAwait(false);
+        await _connection.OpenAsync(type, data, stream, cancellationToken).ConfigureAwait(false);
         return stream;
     }
 
@@ -146,6 +155,15 @@ public sealed class SshClient : IAsyncDisposable
         Logger = logger,
         TimeProvider = options.TimeProvider,
     };
+
+    private async Task<Forward> ListenAsync(ForwardAddress listen, ForwardAddress? destination, ListenOptions options, CancellationToken cancellationToken)
+    {
+        var forward = await Forward.ListenAsync(_connection, listen, destination, options, _connections,
+            $"{_options.UserName}@{_options.Host}", _logger, _options.TimeProvider, cancellationToken).ConfigureAwait(false);
+        lock (_lock)
+            _forwards.Add(forward);
+        return forward;
+    }
 
     private async Task CompleteAsync()
     {

@@ -1,8 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
 using Adit.Ssh.Connection;
-using Adit.Ssh.Wire;
-using Adit.Ssh.Wire.Messages;
 using Microsoft.Extensions.Logging;
 
 namespace Adit.Ssh.Forwarding;
@@ -10,17 +8,16 @@ namespace Adit.Ssh.Forwarding;
 /// <summary>A forward that is up. Disposing it frees its port at once; connections through it live on.</summary>
 public sealed class Forward : IAsyncDisposable
 {
-    private const int UnknownPort = 65535;
-
     private readonly SshConnection _connection;
     private readonly ForwardListener _listener;
-    private readonly ForwardAddress _destination;
+    private readonly ForwardAddress? _destination;
+    private readonly TimeProvider _time;
     private readonly TaskTracker _connections;
     private readonly ILogger _logger;
     private readonly string _serverName;
     private long _opened;
 
-    private Forward(SshConnection connection, ForwardListener listener, ForwardAddress destination, TaskTracker connections, string serverName, ILogger logger)
+    private Forward(SshConnection connection, ForwardListener listener, ForwardAddress? destination, TaskTracker connections, string serverName, ILogger logger, TimeProvider time)
     {
         _connection = connection;
         _listener = listener;
@@ -28,22 +25,23 @@ public sealed class Forward : IAsyncDisposable
         _connections = connections;
         _serverName = serverName;
         _logger = logger;
+        _time = time;
     }
 
     /// <summary>What is really listened on: one entry per socket.</summary>
     public IReadOnlyList<ForwardAddress> Bound => _listener.Bound;
 
-    /// <summary>Where its connections go.</summary>
-    public ForwardAddress Destination => _destination;
+    /// <summary>Where its connections go; null where each says so itself, by SOCKS.</summary>
+    public ForwardAddress? Destination => _destination;
 
     /// <summary>Connections accepted so far.</summary>
     public long Connections => Interlocked.Read(ref _opened);
 
-    internal static async Task<Forward> ListenAsync(SshConnection connection, ForwardAddress listen, ForwardAddress destination, ListenOptions options,
-        TaskTracker connections, string serverName, ILogger logger, CancellationToken cancellationToken)
+    internal static async Task<Forward> ListenAsync(SshConnection connection, ForwardAddress listen, ForwardAddress? destination, ListenOptions options,
+        TaskTracker connections, string serverName, ILogger logger, TimeProvider time, CancellationToken cancellationToken)
     {
         var listener = await ForwardListener.BindAsync(listen, options, logger, cancellationToken).ConfigureAwait(false);
-        var forward = new Forward(connection, listener, destination, connections, serverName, logger);
+        var forward = new Forward(connection, listener, destination, connections, serverName, logger, time);
         listener.Start(forward.OnAccepted);
         return forward;
     }
@@ -58,12 +56,21 @@ public sealed class Forward : IAsyncDisposable
 
     private async Task CarryAsync(Socket socket)
     {
+        SocksRequest? request = null;
+        ReadOnlyMemory<byte> early = default;
+        if (_destination is null)
+        {
+            if (await SocksHandshake.ReadAsync(socket, _time, _logger, _connection.Transport.Ended).ConfigureAwait(false) is not { } asked)
+                return;
+            (request, early) = asked;
+        }
+        var destination = _destination ?? request!.Destination;
         ForwardConnection connection;
-        (string Host, uint Port) originator;
+        IPEndPoint? originator;
         try
         {
-            connection = new ForwardConnection(socket);
-            originator = socket.RemoteEndPoint is IPEndPoint peer ? (peer.Address.ToString(), (uint)peer.Port) : ("127.0.0.1", UnknownPort);
+            connection = new ForwardConnection(socket, request?.Answer(SocksReply.Succeeded) ?? default, early);
+            originator = socket.RemoteEndPoint as IPEndPoint;
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
@@ -72,37 +79,25 @@ public sealed class Forward : IAsyncDisposable
         }
         try
         {
-            var (type, data) = OpenRequest(originator.Host, originator.Port);
+            var (type, data) = DirectChannel.To(destination, originator);
             await _connection.OpenAsync(type, data, connection, _connection.Transport.Ended).ConfigureAwait(false);
         }
         catch (Exception e) when (e is SshException or OperationCanceledException or ObjectDisposedException)
         {
-            connection.Abandon();
-            if (e is SshException { Error: SshError.ChannelOpenFailed } refused)
-                Explain(refused);
+            var refused = e as SshException;
+            if (refused?.Error == SshError.ChannelOpenFailed)
+                Explain(refused, destination);
+            if (request is null)
+                connection.Abandon();
+            else
+                await SocksHandshake.RefuseAsync(socket, request.Answer(refused is null ? SocksReply.GeneralFailure : SocksRequest.Explain(refused)), _time, _connection.Transport.Ended).ConfigureAwait(false);
             return;
         }
         await connection.RunAsync().ConfigureAwait(false);
     }
 
-    /// <summary>direct-tcpip (RFC 4254, section 7.2), or direct-streamlocal@openssh.com (OpenSSH PROTOCOL, section 2.4):
-    /// <code>string socket path | string reserved | uint32 reserved</code></summary>
-    private (string Type, byte[] Data) OpenRequest(string originatorHost, uint originatorPort)
-    {
-        var writer = new SshWriter(96);
-        if (_destination.Path is { } path)
-        {
-            writer.WriteString(path);
-            writer.WriteString(originatorHost);
-            writer.WriteUInt32(originatorPort);
-            return ("direct-streamlocal@openssh.com", writer.ToArray());
-        }
-        new TcpipChannelData(_destination.Host ?? "", (uint)_destination.Port, originatorHost, originatorPort).Write(ref writer);
-        return ("direct-tcpip", writer.ToArray());
-    }
-
     /// <summary>OpenSSH's line for a refused open, then who refused what and what to look at.</summary>
-    private void Explain(SshException refused)
+    private void Explain(SshException refused, ForwardAddress destination)
     {
         _logger.LogInformation("{Refusal}", refused.Message);
         string hint = refused.OpenFailureReason switch
@@ -116,6 +111,6 @@ public sealed class Forward : IAsyncDisposable
             OpenFailureReason.ResourceShortage => "it has no room for more connections now",
             _ => "it does not offer this kind of forwarding",
         };
-        _logger.LogInformation("  {Server} could not connect to {Destination}: {Hint}", _serverName, _destination, hint);
+        _logger.LogInformation("  {Server} could not connect to {Destination}: {Hint}", _serverName, destination, hint);
     }
 }

@@ -9,11 +9,18 @@ internal sealed class ForwardConnection : IChannelSink
 {
     private readonly Socket _socket;
     private readonly SocketSink _sink;
+    private readonly ReadOnlyMemory<byte> _greeting;
+    private readonly ReadOnlyMemory<byte> _early;
     private SshChannel? _channel;
 
     /// <summary>Takes the socket over.</summary>
-    public ForwardConnection(Socket socket)
+    /// <param name="socket">Connected.</param>
+    /// <param name="greeting">A few bytes for the socket's peer once the channel is open, before all that comes from there: a proxy's yes.</param>
+    /// <param name="early">Bytes for the channel that were read from the socket already.</param>
+    public ForwardConnection(Socket socket, ReadOnlyMemory<byte> greeting = default, ReadOnlyMemory<byte> early = default)
     {
+        _greeting = greeting;
+        _early = early;
         _socket = socket;
         socket.Blocking = false;
         if (socket.AddressFamily is AddressFamily.InterNetwork or AddressFamily.InterNetworkV6)
@@ -25,6 +32,8 @@ internal sealed class ForwardConnection : IChannelSink
     {
         _channel = channel;
         _sink.Channel = channel;
+        if (!_greeting.IsEmpty)
+            Greet();
     }
 
     public void OnData(ReadOnlyMemory<byte> data) => _sink.OnData(data);
@@ -54,7 +63,7 @@ internal sealed class ForwardConnection : IChannelSink
     public async Task RunAsync()
     {
         var channel = _channel ?? throw new InvalidOperationException("the channel is not open");
-        var end = await new SocketPump(_socket, channel).RunAsync().ConfigureAwait(false);
+        var end = await new SocketPump(_socket, channel).RunAsync(_early).ConfigureAwait(false);
         if (end == PumpEnd.Eof)
             channel.SendEof();
         if (end != PumpEnd.Failed)
@@ -67,6 +76,22 @@ internal sealed class ForwardConnection : IChannelSink
 
     /// <summary>Closes the socket without a channel: it could not be opened.</summary>
     public void Abandon() => _socket.Dispose();
+
+    /// <summary>A socket that has sent next to nothing has room for this; one that has not is as good as gone.</summary>
+    private void Greet()
+    {
+        try
+        {
+            if (_socket.Send(_greeting.Span, SocketFlags.None, out _) == _greeting.Length)
+                return;
+        }
+        catch (ObjectDisposedException)
+        {
+            // its peer has gone meanwhile
+        }
+        _sink.Abort();
+        Reset();
+    }
 
     private void Reset()
     {

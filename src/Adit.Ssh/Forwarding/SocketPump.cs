@@ -32,11 +32,14 @@ internal sealed class SocketPump(Socket socket, SshChannel channel)
 
     private int _readSize = SmallRead;
 
-    public async Task<PumpEnd> RunAsync()
+    /// <param name="early">Bytes to send first.</param>
+    public async Task<PumpEnd> RunAsync(ReadOnlyMemory<byte> early = default)
     {
         int streak = 0;
         try
         {
+            if (!early.IsEmpty && !await SendAsync(early).ConfigureAwait(false))
+                return PumpEnd.ChannelClosed;
             while (true)
             {
                 int allowance = channel.SendAllowance;
@@ -69,6 +72,26 @@ internal sealed class SocketPump(Socket socket, SshChannel channel)
         {
             return PumpEnd.Failed;
         }
+    }
+
+    private async ValueTask<bool> SendAsync(ReadOnlyMemory<byte> data)
+    {
+        while (!data.IsEmpty)
+        {
+            int count = Math.Min(Math.Min(channel.SendAllowance, channel.MaxData), data.Length);
+            if (count < 0)
+                return false;
+            if (count == 0)
+            {
+                await channel.WaitToSendAsync().ConfigureAwait(false);
+                continue;
+            }
+            var packet = channel.Rent(count);
+            data[..count].CopyTo(packet.DataArea(count));
+            channel.SendData(packet, count, flush: true);
+            data = data[count..];
+        }
+        return true;
     }
 
     /// <summary>Receives up to <paramref name="wanted"/> bytes and sends them. 0 at the end of the stream, -1 when nothing is there.</summary>

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text;
 using Adit.Server.Configuration;
 using Adit.Server.Users;
-using Adit.Ssh;
 using Adit.Ssh.Keys;
 using Adit.Ssh.OpenSsh;
 using Adit.Ssh.Wire;
@@ -87,34 +86,29 @@ internal sealed class AuthorizedKeysLookup(ILogger logger)
         foreach (var range in content.AsSpan().Split((byte)'\n'))
         {
             number++;
-            var line = Encoding.UTF8.GetString(content.AsSpan(range)).Trim(" \t\r").ToString();
-            if (line.Length == 0 || line[0] == '#' || !line.Contains(text, StringComparison.Ordinal))
+            var line = Encoding.UTF8.GetString(content.AsSpan(range));
+            if (!line.Contains(text, StringComparison.Ordinal))
             {
                 continue;
             }
 
-            if (IsPlainLineFor(key, line))
+            if (AuthorizedKeys.ParseLine(line, path, number, out var problem) is { } entry)
             {
-                logger.LogDebug("Accepted key {Key} found at {Path}:{Line}", key, path, number);
-                return true;
+                if (entry.Options.IsEmpty && entry.Key.Equals(key))
+                {
+                    logger.LogDebug("Accepted key {Key} found at {Path}:{Line}", key, PeerText.Escape(path), number);
+                    return true;
+                }
+
+                problem = $"key options are not supported yet: {PeerText.Escape(entry.Options.Text, 200)}";
             }
 
-            logger.LogInformation("{Path}:{Line}: the line for {Key} is not used: options are not supported yet", path, number, key);
+            if (problem is not null)
+            {
+                logger.LogInformation("{Path}:{Line}: the line for {Key} is not used: {Problem}", PeerText.Escape(path), number, key, problem);
+            }
         }
 
         return false;
-    }
-
-    /// <summary>"type base64 [comment]", the type being the key's own.</summary>
-    private static bool IsPlainLineFor(PublicKey key, string line)
-    {
-        try
-        {
-            return PublicKey.ParseText(line, out _).Equals(key);
-        }
-        catch (SshException)
-        {
-            return false;
-        }
     }
 }

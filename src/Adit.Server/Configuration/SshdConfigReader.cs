@@ -187,7 +187,7 @@ public sealed class SshdConfigReader(ILogger logger)
                 return Bad($"{source.At}: keyword {Shown(keyword)} empty argument.");
             }
 
-            var files = PathGlob.Expand(Path.Combine(IncludeRoot, word));
+            var files = FileGlob.Expand(Path.Combine(IncludeRoot, word));
             if (files.Count == 0)
             {
                 logger.LogTrace("{At}: no match for {Pattern}", source.At, Shown(word));
@@ -228,7 +228,7 @@ public sealed class SshdConfigReader(ILogger logger)
         }
         catch (Exception error) when (error is IOException and not SshException or UnauthorizedAccessException)
         {
-            throw new SshException(SshError.FileAccess, $"{path}: {FileFailure.Describe(error)}", error);
+            throw new SshException(SshError.FileAccess, $"{path}: {FileErrors.Describe(error)}", error);
         }
     }
 

@@ -6,6 +6,7 @@ using Adit.Server.Users;
 using Adit.Ssh;
 using Adit.Ssh.Cryptography;
 using Adit.Ssh.Keys;
+using Adit.Ssh.OpenSsh;
 using Adit.Ssh.Wire;
 using Microsoft.Extensions.Logging;
 using K = Adit.Server.Configuration.SshdKeywords;
@@ -99,7 +100,7 @@ public static class SshdOptions
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            logger.LogError("Banner {Path} is not shown: {Reason}", PeerText.Escape(path), FileFailure.Describe(error));
+            logger.LogError("Banner {Path} is not shown: {Reason}", PeerText.Escape(path), FileErrors.Describe(error));
         }
 
         return null;

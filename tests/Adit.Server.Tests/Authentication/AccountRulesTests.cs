@@ -54,10 +54,9 @@ public class AccountRulesTests
         await Check("", null, login => login.Users.Accounts["alice"] = login.Alice with { Shell = "" });
     }
 
-    [Fact]
+    [FactNeeding(Need.LibCrypt)]
     public async Task An_aged_password_does_not_log_in_with_itself()
     {
-        Need.That(LibCrypt.IsAvailable, "libcrypt");
         using var login = new Login { Clock = new Day(100) };
         login.Users.ProcessUid = 0;
         login.Users.Shadow["alice"] = new ShadowEntry(LibCrypt.Hash("secret"u8, "$6$abcdefgh$")!, LastChange: 50, MaximumAge: 40);

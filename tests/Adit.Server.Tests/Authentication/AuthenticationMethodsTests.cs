@@ -12,7 +12,6 @@ public class AuthenticationMethodsTests
 
     private Login Start(string methods)
     {
-        Need.That(LibCrypt.IsAvailable, "libcrypt");
         var login = new Login($"AuthenticationMethods {methods}");
         login.Users.ProcessUid = 0;
         login.Users.Shadow["alice"] = new ShadowEntry(LibCrypt.Hash("secret"u8, "$6$abcdefgh$")!);
@@ -20,7 +19,7 @@ public class AuthenticationMethodsTests
         return login;
     }
 
-    [Fact]
+    [FactNeeding(Need.LibCrypt)]
     public async Task A_chain_goes_step_by_step_in_order()
     {
         using var login = Start("publickey,password");
@@ -34,7 +33,7 @@ public class AuthenticationMethodsTests
         Assert.Equal("publickey,password", Assert.IsType<Accepted>(await login.Password("secret")).Principal.Method);
     }
 
-    [Fact]
+    [FactNeeding(Need.LibCrypt)]
     public async Task Two_keys_means_two_different_keys()
     {
         using var login = Start("publickey,publickey");
@@ -44,7 +43,7 @@ public class AuthenticationMethodsTests
         Assert.IsType<Accepted>(await login.Key(_second));
     }
 
-    [Fact]
+    [FactNeeding(Need.LibCrypt)]
     public async Task Several_chains_are_a_choice()
     {
         using var login = Start("publickey,password publickey,keyboard-interactive:pam password");
@@ -56,7 +55,7 @@ public class AuthenticationMethodsTests
         Assert.IsType<Accepted>(await other.Password("secret"));
     }
 
-    [Fact]
+    [FactNeeding(Need.LibCrypt)]
     public async Task A_chain_with_a_method_that_is_off_leads_nowhere()
     {
         using var login = Start("publickey,password hostbased keyboard-interactive:bsdauth\nPasswordAuthentication no");

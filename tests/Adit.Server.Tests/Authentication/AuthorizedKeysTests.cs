@@ -89,10 +89,9 @@ public class AuthorizedKeysTests
         Assert.IsType<Accepted>(await login.Key(_key));
     }
 
-    [Fact]
+    [FactNeeding(Need.Root)]
     public async Task StrictModes_refuses_a_file_of_somebody_else()
     {
-        Need.Root();
         using var login = new Login();
         var path = login.Authorize(_key.ToText());
         File.SetUnixFileMode(path, File.GetUnixFileMode(path) | UnixFileMode.OtherRead);
@@ -116,10 +115,9 @@ public class AuthorizedKeysTests
         Assert.Contains("Authentication refused: bad ownership or modes for directory /tmp", login.Log.Lines);
     }
 
-    [Fact]
+    [FactNeeding(Need.Root)]
     public async Task Root_opens_the_file_as_the_user()
     {
-        Need.Root();
         using var login = new Login("StrictModes no");
         using var secret = new TempFolder();
         var real = secret.Write("keys", _key.ToText());

@@ -9,14 +9,13 @@ public class PasswordTests
 {
     private static Login WithPassword(string config = "", string hash = "$6$abcdefgh$", string password = "secret")
     {
-        Need.That(LibCrypt.IsAvailable, "libcrypt");
         var login = new Login(config);
         login.Users.ProcessUid = 0;
         login.Users.Shadow["alice"] = new ShadowEntry(password.Length == 0 ? "" : LibCrypt.Hash(System.Text.Encoding.UTF8.GetBytes(password), hash)!);
         return login;
     }
 
-    [Theory]
+    [TheoryNeeding(Need.LibCrypt)]
     [InlineData("$6$abcdefgh$")]
     [InlineData("$5$abcdefgh$")]
     [InlineData("$y$j9T$F5Jx5fExrKuPp53xLKQ..1$")]
@@ -32,7 +31,7 @@ public class PasswordTests
         }
     }
 
-    [Fact]
+    [FactNeeding(Need.LibCrypt)]
     public async Task Locked_and_foreign_hashes_fit_no_password()
     {
         using var login = WithPassword("UsePAM yes");
@@ -45,7 +44,7 @@ public class PasswordTests
         }
     }
 
-    [Theory]
+    [TheoryNeeding(Need.LibCrypt)]
     [InlineData("", false)]
     [InlineData("PermitEmptyPasswords yes", true)]
     public async Task Empty_passwords(string config, bool allowed)
@@ -56,7 +55,7 @@ public class PasswordTests
         Assert.IsType<Denied>(await login.Password("x"));
     }
 
-    [Fact]
+    [FactNeeding(Need.LibCrypt)]
     public async Task None_tells_the_methods_and_lets_nobody_in()
     {
         using var login = WithPassword("PermitEmptyPasswords yes");
@@ -67,7 +66,7 @@ public class PasswordTests
         Assert.IsType<Denied>(await fewer.Interactive("secret"));
     }
 
-    [Theory]
+    [TheoryNeeding(Need.LibCrypt)]
     [InlineData("", false)]
     [InlineData("PermitRootLogin yes", true)]
     public async Task Root_needs_permission_for_a_password(string config, bool allowed)
@@ -81,7 +80,7 @@ public class PasswordTests
     }
 
     // INVARIANTS 8: hashing is paid for whether or not there is somebody to let in.
-    [Fact]
+    [FactNeeding(Need.LibCrypt)]
     public void An_unknown_user_costs_what_a_known_one_costs()
     {
         using var login = WithPassword(hash: "$6$rounds=200000$abcdefgh$");

@@ -9,7 +9,7 @@ public class SshdComparisonTests
     // Defaults and names differ between versions (algorithms), and sshd shows what it was built with.
     private static readonly string[] NotCompared = ["ciphers", "macs", "kexalgorithms", "hostkeyalgorithms", "pubkeyacceptedalgorithms", "casignaturealgorithms"];
 
-    [Theory]
+    [TheoryNeeding(Need.Sshd)]
     [InlineData("")]
     [InlineData("Port 2222\nPort 2200\nAddressFamily inet\nLoginGraceTime 1m30s\nMaxStartups 3:50:9\nPermitRootLogin prohibit-password\nUsePAM no")]
     [InlineData("ListenAddress 127.0.0.1\nListenAddress [::1]:99\nListenAddress ::1\nPort 7\nTCPKeepAlive no\nUseDNS yes\nCompression delayed")]
@@ -20,13 +20,12 @@ public class SshdComparisonTests
     [InlineData("PermitRootLogin forced-commands-only\nRekeyLimit default 30m\nMaxStartups 10\nLogLevel VERBOSE\nRequiredRSASize 2048\nAllowTcpForwarding local")]
     public void Same_effective_values(string text)
     {
-        var sshd = Need.Program("/usr/sbin/sshd");
         using var folder = new TempFolder();
         var key = folder["key"];
         Commands.Run("/usr/bin/ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key);
         var file = folder.Write("config", text + $"\nHostKey {key}\n");
 
-        var theirs = Lines(Commands.Run(sshd, "-T", "-f", file).Split('\n'));
+        var theirs = Lines(Commands.Run(Need.Sshd, "-T", "-f", file).Split('\n'));
         var ours = Lines(SshdConfigPrinter.Print(SshdConfig.Load(file), [key]));
 
         foreach (var keyword in ours.Keys.Except(NotCompared))

@@ -112,12 +112,4 @@ public class SshdMatchTests
         var error = Assert.Throws<SshException>(() => SshdConfig.Load(path));
         Assert.Contains("Too many recursive configuration includes", error.Message);
     }
-
-    [Theory]
-    [InlineData("[a-c]x", "bx", true)]
-    [InlineData("[!a-c]x", "bx", false)]
-    [InlineData("*[0-9].conf", "a1b2.conf", true)]
-    [InlineData("[", "[", true)]
-    [InlineData("a[]]", "a]", true)]
-    public void Sets_in_file_patterns(string pattern, string name, bool expected) => Assert.Equal(expected, PathGlob.Matches(name, pattern));
 }

@@ -1,25 +1,39 @@
 namespace Adit.Server.Tests.Support;
 
-/// <summary>Skips a test, and says what the machine lacks.</summary>
+/// <summary>What some tests need of the machine. xunit 2 decides about skipping before a test runs, so this stands in attributes.</summary>
 internal static class Need
 {
-    /// <summary>xunit 2.9 takes an exception with this beginning as a skip.</summary>
-    private sealed class SkipException(string reason) : Exception("$XunitDynamicSkip$" + reason);
+    public const string Root = "root";
+    public const string LibCrypt = "libcrypt";
+    public const string Sshd = "/usr/sbin/sshd";
+    public const string UserAdd = "/usr/sbin/useradd";
+    public const string StockConfig = "/etc/ssh/sshd_config";
 
-    public static void That(bool condition, string what)
+    /// <summary>Null when all is there, else "needs …".</summary>
+    public static string? Missing(string[] needs)
     {
-        if (!condition)
-        {
-            throw new SkipException("needs " + what);
-        }
+        var missing = needs.Where(need => !IsThere(need)).ToArray();
+        return missing.Length == 0 ? null : "needs " + string.Join(", ", missing);
     }
 
-    public static string Program(params string[] places)
+    private static bool IsThere(string need) => need switch
     {
-        var found = places.FirstOrDefault(File.Exists);
-        That(found is not null, places[0]);
-        return found!;
-    }
+        Root => Login.IsRoot,
+        LibCrypt => Adit.Server.Users.LibCrypt.IsAvailable,
+        _ => File.Exists(need),
+    };
+}
 
-    public static void Root() => That(Environment.UserName == "root", "to run as root");
+/// <summary>A test that is skipped, and counted as such, where the machine lacks something.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class FactNeedingAttribute : FactAttribute
+{
+    public FactNeedingAttribute(params string[] needs) => Skip = Need.Missing(needs);
+}
+
+/// <inheritdoc cref="FactNeedingAttribute"/>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class TheoryNeedingAttribute : TheoryAttribute
+{
+    public TheoryNeedingAttribute(params string[] needs) => Skip = Need.Missing(needs);
 }

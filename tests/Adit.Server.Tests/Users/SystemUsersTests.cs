@@ -25,11 +25,9 @@ public class SystemUsersTests
     public void Sees_the_user_it_runs_as() => Assert.Equal(Environment.UserName, _users.Find(_users.ProcessUid)!.Name);
 
     /// <summary>A real account, its password and its lock.</summary>
-    [Fact]
+    [FactNeeding(Need.Root, Need.UserAdd, Need.LibCrypt)]
     public void Checks_a_real_accounts_password()
     {
-        Need.Root();
-        Need.That(File.Exists("/usr/sbin/useradd") && LibCrypt.IsAvailable, "useradd");
         var name = "adit" + Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
         Commands.Run("/usr/sbin/useradd", "-M", "-d", "/nonexistent", "-s", "/bin/sh", "-G", "nogroup", name);
         try

@@ -5,7 +5,7 @@ namespace Adit.Ssh.Connection;
 /// <summary>Bytes that a consumer could not take yet, in pooled chunks. What it can grow to is the channel's window. Not thread-safe.</summary>
 internal struct Backlog
 {
-    private const int ChunkSize = 32 * 1024;
+    private const int ChunkSize = 128 * 1024;
 
     private Chunk? _head;
     private Chunk? _tail;

@@ -1,19 +1,27 @@
 namespace Adit.Ssh.Connection;
 
-/// <summary>How much the peer may send us on a channel: debited when data arrives, credited when it was delivered or discarded. It doubles when a whole window
-/// was consumed while the sink kept up and the budget agrees. Not thread-safe: the channel locks around it.</summary>
+/// <summary>How much the peer may send us on a channel: debited when data arrives, credited when it was delivered or discarded. It doubles when the way to the
+/// peer and back is what limits the channel (a whole window was consumed in little more than one round trip), the sink kept up and the budget agrees.
+/// On a short way it stays as it is: a larger one would only move the queue into the peer's memory. Not thread-safe: the channel locks around it.</summary>
 internal struct ReceiveWindow
 {
+    /// <summary>A window that was used up within this many round trips was too small.</summary>
+    private const double LimitingRoundTrips = 1.5;
+
     private readonly WindowBudget _budget;
+    private readonly RoundTripClock _clock;
     private readonly int _ceiling;
     private int _size;
     private long _remaining;
     private long _consumed;
     private long _consumedAtThisSize;
     private bool _backlogged;
+    private long _sizedAt;
 
-    public ReceiveWindow(WindowBudget budget, int initial, int ceiling)
+    public ReceiveWindow(WindowBudget budget, RoundTripClock clock, int initial, int ceiling)
     {
+        _clock = clock;
+        _sizedAt = clock.Now;
         _budget = budget;
         _ceiling = ceiling;
         _size = budget.ReserveInitial(initial);
@@ -61,11 +69,12 @@ internal struct ReceiveWindow
 
     private int Grow()
     {
-        bool keptUp = !_backlogged;
+        bool limited = !_backlogged && _clock.RoundTripsSince(_sizedAt) <= LimitingRoundTrips;
         _consumedAtThisSize = 0;
         _backlogged = false;
+        _sizedAt = _clock.Now;
         int more = Math.Min(_size, _ceiling - _size);
-        if (!keptUp || more <= 0 || !_budget.TryReserve(more))
+        if (!limited || more <= 0 || !_budget.TryReserve(more))
             return 0;
         _size += more;
         return more;

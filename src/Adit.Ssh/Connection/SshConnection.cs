@@ -42,12 +42,14 @@ internal sealed class SshConnection : IConnectionHandler
     private readonly Dictionary<string, IChannelHandler> _handlers = new(StringComparer.Ordinal);
     private readonly OpenQueue _opens;
     private readonly KeepAlive? _keepAlive;
+    private readonly RoundTripClock _clock;
 
     public SshConnection(SshTransport transport, ConnectionOptions options)
     {
         Transport = transport;
         _options = options;
         _logger = options.Logger;
+        _clock = new RoundTripClock(options.TimeProvider, () => transport.RoundTrip);
         _channels = new ChannelTable(options.MaxChannels);
         _opens = new OpenQueue(_logger, transport.Ended);
         Requests = new GlobalRequests(transport, _logger);
@@ -170,7 +172,7 @@ internal sealed class SshConnection : IConnectionHandler
     {
         int ceiling = Transport.Quirks.IsAdit ? OwnWindowCeiling : WindowCeiling;
         var channel = Transport.Reason is not null ? null : _channels.Add(id =>
-            new SshChannel(this, id, sink, new ReceiveWindow(_options.WindowBudget, InitialWindow, ceiling)) { PendingOpen = pending });
+            new SshChannel(this, id, sink, new ReceiveWindow(_options.WindowBudget, _clock, InitialWindow, ceiling)) { PendingOpen = pending });
         // The connection may have ended, and emptied the table, while this was added.
         if (channel is not null && Transport.Reason is not null)
         {

@@ -23,7 +23,7 @@ internal sealed class SocketPump(Socket socket, SshChannel channel)
     private const int MaxSegments = 8;
 
     /// <summary>Reads in a row before other work of the pool gets its turn.</summary>
-    private const int MaxStreak = 16;
+    private const int MaxStreak = 4;
 
     [ThreadStatic]
     private static List<ArraySegment<byte>>? _segments;

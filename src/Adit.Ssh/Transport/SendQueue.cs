@@ -23,6 +23,9 @@ internal sealed class SendQueue : IDisposable
     /// <summary>Batches that a borrowed thread sends before it hands over to the send loop.</summary>
     private const int InlineBatches = 2;
 
+    /// <summary>Batches in a row before the send loop lets others have its thread.</summary>
+    private const int MaxStreak = 4;
+
     /// <summary>Bytes that one lane may have waiting.</summary>
     private const int LaneLimit = 256 * 1024;
 
@@ -153,10 +156,13 @@ internal sealed class SendQueue : IDisposable
             }
             try
             {
+                int streak = 0;
                 do
                 {
                     await SendRestAsync().ConfigureAwait(false);
                     CompleteBatch();
+                    if (++streak % MaxStreak == 0)
+                        await Task.Yield();
                 }
                 while (TakeBatch());
             }

@@ -33,6 +33,8 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
     {
         if (payload[0] == (byte)MessageId.UserAuthRequest)
             _gate.AuthenticationRequestSent();
+        if (_gate.Phase == SshPhase.Authentication)
+            _roundTrip.Sent();
         _queue.SendControl(Copy(payload));
     }
 
@@ -130,14 +132,22 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
             case MessageId.Pong:
                 return ValueTask.CompletedTask;
             case MessageId.KexInit or MessageId.NewKeys or (>= MessageId.KexInitValue and < MessageId.UserAuthRequest):
-                return _kex.ReceiveAsync(id, payload, _ended.Token);
+                return ExchangeKeysAsync(id, payload);
             case MessageId.UserAuthSuccess:
                 OnAuthenticated();
                 _writer.OnAuthenticated();
                 break;
         }
+        _roundTrip.Received();
         _mailbox.Post(payload.Span);
         return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Milliseconds of arithmetic: not on the thread that watches all sockets.</summary>
+    private async ValueTask ExchangeKeysAsync(MessageId id, ReadOnlyMemory<byte> payload)
+    {
+        await Task.Yield();
+        await _kex.ReceiveAsync(id, payload, Ended).ConfigureAwait(false);
     }
 
     private void OnAuthenticated()

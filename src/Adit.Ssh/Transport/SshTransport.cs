@@ -10,6 +10,9 @@ namespace Adit.Ssh.Transport;
 /// nobody above notices. It ends once, for the first reason given; <see cref="Completion"/> then says which.</summary>
 internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
 {
+    /// <summary>Batches in a row before the loop lets others have the thread: it may be the one that watches all sockets.</summary>
+    private const int MaxStreak = 2;
+
     private readonly ByteTransport _bytes;
     private readonly TransportOptions _options;
     private readonly ILogger _logger;
@@ -27,6 +30,7 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
     private readonly TaskCompletionSource<SshException> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _ended = new();
     private readonly Lock _startLock = new();
+    private readonly RoundTripEstimate _roundTrip;
     private IConnectionHandler? _connection;
     private PacketBuffer? _newKeys;
     private SshException? _reason;
@@ -44,6 +48,7 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
         var remote = options.RemoteEndPoint ?? bytes.RemoteEndPoint;
         RemoteAddress = remote?.Address.ToString() ?? "UNKNOWN";
         RemotePort = remote?.Port ?? 65535;
+        _roundTrip = new RoundTripEstimate(options.TimeProvider);
         _rekey = new RekeyPolicy(options.RekeyLimit, options.TimeProvider);
         _reader = new PacketReader(_rekey);
         _writer = new PacketWriter(_pool, _rekey);
@@ -85,6 +90,9 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
     public IPEndPoint? LocalEndPoint => _bytes.LocalEndPoint;
 
     public IPEndPoint? RemoteEndPoint => _options.RemoteEndPoint ?? _bytes.RemoteEndPoint;
+
+    /// <summary>How long a question and its answer take on this connection when it is idle; null while unknown.</summary>
+    public TimeSpan? RoundTrip => _roundTrip.Shortest;
 
     /// <summary>Counts packets received: whoever watches a silent peer compares it.</summary>
     public long PacketsReceived { get; private set; }
@@ -167,15 +175,18 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
 
     private async Task ReceiveLoopAsync()
     {
+        int streak = 0;
         try
         {
             while (true)
             {
+                int room = _reader.GetReceiveSpan().Length;
                 int count = _bytes.TryReceive(_reader.GetReceiveSpan());
                 if (count == ByteTransport.WouldBlock)
                 {
                     _reader.ReleaseIfEmpty();
                     await _bytes.WaitReadableAsync().ConfigureAwait(false);
+                    streak = 0;
                     continue;
                 }
                 if (count == 0)
@@ -203,6 +214,17 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
                 _connection?.OnBatchEnd();
                 if (_rekey.ShouldRekey())
                     AskForRekey();
+                if (count < room)
+                {
+                    // Drained: asking again now would be one system call for nothing.
+                    _reader.ReleaseIfEmpty();
+                    await _bytes.WaitReadableAsync().ConfigureAwait(false);
+                    streak = 0;
+                }
+                else if (++streak % MaxStreak == 0)
+                {
+                    await Task.Yield();
+                }
             }
         }
         catch (SshException e)

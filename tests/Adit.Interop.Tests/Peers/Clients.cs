@@ -79,11 +79,12 @@ internal static class Clients
         return new Client(kind, process, ports);
     }
 
-    /// <summary>Runs OpenSSH's client or ours to its end: for everything that shall fail.</summary>
+    /// <summary>Runs OpenSSH's client or ours to its end, which has to come soon: for everything that shall fail.</summary>
     public static async Task<ProcessResult> RunSshAsync(this Lab lab, Peer kind, Server server, ClientOptions options, params string[] forwards)
     {
         IReadOnlyList<string> command = await SshCommandAsync(lab, kind, server, options, forwards);
-        return await lab.RunAsync($"client ({kind})", command[0], command.Skip(1), options.Environment);
+        ManagedProcess process = lab.Start($"client ({kind})", command[0], command.Skip(1), options.Environment);
+        return await process.WaitForExitAsync(lab.Deadline).WaitAsync(TimeSpan.FromSeconds(45));
     }
 
     public static async Task<IReadOnlyList<string>> SshCommandAsync(Lab lab, Peer kind, Server server, ClientOptions options, IReadOnlyList<string> forwards)

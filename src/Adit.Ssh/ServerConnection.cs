@@ -136,6 +136,9 @@ internal sealed class ServerConnection
             case SshError.ConnectionLost:
                 _logger.LogInformation("Connection closed by {Who}", who);
                 break;
+            case SshError.KeepAliveTimeout:
+                _logger.LogInformation("Timeout, client not responding from {Who}", who);
+                break;
             case SshError.Closed:
                 _logger.LogDebug("Connection of {Who} closed: {Reason}", who, reason.Message);
                 break;

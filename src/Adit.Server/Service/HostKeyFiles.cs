@@ -38,8 +38,12 @@ public static class HostKeyFiles
             }
             catch (SshException error)
             {
-                // Too open a file is worth an error even where nobody named it: the others could be reading it.
-                logger.Log(error.Message.Contains("too open", StringComparison.Ordinal) ? LogLevel.Error : level, "{Message}", error.Message);
+                // A file that is not there needs no second line. Too open a file is worth an error even where nobody named it: the others could be reading it.
+                if (File.Exists(path))
+                {
+                    logger.Log(error.Message.Contains("too open", StringComparison.Ordinal) ? LogLevel.Error : level, "{Message}", error.Message);
+                }
+
                 logger.Log(level, "Unable to load host key: {Path}", path);
                 if (error.Hint is { } hint && level == LogLevel.Error)
                 {

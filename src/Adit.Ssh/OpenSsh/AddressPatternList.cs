@@ -1,5 +1,5 @@
-using System.Net.Sockets;
 using System.Net;
+using System.Net.Sockets;
 using Adit.Ssh.Wire;
 
 namespace Adit.Ssh.OpenSsh;

@@ -116,17 +116,17 @@ internal static class KexNegotiation
             };
             string address = remoteAddress.Length > 200 ? remoteAddress[..200] : remoteAddress;
             return new SshException(SshError.NoCommonAlgorithm,
-                $"Unable to negotiate with {address} port {remotePort}: no matching {words} found. Their offer: {Offer(remote)}")
+                $"Unable to negotiate with {address} port {remotePort}: no matching {words} found. Their offer: {Shown(remote)}")
             {
                 DisconnectReason = DisconnectReason.KeyExchangeFailed,
-                Hint = $"This side offers: {Offer(local)}. {option} changes that"
+                Hint = $"This side offers: {Shown(local.Where(name => !IsPseudoAlgorithm(name)))}. {option} changes that"
                     + (role == SshRole.Client && kind != AlgorithmKind.Compression ? $" (-o {option}=+name adds one, if it is implemented)." : "."),
             };
         }
 
-        private static string Offer(IReadOnlyList<string> names)
+        private static string Shown(IEnumerable<string> names)
         {
-            string offer = string.Join(',', names.Where(name => !IsPseudoAlgorithm(name)));
+            string offer = string.Join(',', names);
             return offer.Length > MaxShownOffer ? offer[..MaxShownOffer] + "…" : offer;
         }
     }

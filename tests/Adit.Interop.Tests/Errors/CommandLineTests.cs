@@ -105,7 +105,7 @@ public sealed class CommandLineTests
         ProcessResult theirs = await lab.RunAsync("server (OpenSSH)", Machine.Tool("sshd"), arguments);
         ProcessResult ours = await lab.RunAsync("server (Adit)", Machine.Adit, ["sshd", .. arguments]);
         Assert.Contains(expected, theirs.Errors, StringComparison.Ordinal);
-        Assert.Equal(theirs.FirstErrorLine, ours.FirstErrorLine);
+        Compare.SameFirstLine(theirs, ours);
         Assert.Equal(theirs.ExitCode, ours.ExitCode);
     }
 }

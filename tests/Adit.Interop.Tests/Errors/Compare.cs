@@ -54,6 +54,13 @@ internal static partial class Compare
     /// <summary>What differs between two runs without meaning anything: port numbers of ours, channel numbers.</summary>
     public static string Normalise(string line) => ChannelNumber().Replace(PortNumber().Replace(line.TrimEnd('\r'), "port N"), "channel N");
 
+    public static void SameFirstLine(ProcessResult theirs, ProcessResult ours)
+    {
+        // OpenSSH names a bad key exchange algorithm on a line of its own first, by no other list; we say it in the hint below.
+        string expected = theirs.FirstErrorLine.StartsWith("Unsupported KEX algorithm", StringComparison.Ordinal) ? theirs.ErrorLines[1] : theirs.FirstErrorLine;
+        Assert.Equal(Normalise(expected), Normalise(ours.FirstErrorLine));
+    }
+
     private static void Same(ProcessResult theirs, ProcessResult ours, string expected)
     {
         Assert.Contains(expected, theirs.FirstErrorLine, StringComparison.Ordinal); // or the test provokes something else than it thinks
@@ -63,7 +70,7 @@ internal static partial class Compare
         }
         else
         {
-            Assert.Equal(Normalise(theirs.FirstErrorLine), Normalise(ours.FirstErrorLine));
+            SameFirstLine(theirs, ours);
         }
 
         Assert.Equal(theirs.ExitCode, ours.ExitCode);

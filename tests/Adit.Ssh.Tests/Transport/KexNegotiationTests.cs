@@ -81,7 +81,7 @@ public class KexNegotiationTests
         };
         var error = Assert.Throws<SshException>(() => KexNegotiation.Negotiate(SshRole.Client, ours, theirs, "198.51.100.7", 2222));
         Assert.Equal(SshError.NoCommonAlgorithm, error.Error);
-        Assert.Equal($"Unable to negotiate with 198.51.100.7 port 2222: no matching {words} found. Their offer: old1,old2", error.Message);
+        Assert.Equal($"Unable to negotiate with 198.51.100.7 port 2222: no matching {words} found. Their offer: old1,old2{(list == "kex" ? ",ext-info-s" : "")}", error.Message);
         Assert.Contains(option, error.Hint, StringComparison.Ordinal);
         Assert.Equal(DisconnectReason.KeyExchangeFailed, error.DisconnectReason);
     }

@@ -21,9 +21,10 @@ public sealed class SshClient : IAsyncDisposable
     private readonly Lock _lock = new();
     private readonly ILogger _logger;
 
-    private SshClient(SshClientOptions options, SshTransport transport, SshConnection connection, ILogger logger)
+    private SshClient(SshClientOptions options, SshTransport transport, SshConnection connection, bool isHostKeyUnsafe, ILogger logger)
     {
         _options = options;
+        IsHostKeyUnsafe = isHostKeyUnsafe;
         _transport = transport;
         _connection = connection;
         _logger = logger;
@@ -45,6 +46,10 @@ public sealed class SshClient : IAsyncDisposable
     /// <summary>The host key that was verified.</summary>
     public PublicKey HostKey => _transport.HostKey;
 
+    /// <summary>The host key is wrong and the verifier let the connection go on (StrictHostKeyChecking no): somebody may sit in the middle. No password was
+    /// tried, and nothing is forwarded. See <see cref="HostKeyContext.IsUnsafe"/>.</summary>
+    public bool IsHostKeyUnsafe { get; }
+
     /// <summary>Connects, verifies the host key and logs in. Throws <see cref="SshException"/>.</summary>
     public static async Task<SshClient> ConnectAsync(SshClientOptions options, CancellationToken cancellationToken = default)
     {
@@ -54,14 +59,17 @@ public sealed class SshClient : IAsyncDisposable
         var algorithms = options.Algorithms ?? Algorithms.DefaultPreferences;
         await using var deadline = new ConnectDeadline(options, cancellationToken);
         var bytes = await Connector.ConnectAsync(options, logger, deadline).ConfigureAwait(false);
+        // An alias stands for the host with its port.
         string host = options.HostKeyAlias ?? options.Host;
+        int port = options.HostKeyAlias is null ? options.Port : 22;
+        HostKeyContext? hostKey = null;
         var transport = new SshTransport(bytes, new TransportOptions
         {
             Role = SshRole.Client,
             Algorithms = algorithms,
-            KnownHostKeyTypes = verifier.KnownKeyTypes(host, options.Port),
+            KnownHostKeyTypes = verifier.KnownKeyTypes(host, port),
             VerifyHostKey = (key, token) => deadline.WithoutAsync(() =>
-                verifier.VerifyAsync(new HostKeyContext(host, options.Port, bytes.RemoteEndPoint?.Address, key), token)),
+                verifier.VerifyAsync(hostKey = new HostKeyContext(host, port, bytes.RemoteEndPoint?.Address, key), token)),
             RekeyLimit = options.RekeyLimit,
             Logger = logger,
             TimeProvider = options.TimeProvider,
@@ -76,12 +84,13 @@ public sealed class SshClient : IAsyncDisposable
                 Logger = logger,
                 TimeProvider = options.TimeProvider,
             });
+            bool isUnsafe = hostKey is { IsUnsafe: true };
             // From here on the time is the user's, who may be asked for passwords.
-            var login = await ClientAuthenticator.AuthenticateAsync(transport, AuthenticationOptions(options, algorithms, logger), cancellationToken).ConfigureAwait(false);
+            var login = await ClientAuthenticator.AuthenticateAsync(transport, AuthenticationOptions(options, algorithms, isUnsafe, logger), cancellationToken).ConfigureAwait(false);
             connection.Start();
             logger.LogInformation(LogEvents.Authenticated, "Authenticated to {Host} ([{Address}]:{Port}) using \"{Method}\".",
                 PeerText.Escape(options.Host), transport.RemoteAddress, transport.RemotePort, login.Method);
-            return new SshClient(options, transport, connection, logger);
+            return new SshClient(options, transport, connection, isUnsafe, logger);
         }
         catch
         {
@@ -144,12 +153,12 @@ public sealed class SshClient : IAsyncDisposable
         await _connection.WhenIdleAsync().ConfigureAwait(false);
     }
 
-    private static ClientAuthenticationOptions AuthenticationOptions(SshClientOptions options, AlgorithmPreferences algorithms, ILogger logger) => new()
+    private static ClientAuthenticationOptions AuthenticationOptions(SshClientOptions options, AlgorithmPreferences algorithms, bool isUnsafe, ILogger logger) => new()
     {
         UserName = options.UserName,
         Host = options.Host,
         Credentials = [.. options.Credentials],
-        PreferredAuthentications = options.PreferredAuthentications,
+        PreferredAuthentications = isUnsafe ? WithoutSecrets(options.PreferredAuthentications, logger) : options.PreferredAuthentications,
         PubkeyAcceptedAlgorithms = algorithms.PublicKey,
         Banner = options.Banner,
         Logger = logger,
@@ -158,11 +167,28 @@ public sealed class SshClient : IAsyncDisposable
 
     private async Task<Forward> ListenAsync(ForwardAddress listen, ForwardAddress? destination, ListenOptions options, CancellationToken cancellationToken)
     {
+        if (IsHostKeyUnsafe)
+        {
+            throw new SshException(SshError.PolicyDenied, "Port forwarding is disabled to avoid man-in-the-middle attacks.")
+            {
+                Hint = "The server's host key is not the known one.",
+            };
+        }
         var forward = await Forward.ListenAsync(_connection, listen, destination, options, _connections,
             $"{_options.UserName}@{_options.Host}", _logger, _options.TimeProvider, cancellationToken).ConfigureAwait(false);
         lock (_lock)
             _forwards.Add(forward);
         return forward;
+    }
+
+    /// <summary>What a server in the middle could use elsewhere is not sent to it. (A signature it cannot use: that is over this connection's session id.)</summary>
+    private static IReadOnlyList<string> WithoutSecrets(IReadOnlyList<string> methods, ILogger logger)
+    {
+        if (methods.Contains("password"))
+            logger.LogError("Password authentication is disabled to avoid man-in-the-middle attacks.");
+        if (methods.Contains("keyboard-interactive"))
+            logger.LogError("Keyboard-interactive authentication is disabled to avoid man-in-the-middle attacks.");
+        return [.. methods.Where(method => method is not ("password" or "keyboard-interactive"))];
     }
 
     private async Task CompleteAsync()

@@ -16,7 +16,7 @@ internal static class KnownHostsFile
         byte[] text;
         try
         {
-            text = ReadAll(path);
+            text = ReadAll(path, MaxFileLength);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
@@ -102,13 +102,14 @@ internal static class KnownHostsFile
         return word;
     }
 
-    private static byte[] ReadAll(string path)
+    /// <summary>Reads a file that is not longer than <paramref name="maxLength"/>. Devices such as /dev/null count as empty.</summary>
+    internal static byte[] ReadAll(string path, long maxLength)
     {
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
         if (!file.CanSeek)
             return [];
-        if (file.Length > MaxFileLength)
-            throw new IOException($"longer than {MaxFileLength} bytes");
+        if (file.Length > maxLength)
+            throw new IOException($"longer than {maxLength} bytes");
         var text = new byte[file.Length];
         int length = file.ReadAtLeast(text, text.Length, throwOnEndOfStream: false);
         return length == text.Length ? text : text[..length];

@@ -31,6 +31,9 @@ public sealed class KnownHostsOptions
     /// <summary>CASignatureAlgorithms: what a host certificate may be signed with. Null for all but SHA-1.</summary>
     public IReadOnlyList<string>? CASignatureAlgorithms { get; set; }
 
+    /// <summary>RevokedHostKeys: files of keys that are refused whatever else is known. Where one cannot be read every key is refused.</summary>
+    public IReadOnlyList<string> RevokedHostKeys { get; set; } = [];
+
     /// <summary>Asks a person, for <see cref="HostKeyPolicy.Ask"/>: gets the whole prompt, returns the line that was typed, or null where nobody can be asked
     /// (a null callback is the same: the key is then refused, as with BatchMode).</summary>
     public Func<string, CancellationToken, ValueTask<string?>>? Confirm { get; set; }
@@ -56,6 +59,7 @@ public sealed class KnownHostsOptions
             HostKeyAlias = values.Get(SshConfigKeywords.HostKeyAlias),
             CheckHostIP = values.Get(SshConfigKeywords.CheckHostIP),
             NoHostAuthenticationForLocalhost = values.Get(SshConfigKeywords.NoHostAuthenticationForLocalhost),
+            RevokedHostKeys = values.RevokedHostKeysFiles,
             CASignatureAlgorithms = values.IsSet(SshConfigKeywords.CASignatureAlgorithms)
                 ? SshConfigRows.ApplyAlgorithms("CASignatureAlgorithms", AlgorithmKind.HostKey, values.Get(SshConfigKeywords.CASignatureAlgorithms))
                 : null,

@@ -25,6 +25,7 @@ internal sealed class KnownHostsVerifier(KnownHostsOptions options) : IHostKeyVe
     {
         bool local = context.Address is { } address && IPAddress.IsLoopback(address);
         LogKey(context.Key);
+        CheckRevokedFiles(context);
         if (options.NoHostAuthenticationForLocalhost && local && options.HostKeyAlias is null)
         {
             _log.LogDebug("Forcing accepting of host key for loopback/localhost.");
@@ -37,6 +38,33 @@ internal sealed class KnownHostsVerifier(KnownHostsOptions options) : IHostKeyVe
         if (context.Key is Certificate certificate && VerifyCertificate(check, certificate))
             return;
         await VerifyPlainAsync(check, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>RevokedHostKeys holds under every policy.</summary>
+    private void CheckRevokedFiles(HostKeyContext context)
+    {
+        var key = context.Key;
+        foreach (string file in options.RevokedHostKeys)
+        {
+            string why;
+            try
+            {
+                if (!RevokedKeys.Load(file, _log).Contains(key))
+                    continue;
+                why = $"is revoked by {file}.";
+                Error($"Host key {key.TypeName} {key.Fingerprint} revoked by file {file}");
+            }
+            catch (SshException e)
+            {
+                why = $"could not be looked up in {file} ({e.Message}), so that it may be revoked.";
+                Error($"Error checking host key {key.TypeName} {key.Fingerprint} in revoked keys file {file}: {e.Message}");
+            }
+            throw new SshException(SshError.HostKeyRevoked, "Host key verification failed.")
+            {
+                Hint = $"The {key.TypeName} key {key.Fingerprint} that {PeerText.Escape(context.Host)} presented {why}",
+                DisconnectReason = DisconnectReason.HostKeyNotVerifiable,
+            };
+        }
     }
 
     /// <summary>False where no authority vouches for the host under this name: the key inside the certificate is then looked up like any other.</summary>

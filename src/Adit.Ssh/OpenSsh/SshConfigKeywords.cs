@@ -132,7 +132,7 @@ public static class SshConfigKeywords
     public static SshConfigKeyword<YesNoAsk> UpdateHostKeys { get; } = Choice("UpdateHostKeys", YesNoAsk.Yes, Expected, Planned, YesNoAskWords);
     public static SshConfigKeyword<YesNoAsk> VerifyHostKeyDns { get; } = Choice("VerifyHostKeyDNS", YesNoAsk.No, Rare, Planned, YesNoAskWords);
     public static SshConfigKeyword<string?> KnownHostsCommand { get; } = new("KnownHostsCommand", null, Command) { TakesRestOfLine = true, Show = ShowUnlessNone };
-    public static SshConfigKeyword<IReadOnlyList<string>> RevokedHostKeys { get; } = new("RevokedHostKeys", [], List) { Show = list => list is [] or ["none"] ? [] : [string.Join(' ', list)] };
+    public static SshConfigKeyword<IReadOnlyList<string>> RevokedHostKeys { get; } = new("RevokedHostKeys", [], List) { Support = Supported, Show = list => list is [] or ["none"] ? [] : [string.Join(' ', list)] };
     public static SshConfigKeyword<string?> FingerprintHash { get; } = new("FingerprintHash", "SHA256", SshConfigParsers.FingerprintHash);
     public static SshConfigKeyword<bool> VisualHostKey { get; } = Switch("VisualHostKey", false, Rare, Planned);
 

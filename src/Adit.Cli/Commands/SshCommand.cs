@@ -56,6 +56,11 @@ internal static class SshCommand
             case SshAction.Query:
                 return Query(arguments.Query);
             default:
+                if (log.Shows(OpenSshLogLevel.Debug1))
+                {
+                    log.Write(OpenSshLogLevel.Info, Overview.VersionLine);
+                }
+
                 foreach (var warning in arguments.Warnings)
                 {
                     log.Write(OpenSshLogLevel.Info, warning);

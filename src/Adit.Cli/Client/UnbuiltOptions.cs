@@ -20,7 +20,7 @@ internal static class UnbuiltOptions
         LeaveOut(config.DynamicForwards.Count > 0, "DynamicForward", log);
         LeaveOut(config.Get(Keywords.Tunnel) != TunnelMode.No, "Tunnel", log);
         LeaveOut(config.Get(Keywords.PermitLocalCommand) && config.LocalCommandLine is not null, "LocalCommand", log);
-        LeaveOut(config.KnownHostsCommandText is not null, "KnownHostsCommand", log);
+        LeaveOut(config.Get(Keywords.KnownHostsCommand) is not (null or "none"), "KnownHostsCommand", log);
         LeaveOut(config.Get(Keywords.Pkcs11Provider) is not (null or "none"), "PKCS11Provider", log);
         if (config.Get(Keywords.ExitOnForwardFailure))
         {

@@ -14,6 +14,8 @@ internal sealed class SshConfigReader(SshConfigValues values, string host, bool 
     private readonly ILogger _log = values.Context.Logger;
     private int _reported;
     private string? _firstError;
+    private string? _held;
+    private bool _isCommandLine;
 
     /// <summary>A Match final was seen.</summary>
     public bool WantsFinalPass { get; private set; }
@@ -21,10 +23,11 @@ internal sealed class SshConfigReader(SshConfigValues values, string host, bool 
     /// <summary>Reads one line of the command line. Throws when it is wrong.</summary>
     public void ReadCommandLine(string line)
     {
+        _isCommandLine = true;
         var source = new Source("command-line", IsUserFile: true, Depth: 0, NeverMatch: false) { IsCommandLine = true };
         var active = true;
         if (!ReadLine(line, 0, source, ref active))
-            throw new SshException(SshError.Configuration, _firstError ?? "bad option") { Hint = "In the options on the command line (-o and the like)." };
+            throw new SshException(SshError.Configuration, _held ?? "bad option") { Hint = "In the options on the command line (-o and the like)." };
     }
 
     /// <summary>Reads a file. Throws when it is not trusted, when lines in it are wrong, and, where it <paramref name="mustExist"/>, when it cannot be read.</summary>
@@ -251,7 +254,13 @@ internal sealed class SshConfigReader(SshConfigValues values, string host, bool 
     private bool Report(string text)
     {
         _firstError ??= text;
-        if (_reported++ < MaxReportedErrors)
+        // The line that ends it all is the exception's: it is not logged as well.
+        if (_held is not null)
+            _log.LogError("{Line}", _held);
+        _held = null;
+        if (_isCommandLine)
+            _held = text;
+        else if (_reported++ < MaxReportedErrors)
             _log.LogError("{Line}", text);
         return false;
     }

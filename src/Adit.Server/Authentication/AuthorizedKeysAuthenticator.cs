@@ -20,6 +20,7 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
     private readonly SystemPasswords _passwords;
     private readonly AccountRules _rules;
     private readonly AuthorizedKeysLookup _keys;
+    private readonly UserCertificates _certificates;
     private readonly ILogger _logger;
 
     // One peer object stands for one connection; what is known about it goes when it goes.
@@ -37,6 +38,7 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
         _passwords = new SystemPasswords(users);
         _rules = new AccountRules(users, clock ?? TimeProvider.System);
         _keys = new AuthorizedKeysLookup(_logger);
+        _certificates = new UserCertificates(_logger, clock ?? TimeProvider.System);
         if (!_passwords.IsPossible && (config.Get(K.PasswordAuthentication) || config.Get(K.KbdInteractiveAuthentication)))
         {
             _logger.LogInformation(
@@ -81,9 +83,10 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
             return DenyRoot(request, state);
         }
 
-        return _keys.Contains(account, state.Config, request.Key)
-            ? Accept(LoginMethods.PublicKey, request, state, account, request.Key)
-            : Deny(request, state);
+        var accepted = request.Key is Certificate shown
+            ? _certificates.Accepts(shown, account, state.Config, request.Peer.RemoteAddress)
+            : _keys.Contains(account, state.Config, request.Key);
+        return accepted ? Accept(LoginMethods.PublicKey, request, state, account, request.Key) : Deny(request, state);
     }
 
     private AuthenticationDecision DecidePassword(PasswordRequest request, LoginState state)
@@ -140,19 +143,13 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
 
     private bool IsAcceptable(PublicKeyRequest request, SshdConfig config)
     {
-        if (KeyAlgorithms.IsCertificate(request.Key.KeyType))
-        {
-            _logger.LogDebug("{Key}: user certificates are not supported yet", request.Key);
-            return false;
-        }
-
         if (!config.Get(K.PubkeyAcceptedAlgorithms).Names.Contains(request.Algorithm))
         {
             _logger.LogInformation("signature algorithm {Algorithm} not in PubkeyAcceptedAlgorithms", PeerText.Escape(request.Algorithm, 64));
             return false;
         }
 
-        if (request.Key.KeyType == KeyAlgorithms.Rsa && request.Key.Bits < config.Get(K.RequiredRsaSize))
+        if (request.Key.PlainKey.KeyType == KeyAlgorithms.Rsa && request.Key.Bits < config.Get(K.RequiredRsaSize))
         {
             _logger.LogInformation("refusing RSA key: Invalid key length ({Bits} bits, RequiredRSASize {Required})", request.Key.Bits, config.Get(K.RequiredRsaSize));
             return false;
@@ -169,19 +166,29 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
     private static AuthenticationDecision Accept(string method, UserAuthenticationRequest request, LoginState state, UserAccount account, PublicKey? key)
     {
         string[] done = [.. Done(request), method];
+        var restrictions = RestrictionsOf(key);
         if (!state.Methods.IsComplete(done))
         {
-            return new AuthenticationDecision.Partial(state.Methods.Next(done));
+            return new AuthenticationDecision.Partial(state.Methods.Next(done)) { State = restrictions };
         }
+
+        // INVARIANTS 9: what an earlier step restricts holds to the end.
+        restrictions = request.Completed.Aggregate(restrictions, (all, step) => step.State is LoginRestrictions more ? all.And(more) : all);
 
         return new AuthenticationDecision.Accepted(new SshPrincipal
         {
             UserName = account.Name,
             Key = key,
             Method = string.Join(',', done),
-            State = new ServerLogin(account, state.Config),
+            State = new ServerLogin(account, state.Config, restrictions),
         });
     }
+
+    /// <summary>A certificate allows only what it lists (PROTOCOL.certkeys).</summary>
+    private static LoginRestrictions RestrictionsOf(PublicKey? key) =>
+        key is Certificate certificate && !certificate.Extensions.Any(extension => extension.Name == "permit-port-forwarding")
+            ? new LoginRestrictions("a certificate without permit-port-forwarding")
+            : LoginRestrictions.None;
 
     private static AuthenticationDecision.Denied Deny(UserAuthenticationRequest request, LoginState state) =>
         new(state.Methods.Next(Done(request))) { UnknownUser = state.Account is null };

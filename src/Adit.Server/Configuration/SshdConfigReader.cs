@@ -131,6 +131,11 @@ public sealed class SshdConfigReader(ILogger logger)
                 logger.LogInformation("{At}: {Kind} option {Keyword}", source.At, row.Support, row.Name);
                 break;
             default:
+                if (source.Block is not null && row.RefusedInMatchYet)
+                {
+                    return BadYet($"{keyword} in a Match block", source);
+                }
+
                 AddDirective(row, value, source);
                 break;
         }
@@ -236,7 +241,7 @@ public sealed class SshdConfigReader(ILogger logger)
         words is [var only] && row.HarmlessValues.Contains(only, StringComparer.OrdinalIgnoreCase);
 
     private bool BadYet(string keyword, Source source) =>
-        Bad($"{source.File}: line {source.Line}: {Shown(keyword)} is not supported yet. It restricts access, so Adit does not run without it: remove the line, or set it to none, to go on.");
+        Bad($"{source.File}: line {source.Line}: {Shown(keyword)} is not supported yet. It restricts access, so Adit does not run without it; removing the line gives that restriction up.");
 
     private bool Bad(string line)
     {

@@ -34,6 +34,9 @@ public abstract class SshdKeyword
     /// <summary>In a Match block it changes nothing yet: this version decides it before it knows the user.</summary>
     public bool GlobalOnlyYet { get; init; }
 
+    /// <summary>As <see cref="GlobalOnlyYet"/>, but it restricts: a Match block with it is refused.</summary>
+    public bool RefusedInMatchYet { get; init; }
+
     public KeywordSupport Support { get; init; } = KeywordSupport.Effective;
 
     /// <summary>For <see cref="KeywordSupport.RefusedYet"/>: values that restrict nothing ("none") and are therefore accepted.</summary>

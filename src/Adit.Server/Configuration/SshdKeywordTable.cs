@@ -17,9 +17,9 @@ public static class SshdKeywordTable
             "SecurityKeyProvider", "SshdAuthPath", "SshdSessionPath", "SyslogFacility", "XAuthLocation"),
 
         // Ways to log in that are not there yet: leaving them out lets in fewer people, not more.
-        .. Inert(inMatch: true, "AuthorizedKeysCommand", "AuthorizedKeysCommandUser", "AuthorizedPrincipalsCommand", "AuthorizedPrincipalsCommandUser", "AuthorizedPrincipalsFile",
+        .. Inert(inMatch: true, "AuthorizedKeysCommand", "AuthorizedKeysCommandUser", "AuthorizedPrincipalsCommand", "AuthorizedPrincipalsCommandUser",
             "HostbasedAcceptedAlgorithms", "HostbasedAcceptedKeyTypes",
-            "HostbasedAuthentication", "HostbasedUsesNameFromPacketOnly", "IgnoreRhosts", "IgnoreUserKnownHosts", "TrustedUserCAKeys"),
+            "HostbasedAuthentication", "HostbasedUsesNameFromPacketOnly", "IgnoreRhosts", "IgnoreUserKnownHosts"),
         .. Inert(inMatch: false, "HostKeyAgent"),
     ];
 
@@ -54,7 +54,7 @@ public static class SshdKeywordTable
         SshdKeywords.Compression, SshdKeywords.UseDns, SshdKeywords.AllowTcpForwarding, SshdKeywords.DisableForwarding,
         SshdKeywords.AllowStreamLocalForwarding, SshdKeywords.PidFile, SshdKeywords.Ciphers, SshdKeywords.Macs, SshdKeywords.Banner,
         SshdKeywords.VersionAddendum, SshdKeywords.KexAlgorithms, SshdKeywords.CaSignatureAlgorithms, SshdKeywords.HostKeyAlgorithms,
-        SshdKeywords.PubkeyAcceptedAlgorithms, SshdKeywords.LogLevel, SshdKeywords.AuthorizedKeysFile, SshdKeywords.HostKey,
+        SshdKeywords.PubkeyAcceptedAlgorithms, SshdKeywords.LogLevel, SshdKeywords.AuthorizedKeysFile, SshdKeywords.TrustedUserCaKeys, SshdKeywords.AuthorizedPrincipalsFile, SshdKeywords.HostKey,
         SshdKeywords.HostCertificate, SshdKeywords.AllowUsers, SshdKeywords.DenyUsers, SshdKeywords.AllowGroups, SshdKeywords.DenyGroups,
         SshdKeywords.AuthenticationMethods, SshdKeywords.MaxStartups, SshdKeywords.RekeyLimit, SshdKeywords.PermitOpen,
         SshdKeywords.PermitListen,

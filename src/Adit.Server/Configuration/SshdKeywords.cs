@@ -138,14 +138,21 @@ public static class SshdKeywords
         Show = chains => [chains.Count == 0 ? "any" : string.Join(' ', chains)],
     };
 
-    public static SshdKeyword<int> MaxAuthTries { get; } = new("MaxAuthTries", 6, ValueReaders.Number(1)) { InMatch = true, GlobalOnlyYet = true, Show = value => [Number(value)] };
+    public static SshdKeyword<int> MaxAuthTries { get; } = new("MaxAuthTries", 6, ValueReaders.Number(1)) { InMatch = true, RefusedInMatchYet = true, Show = value => [Number(value)] };
 
     /// <summary>Files as written, tokens unexpanded; "none" alone for no files.</summary>
-    public static SshdKeyword<IReadOnlyList<string>> AuthorizedKeysFile { get; } = new("AuthorizedKeysFile", [".ssh/authorized_keys", ".ssh/authorized_keys2"], TokenWords("huU"))
+    public static SshdKeyword<IReadOnlyList<string>> AuthorizedKeysFile { get; } = new("AuthorizedKeysFile", [".ssh/authorized_keys", ".ssh/authorized_keys2"], TokenWords(UserFileTokens))
     {
         InMatch = true,
         Show = files => [string.Join(' ', files)],
     };
+
+    /// <summary>"none" or a file with the keys of authorities whose user certificates are accepted.</summary>
+    public static SshdKeyword<string> TrustedUserCaKeys { get; } = new("TrustedUserCAKeys", "none", FilePath) { InMatch = true, Show = Same };
+
+    /// <summary>"none" or a file, tokens unexpanded, with the principals that stand for the user.</summary>
+    public static SshdKeyword<string> AuthorizedPrincipalsFile { get; } =
+        new("AuthorizedPrincipalsFile", "none", arguments => TokenWord(arguments, UserFileTokens)) { InMatch = true, Show = Same };
 
     public static SshdKeyword<bool> StrictModes { get; } = new("StrictModes", true, Flag) { Show = YesNo };
 

@@ -9,6 +9,9 @@ namespace Adit.Server.Configuration;
 /// <summary>Readers of the kinds of values that sshd_config(5) has. Each throws with OpenSSH's words, naming file and line.</summary>
 internal static class ValueReaders
 {
+    /// <summary>The tokens of AuthorizedKeysFile and AuthorizedPrincipalsFile: home folder, name, user id.</summary>
+    public const string UserFileTokens = "huU";
+
     public static readonly Func<SshdArguments, bool> Flag = Choice(("yes", true), ("no", false));
 
     /// <summary>One of a few words, in any case.</summary>
@@ -63,22 +66,32 @@ internal static class ValueReaders
         return [first, .. arguments.Rest()];
     }
 
-    /// <summary>One or more words with %-tokens in them; an unknown token is told now rather than at somebody's login.</summary>
+    /// <summary>One or more words with %-tokens in them.</summary>
     public static Func<SshdArguments, IReadOnlyList<string>> TokenWords(string tokens) => arguments =>
     {
-        var words = Words(arguments);
+        var words = new List<string> { TokenWord(arguments, tokens) };
+        while (!arguments.AtEnd)
+        {
+            words.Add(TokenWord(arguments, tokens));
+        }
+
+        return words;
+    };
+
+    /// <summary>A word with %-tokens in it; an unknown token is told now rather than at somebody's login.</summary>
+    public static string TokenWord(SshdArguments arguments, string tokens)
+    {
+        var word = arguments.Next();
         try
         {
-            var expander = new TokenExpander(tokens.Select(token => KeyValuePair.Create(token, "")));
-            _ = words.Select(expander.Expand).ToArray();
+            _ = new TokenExpander(tokens.Select(token => KeyValuePair.Create(token, ""))).Expand(word);
+            return word;
         }
         catch (SshException error)
         {
             throw arguments.Error($"{arguments.Keyword}: {error.Message}", error.Hint);
         }
-
-        return words;
-    };
+    }
 
     /// <summary>Whatever stands there: for keywords that change nothing.</summary>
     public static IReadOnlyList<string> Anything(SshdArguments arguments) => arguments.Rest();

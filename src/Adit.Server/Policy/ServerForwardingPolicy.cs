@@ -23,6 +23,11 @@ public sealed class ServerForwardingPolicy(SshdConfig config, IUserDatabase user
             return ForwardingDecision.Deny("DisableForwarding yes");
         }
 
+        if (login?.Restrictions.ForwardingForbiddenBy is { } reason)
+        {
+            return ForwardingDecision.Deny(reason);
+        }
+
         // OpenSSH keeps one set of permissions for TCP and Unix sockets, so that AllowTcpForwarding switches off both. Told apart here, denied alike.
         var direction = request.Kind is ForwardingKind.DirectTcp or ForwardingKind.DirectStreamLocal ? ForwardingDirections.Local : ForwardingDirections.Remote;
         var tcp = rules.Get(K.AllowTcpForwarding);

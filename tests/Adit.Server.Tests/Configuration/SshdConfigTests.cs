@@ -91,6 +91,7 @@ public class SshdConfigTests
     [InlineData("RevokedKeys /etc/ssh/revoked")]
     [InlineData("Match User a\n ForceCommand internal-sftp")]
     [InlineData("RefuseConnection yes")]
+    [InlineData("Match User a\n MaxAuthTries 1")]
     public void A_restriction_that_is_not_built_is_refused(string text)
     {
         var log = new CapturingLogger();

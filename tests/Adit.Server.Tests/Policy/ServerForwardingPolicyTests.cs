@@ -15,7 +15,7 @@ public class ServerForwardingPolicyTests
     private static Task<ForwardingDecision> Ask(string config, ForwardingKind kind, string host, int port, uint processUid = 1000)
     {
         var rules = SshdConfig.Parse(config).For(new MatchContext { UserName = "alice" });
-        var principal = new SshPrincipal { UserName = "alice", State = new ServerLogin(Alice, rules) };
+        var principal = new SshPrincipal { UserName = "alice", State = new ServerLogin(Alice, rules, LoginRestrictions.None) };
         var policy = new ServerForwardingPolicy(SshdConfig.Default, new FakeUsers { ProcessUid = processUid });
         return policy.DecideAsync(new ForwardingRequest(principal, kind, host, port, null), CancellationToken.None).AsTask();
     }

@@ -6,6 +6,7 @@ internal static class Need
     public const string Root = "root";
     public const string LibCrypt = "libcrypt";
     public const string Sshd = "/usr/sbin/sshd";
+    public const string SshKeygen = "/usr/bin/ssh-keygen";
     public const string UserAdd = "/usr/sbin/useradd";
     public const string StockConfig = "/etc/ssh/sshd_config";
 

@@ -42,11 +42,9 @@ public sealed class HostCertificateTests : IDisposable
     private async Task Refused(SshError error, PublicKey key, string host = "host.example.com", int port = 22) =>
         Assert.Equal(error, (await Assert.ThrowsAsync<SshException>(() => Verify(key, host, port))).Error);
 
-    [Fact]
+    [ToolFact("ssh-keygen")]
     public async Task A_trusted_authority_vouches_for_its_hosts()
     {
-        if (!Tool.Has("ssh-keygen"))
-            return;
         _folder.Write("known_hosts", $"@cert-authority *.example.com {Authority}");
         var certificate = Certify("-n", "host.example.com,other", "-V", "-1h:+1h");
         await Verify(certificate);
@@ -57,7 +55,7 @@ public sealed class HostCertificateTests : IDisposable
     }
 
     // INVARIANTS 11: exact principals, validity, host certificates only, no unknown critical options.
-    [Theory]
+    [ToolTheory("ssh-keygen")]
     [InlineData("Certificate invalid: name is not a listed principal", "-n", "other.example.com")]
     [InlineData("Certificate invalid: name is not a listed principal", "-n", "*.example.com")]
     [InlineData("Certificate lacks principal list")]
@@ -66,8 +64,6 @@ public sealed class HostCertificateTests : IDisposable
     [InlineData("Certificate critical option \"new\" is not supported", "-n", "host.example.com", "-O", "critical:new=1")]
     public async Task A_certificate_that_is_no_good_counts_as_its_plain_key(string reason, params string[] arguments)
     {
-        if (!Tool.Has("ssh-keygen"))
-            return;
         var certificate = Certify(arguments);
         _folder.Write("known_hosts", $"@cert-authority *.example.com {Authority}");
         await Refused(SshError.HostKeyUnknown, certificate);
@@ -76,22 +72,18 @@ public sealed class HostCertificateTests : IDisposable
         await Verify(certificate);
     }
 
-    [Fact]
+    [ToolFact("ssh-keygen")]
     public async Task A_user_certificate_is_no_host_certificate()
     {
-        if (!Tool.Has("ssh-keygen"))
-            return;
         Tool.Run("ssh-keygen", "-q", "-s", _folder["ca"], "-I", "id", "-n", "host.example.com", _folder["host.pub"]);
         _folder.Write("known_hosts", $"@cert-authority * {Authority}");
         await Refused(SshError.HostKeyUnknown, PublicKey.ParseText(_folder.Read("host-cert.pub"), out _));
         Assert.Equal("Certificate invalid: not a host certificate", _lines[0]);
     }
 
-    [Fact]
+    [ToolFact("ssh-keygen")]
     public async Task Another_authority_or_another_host_does_not_count()
     {
-        if (!Tool.Has("ssh-keygen"))
-            return;
         var certificate = Certify("-n", "host.example.com");
         _folder.Write("known_hosts", $"@cert-authority *.example.org {Authority}@cert-authority *.example.com {PlainKey}host.example.com {Authority}");
         await Refused(SshError.HostKeyChanged, certificate);
@@ -100,13 +92,11 @@ public sealed class HostCertificateTests : IDisposable
     }
 
     // INVARIANTS 10: a revoked key or authority refuses the certificate, and the plain key in it too.
-    [Theory]
+    [ToolTheory("ssh-keygen")]
     [InlineData("ca.pub")]
     [InlineData("host.pub")]
     public async Task Revocation_beats_certificates(string revoked)
     {
-        if (!Tool.Has("ssh-keygen"))
-            return;
         var certificate = Certify("-n", "host.example.com");
         _folder.Write("known_hosts", $"@cert-authority * {Authority}host.example.com {PlainKey}@revoked * {_folder.Read(revoked)}");
         await Refused(SshError.HostKeyRevoked, certificate);
@@ -115,11 +105,9 @@ public sealed class HostCertificateTests : IDisposable
         Assert.True((await Verify(certificate)).IsUnsafe);
     }
 
-    [Fact]
+    [ToolFact("ssh-keygen")]
     public async Task The_authority_s_algorithm_must_be_allowed()
     {
-        if (!Tool.Has("ssh-keygen"))
-            return;
         _folder.Write("known_hosts", $"@cert-authority * {Authority}");
         var certificate = Certify("-n", "host.example.com");
         _options.CASignatureAlgorithms = ["rsa-sha2-512"];
@@ -127,11 +115,9 @@ public sealed class HostCertificateTests : IDisposable
         Assert.Equal("Certificate signed with disallowed algorithm ssh-ed25519", _lines[0]);
     }
 
-    [Fact]
+    [ToolFact("ssh-keygen")]
     public async Task A_new_certificate_is_recorded_as_its_plain_key()
     {
-        if (!Tool.Has("ssh-keygen"))
-            return;
         _options.Policy = HostKeyPolicy.AcceptNew;
         await Verify(Certify("-n", "host.example.com"));
         Assert.StartsWith("host.example.com ssh-ed25519 ", _folder.Read("known_hosts"));

@@ -98,11 +98,9 @@ public sealed class KnownHostsLookupTests : IDisposable
         Assert.Equal(KnownHostStatus.Unknown, Find($"{hash},host {_key}\n"));
     }
 
-    [Fact]
+    [ToolFact("ssh-keygen")]
     public void Ssh_keygen_agrees_about_hashes_and_names()
     {
-        if (!Tool.Has("ssh-keygen"))
-            return;
         string[] names = ["host", "[host]:2222", "::1", "[2001:db8::7]:22022", "a.b.example.com", "10.1.2.3"];
         string file = _folder.Write("known_hosts", string.Concat(names.Select(name => $"{name} {_key}\n")) + $"*.pattern,!no.pattern {_other}\n");
         // Hashed by ssh-keygen, found by us.

@@ -55,3 +55,25 @@ internal static class Tool
         return (process.ExitCode, output, error.Result);
     }
 }
+
+/// <summary>A test that needs one of OpenSSH's tools and is skipped where it is missing.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class ToolFactAttribute : FactAttribute
+{
+    public ToolFactAttribute(string tool)
+    {
+        if (!Tool.Has(tool))
+            Skip = $"{tool} is not installed";
+    }
+}
+
+/// <inheritdoc cref="ToolFactAttribute"/>
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class ToolTheoryAttribute : TheoryAttribute
+{
+    public ToolTheoryAttribute(string tool)
+    {
+        if (!Tool.Has(tool))
+            Skip = $"{tool} is not installed";
+    }
+}

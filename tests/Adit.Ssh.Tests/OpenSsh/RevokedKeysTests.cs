@@ -26,7 +26,7 @@ public sealed class RevokedKeysTests : IDisposable
 
     private PublicKey Key(string name) => PublicKey.ParseText(_folder.Read(name), out _);
 
-    [Theory]
+    [ToolTheory("ssh-keygen")]
     [InlineData("serial: 5")]
     [InlineData("serial: 4-6\nserial: 100")]
     [InlineData("serial: 1-1000")]
@@ -41,8 +41,6 @@ public sealed class RevokedKeysTests : IDisposable
     [InlineData("")]
     public void We_agree_with_ssh_keygen(string specification)
     {
-        if (!Tool.Has("ssh-keygen"))
-            return;
         foreach (string name in (string[])["ca", "one", "two"])
             specification = specification.Replace($"PUB:{name}", _folder.Read($"{name}.pub").Trim()).Replace($"HASH:{name}", Key($"{name}.pub").Fingerprint);
         _folder.Write("spec", specification + "\n");
@@ -59,11 +57,9 @@ public sealed class RevokedKeysTests : IDisposable
         }
     }
 
-    [Fact]
+    [ToolFact("ssh-keygen")]
     public void A_text_lists_keys_and_authorities()
     {
-        if (!Tool.Has("ssh-keygen"))
-            return;
         _folder.Write("text", $"# revoked\n\nnonsense\n{_folder.Read("two.pub")}");
         var revoked = RevokedKeys.Load(_folder["text"]);
         Assert.Equal([false, true, false, true], ((string[])["one.pub", "two.pub", "one-cert.pub", "two-cert.pub"]).Select(name => revoked.Contains(Key(name))));
@@ -73,11 +69,9 @@ public sealed class RevokedKeysTests : IDisposable
     }
 
     // INVARIANTS 10, 30: what cannot be read is an error, never an empty list, and nothing else happens.
-    [Fact]
+    [ToolFact("ssh-keygen")]
     public void A_damaged_list_is_refused_or_read()
     {
-        if (!Tool.Has("ssh-keygen"))
-            return;
         _folder.Write("spec", "serial: 1-1000\nid: second\n");
         Tool.Run("ssh-keygen", "-q", "-k", "-f", _folder["krl"], "-s", _folder["ca.pub"], _folder["spec"], _folder["one.pub"]);
         byte[] good = File.ReadAllBytes(_folder["krl"]);
@@ -108,7 +102,7 @@ public sealed class RevokedKeysTests : IDisposable
     }
 
     // INVARIANTS 10: RevokedHostKeys holds under every policy, and a file that cannot be read refuses all keys.
-    [Theory]
+    [ToolTheory("ssh-keygen")]
     [InlineData(HostKeyPolicy.Ask)]
     [InlineData(HostKeyPolicy.No)]
     public async Task RevokedHostKeys_refuses(HostKeyPolicy policy)
@@ -136,6 +130,6 @@ public sealed class RevokedKeysTests : IDisposable
         await KnownHosts.OpenSsh(options).VerifyAsync(context, CancellationToken.None);
     }
 
-    [Fact]
+    [ToolFact("ssh-keygen")]
     public void A_list_without_its_magic_is_text() => Assert.False(RevokedKeys.Parse(Encoding.ASCII.GetBytes("SSHKRL\n"), "x").Contains(TestKeys.Rsa));
 }

@@ -20,8 +20,6 @@ public sealed class SshConfigPeerTests : IDisposable
     /// <summary>Both sides' output, or both sides' errors.</summary>
     private void Same(string config, string host = "host", params string[] options)
     {
-        if (!Tool.Has("ssh"))
-            return;
         string file = _folder.Write("config", config.Replace("FOLDER", _folder.Path));
         var peer = Tool.Run("ssh", ["-G", "-F", file, "-T", .. options.SelectMany(option => (string[])["-o", option]), host]);
         string expected = peer.ExitCode == 0 ? Compared(peer.Output, config + string.Join(' ', options)) : Errors(peer.Error);
@@ -53,7 +51,7 @@ public sealed class SshConfigPeerTests : IDisposable
         string.Join('\n', text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
             .Where(line => !line.StartsWith("Pseudo-terminal", StringComparison.Ordinal) && !line.StartsWith("Unsupported KEX algorithm", StringComparison.Ordinal)));
 
-    [Theory]
+    [ToolTheory("ssh")]
     [InlineData("")]
     [InlineData("# only a comment\n\n   \t\n")]
     [InlineData("HostName %h.example.com\nUser me\nPort 2222")]
@@ -161,7 +159,7 @@ public sealed class SshConfigPeerTests : IDisposable
     [InlineData("HostName ::1\nHost HOST\nPort 4", "HOST")]
     public void Configurations_mean_the_same(string config, string host = "host") => Same(config, host);
 
-    [Theory]
+    [ToolTheory("ssh")]
     [InlineData("Foo bar")]
     [InlineData("Foo")]
     [InlineData("Foo=bar\nPort x\n\"Bar\" y\nUser z")]
@@ -255,7 +253,7 @@ public sealed class SshConfigPeerTests : IDisposable
     [InlineData("CASignatureAlgorithms nope")]
     public void Errors_are_worded_the_same(string config) => Same(config);
 
-    [Theory]
+    [ToolTheory("ssh")]
     [InlineData("Port=77")]
     [InlineData("Port 77", "Port 78", "User x")]
     [InlineData("LocalForward=1 a:2", "IdentityFile x", "IdentityFile y")]
@@ -271,11 +269,9 @@ public sealed class SshConfigPeerTests : IDisposable
     [InlineData("Include x")]
     public void Command_lines_mean_the_same(params string[] options) => Same("Port 99\nUser y\nIdentityFile z\nLocalForward 3 b:4\n", "host", options);
 
-    [Fact]
+    [ToolFact("ssh")]
     public void Includes_mean_the_same()
     {
-        if (!Tool.Has("ssh"))
-            return;
         Directory.CreateDirectory(_folder["d"]);
         _folder.Write("d/10-a.conf", "Port 99\nHost other\nUser nope\n");
         _folder.Write("d/20-b.conf", "User b\nInclude FOLDER/d/deep\n".Replace("FOLDER", _folder.Path));
@@ -294,11 +290,9 @@ public sealed class SshConfigPeerTests : IDisposable
         Same("Include FOLDER/config");
     }
 
-    [Fact]
+    [ToolFact("ssh")]
     public void What_ssh_prints_we_read_and_print_again()
     {
-        if (!Tool.Has("ssh"))
-            return;
         string text = Tool.Run("ssh", "-G", "-F", "none", "host").Output;
         string file = _folder.Write("printed", "IgnoreUnknown host\n" + text.Replace("host host\n", ""));
         var values = SshConfig.Resolve("host", [], SshConfigFiles.Only(file), new SshConfigContext());

@@ -55,10 +55,10 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
         var state = await StateOfAsync(request, cancellationToken).ConfigureAwait(false);
         return request switch
         {
-            PublicKeyRequest key => DecideKey(key, state),
-            PasswordRequest password => DecidePassword(password, state),
+            PublicKeyRequest key => await BlockingWork.RunAsync(() => DecideKey(key, state), cancellationToken).ConfigureAwait(false),
+            PasswordRequest password => await DecidePasswordAsync(password, state, cancellationToken).ConfigureAwait(false),
             KeyboardInteractiveAuthenticationRequest interactive => await DecideInteractiveAsync(interactive, state, cancellationToken).ConfigureAwait(false),
-            NoneRequest none => DecideNone(none, state),
+            NoneRequest none => await DecideNoneAsync(none, state, cancellationToken).ConfigureAwait(false),
             _ => Deny(request, state),
         };
     }
@@ -89,14 +89,14 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
         return accepted ? Accept(LoginMethods.PublicKey, request, state, account, request.Key) : Deny(request, state);
     }
 
-    private AuthenticationDecision DecidePassword(PasswordRequest request, LoginState state)
+    private async ValueTask<AuthenticationDecision> DecidePasswordAsync(PasswordRequest request, LoginState state, CancellationToken cancellationToken)
     {
         if (!IsAllowed(LoginMethods.Password, request, state))
         {
             return Deny(request, state);
         }
 
-        return IsRight(state, request.Password) && request.NewPassword is null
+        return await IsRightAsync(state, request.Password, cancellationToken).ConfigureAwait(false) && request.NewPassword is null
             ? AcceptPassword(LoginMethods.Password, request, state)
             : Deny(request, state);
     }
@@ -110,19 +110,20 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
         }
 
         var answers = await request.Prompt.AskAsync("", "", [new KeyboardInteractivePrompt("Password: ", Echo: false)], cancellationToken).ConfigureAwait(false);
-        return answers is [var password] && IsRight(state, password)
+        return answers is [var password] && await IsRightAsync(state, password, cancellationToken).ConfigureAwait(false)
             ? AcceptPassword(LoginMethods.KeyboardInteractive, request, state)
             : Deny(request, state);
     }
 
     /// <summary>"none" lets in only accounts without a password, where that is permitted.</summary>
-    private AuthenticationDecision DecideNone(NoneRequest request, LoginState state) =>
-        IsAllowed(LoginMethods.NoMethod, request, state) && IsRight(state, "")
+    private async ValueTask<AuthenticationDecision> DecideNoneAsync(NoneRequest request, LoginState state, CancellationToken cancellationToken) =>
+        IsAllowed(LoginMethods.NoMethod, request, state) && await IsRightAsync(state, "", cancellationToken).ConfigureAwait(false)
             ? AcceptPassword(LoginMethods.NoMethod, request, state)
             : Deny(request, state);
 
-    private bool IsRight(LoginState state, string password) =>
-        _passwords.Verify(state.Account, password, state.Config.Get(K.PermitEmptyPasswords)) && state.Account is not null;
+    private async ValueTask<bool> IsRightAsync(LoginState state, string password, CancellationToken cancellationToken) =>
+        await _passwords.VerifyAsync(state.Account, password, state.Config.Get(K.PermitEmptyPasswords), cancellationToken).ConfigureAwait(false)
+        && state.Account is not null;
 
     private AuthenticationDecision AcceptPassword(string method, UserAuthenticationRequest request, LoginState state)
     {
@@ -215,6 +216,13 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
         }
 
         var host = _config.Get(K.UseDns) ? await HostNameAsync(request.Peer.RemoteAddress, cancellationToken).ConfigureAwait(false) : request.Peer.RemoteAddress;
+        var state = await BlockingWork.RunAsync(() => LookUp(request, host), cancellationToken).ConfigureAwait(false);
+        _states.AddOrUpdate(request.Peer, state);
+        return state;
+    }
+
+    private LoginState LookUp(UserAuthenticationRequest request, string host)
+    {
         var account = _users.Find(request.UserName);
         var config = _config.For(new MatchContext
         {
@@ -233,9 +241,7 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
             account = null;
         }
 
-        var state = new LoginState(request.UserName, account, config, new LoginMethods(config, _passwords.IsPossible));
-        _states.AddOrUpdate(request.Peer, state);
-        return state;
+        return new LoginState(request.UserName, account, config, new LoginMethods(config, _passwords.IsPossible));
     }
 
     /// <summary>The name that the address has and that leads back to it; else the address.</summary>

@@ -10,10 +10,27 @@ public sealed class SystemPasswords(IUserDatabase users)
     /// <summary>Longer passwords are never right: hashing them would be work on a stranger's behalf.</summary>
     public const int MaxLength = 1024;
 
+    private static readonly SemaphoreSlim Turns = new(Environment.ProcessorCount);
+
     private readonly Lazy<string> _dummyHash = new(() => FindDummyHash(users));
 
     /// <summary>True when this process can check passwords at all.</summary>
     public bool IsPossible => users.ProcessUid == 0 && LibCrypt.IsAvailable;
+
+    /// <summary>As <see cref="Verify"/>, off the thread pool, and as many at a time as there are processors: hashes are made to be slow, and somebody who guesses
+    /// passwords must not slow everybody's tunnels down.</summary>
+    public async Task<bool> VerifyAsync(UserAccount? account, string password, bool permitEmpty, CancellationToken cancellationToken)
+    {
+        await Turns.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await BlockingWork.RunAsync(() => Verify(account, password, permitEmpty), cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            Turns.Release();
+        }
+    }
 
     /// <summary>Whether <paramref name="password"/> is the account's. An account without a password is open only with <paramref name="permitEmpty"/> and an empty password.</summary>
     /// <param name="account">Null for a user that does not exist: the answer is no, at the usual price.</param>

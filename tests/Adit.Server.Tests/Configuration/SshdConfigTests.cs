@@ -142,6 +142,36 @@ public class SshdConfigTests
         Assert.NotEmpty(config.Get(K.Port));
     }
 
+    /// <summary>What other distributions put there, algorithms that we lack included.</summary>
+    [Fact]
+    public void Other_stock_configurations_load()
+    {
+        var log = new CapturingLogger();
+        var config = SshdConfig.Parse("""
+            Include /etc/ssh/sshd_config.d/*.nothing
+            Ciphers aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,aes256-ctr,aes128-cbc
+            MACs hmac-sha2-256-etm@openssh.com,umac-128-etm@openssh.com,hmac-sha2-256
+            GSSAPIKexAlgorithms gss-curve25519-sha256-,gss-nistp256-sha256-
+            KexAlgorithms -diffie-hellman-group*
+            PubkeyAcceptedAlgorithms ssh-ed25519,sk-ssh-ed25519@openssh.com,rsa-sha2-256
+            RequiredRSASize 2048
+            SyslogFacility AUTHPRIV
+            AuthorizedKeysFile	.ssh/authorized_keys
+            ChallengeResponseAuthentication no
+            GSSAPIAuthentication yes
+            UsePAM yes
+            X11Forwarding yes
+            UsePrivilegeSeparation sandbox
+            AcceptEnv LANG LC_CTYPE XMODIFIERS
+            Subsystem	sftp	/usr/libexec/openssh/sftp-server -f AUTH
+            """, "f", log);
+        Assert.Empty(log.Errors);
+        Assert.Equal(["aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com", "aes256-ctr"], config.Get(K.Ciphers).Names);
+        Assert.DoesNotContain(config.Get(K.KexAlgorithms).Names, name => name.StartsWith("diffie-hellman-group", StringComparison.Ordinal));
+        Assert.Equal(["ssh-ed25519", "rsa-sha2-256"], config.Get(K.PubkeyAcceptedAlgorithms).Names);
+        Assert.Contains("f line 2: not available here and left out: aes128-cbc", log.Lines);
+    }
+
     [Fact]
     public void A_missing_file_says_so()
     {

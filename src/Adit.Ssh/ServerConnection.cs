@@ -4,6 +4,7 @@ using Adit.Ssh.Cryptography;
 using Adit.Ssh.Forwarding;
 using Adit.Ssh.Transport;
 using Adit.Ssh.Wire;
+using Adit.Ssh.Wire.Messages;
 using Microsoft.Extensions.Logging;
 
 namespace Adit.Ssh;
@@ -16,6 +17,7 @@ internal sealed class ServerConnection
     private readonly ILogger _logger;
     private readonly TaskTracker _forwarded = new();
     private readonly LoginProgress _progress = new();
+    private ListenRequestHandler? _listeners;
 
     public ServerConnection(SshServerOptions options, ByteTransport bytes, long id, Func<ModuliFile> moduli, ILogger logger)
     {
@@ -88,6 +90,8 @@ internal sealed class ServerConnection
             if (counted)
                 startedUp();
             await Transport.DisposeAsync().ConfigureAwait(false);
+            if (_listeners is not null)
+                await _listeners.CloseAsync().ConfigureAwait(false);
             await _forwarded.WhenIdleAsync().ConfigureAwait(false);
             if (connection is not null)
                 await connection.WhenIdleAsync().ConfigureAwait(false);
@@ -101,7 +105,6 @@ internal sealed class ServerConnection
         var local = Transport.LocalEndPoint;
         var peer = new AuthenticationPeer(Transport.RemoteAddress, Transport.RemotePort, local?.Address.ToString() ?? "UNKNOWN", local?.Port ?? 65535,
             Transport.RemoteVersion, Id);
-        var dialer = new TcpDialer(_options.AddressFamily);
         return await ServerAuthenticator.RunAsync(Transport, authenticator, new ServerAuthenticationOptions
         {
             Peer = peer,
@@ -112,9 +115,16 @@ internal sealed class ServerConnection
             Logger = _logger,
             TimeProvider = _options.TimeProvider,
             // The gate opens with the success message, so what takes channels must be in place before it leaves.
-            Accepted = principal => connection.Handle("direct-tcpip",
-                new DirectTcpHandler(_options.ForwardingPolicy, principal, dialer, _forwarded, _logger)),
+            Accepted = principal => Serve(connection, principal),
         }, Transport.Ended).ConfigureAwait(false);
+    }
+
+    private void Serve(SshConnection connection, SshPrincipal principal)
+    {
+        connection.Handle("direct-tcpip", new DirectTcpHandler(_options.ForwardingPolicy, principal, new TcpDialer(_options.AddressFamily), _forwarded, _logger));
+        _listeners = new ListenRequestHandler(connection, _options.ForwardingPolicy, principal, _options.AddressFamily, _options.MaxRemoteForwards, _forwarded, _logger);
+        connection.Requests.Handle(TcpipForwardData.Listen, _listeners);
+        connection.Requests.Handle(TcpipForwardData.Cancel, _listeners);
     }
 
     private void GiveUpLogin()

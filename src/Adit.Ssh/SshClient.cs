@@ -16,17 +16,21 @@ public sealed class SshClient : IAsyncDisposable
     private readonly SshClientOptions _options;
     private readonly SshTransport _transport;
     private readonly SshConnection _connection;
-    private readonly TaskTracker _connections = new();
+    private readonly TaskTracker _connections;
+    private readonly RemoteForwards _remoteForwards;
     private readonly List<Forward> _forwards = [];
     private readonly Lock _lock = new();
     private readonly ILogger _logger;
 
-    private SshClient(SshClientOptions options, SshTransport transport, SshConnection connection, bool isHostKeyUnsafe, ILogger logger)
+    private SshClient(SshClientOptions options, SshTransport transport, SshConnection connection, TaskTracker connections, RemoteForwards remoteForwards,
+        bool isHostKeyUnsafe, ILogger logger)
     {
         _options = options;
         IsHostKeyUnsafe = isHostKeyUnsafe;
         _transport = transport;
         _connection = connection;
+        _connections = connections;
+        _remoteForwards = remoteForwards;
         _logger = logger;
         Completion = CompleteAsync();
     }
@@ -85,12 +89,16 @@ public sealed class SshClient : IAsyncDisposable
                 TimeProvider = options.TimeProvider,
             });
             bool isUnsafe = hostKey is { IsUnsafe: true };
+            var connections = new TaskTracker();
+            var remoteForwards = new RemoteForwards(connection, new TcpDialer(options.AddressFamily), connections, $"{options.UserName}@{options.Host}", logger);
+            connection.Handle(RemoteForwards.TcpChannel, remoteForwards);
+            connection.Handle(RemoteForwards.StreamLocalChannel, remoteForwards);
             // From here on the time is the user's, who may be asked for passwords.
             var login = await ClientAuthenticator.AuthenticateAsync(transport, AuthenticationOptions(options, algorithms, isUnsafe, logger), cancellationToken).ConfigureAwait(false);
             connection.Start();
             logger.LogInformation(LogEvents.Authenticated, "Authenticated to {Host} ([{Address}]:{Port}) using \"{Method}\".",
                 PeerText.Escape(options.Host), transport.RemoteAddress, transport.RemotePort, login.Method);
-            return new SshClient(options, transport, connection, isUnsafe, logger);
+            return new SshClient(options, transport, connection, connections, remoteForwards, isUnsafe, logger);
         }
         catch
         {
@@ -118,6 +126,15 @@ public sealed class SshClient : IAsyncDisposable
     /// <summary>The same, bound as OpenSSH binds by default.</summary>
     public Task<Forward> ForwardDynamicAsync(ForwardAddress listen, CancellationToken cancellationToken = default) =>
         ForwardDynamicAsync(listen, new ListenOptions(), cancellationToken);
+
+    /// <summary>Remote forward (-R): has the server listen on <paramref name="listen"/> and connects from here to <paramref name="destination"/>. No bind address means the
+    /// server's loopback addresses, "*" all of them, port 0 any free port, a path a Unix socket there; what it grants is the server's to decide. Throws
+    /// <see cref="SshException"/> (<see cref="SshError.ForwardFailed"/>) when the server refuses.</summary>
+    public async Task<RemoteForward> ForwardRemoteAsync(ForwardAddress listen, ForwardAddress destination, CancellationToken cancellationToken = default)
+    {
+        ThrowIfHostKeyUnsafe();
+        return await _remoteForwards.RequestAsync(listen, destination, cancellationToken).ConfigureAwait(false);
+    }
 
     /// <summary>Opens one connection from the server to a TCP destination. Throws <see cref="SshException"/> (<see cref="SshError.ChannelOpenFailed"/>) with the server's reason.</summary>
     public Task<SshStream> OpenTcpAsync(string host, int port, CancellationToken cancellationToken = default) =>
@@ -167,6 +184,16 @@ public sealed class SshClient : IAsyncDisposable
 
     private async Task<Forward> ListenAsync(ForwardAddress listen, ForwardAddress? destination, ListenOptions options, CancellationToken cancellationToken)
     {
+        ThrowIfHostKeyUnsafe();
+        var forward = await Forward.ListenAsync(_connection, listen, destination, options, _connections,
+            $"{_options.UserName}@{_options.Host}", _logger, _options.TimeProvider, cancellationToken).ConfigureAwait(false);
+        lock (_lock)
+            _forwards.Add(forward);
+        return forward;
+    }
+
+    private void ThrowIfHostKeyUnsafe()
+    {
         if (IsHostKeyUnsafe)
         {
             throw new SshException(SshError.PolicyDenied, "Port forwarding is disabled to avoid man-in-the-middle attacks.")
@@ -174,11 +201,6 @@ public sealed class SshClient : IAsyncDisposable
                 Hint = "The server's host key is not the known one.",
             };
         }
-        var forward = await Forward.ListenAsync(_connection, listen, destination, options, _connections,
-            $"{_options.UserName}@{_options.Host}", _logger, _options.TimeProvider, cancellationToken).ConfigureAwait(false);
-        lock (_lock)
-            _forwards.Add(forward);
-        return forward;
     }
 
     /// <summary>What a server in the middle could use elsewhere is not sent to it. (A signature it cannot use: that is over this connection's session id.)</summary>

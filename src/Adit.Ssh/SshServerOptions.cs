@@ -49,7 +49,10 @@ public sealed class SshServerOptions
     /// <summary>Stops listening after so many connections (sshd -d serves one); null for no limit.</summary>
     public int? AcceptLimit { get; set; }
 
-    /// <summary>AddressFamily: which addresses a forward's destination name may resolve to.</summary>
+    /// <summary>Remote forwards (-R) that one connection may have at a time; further ones are refused. Each holds one socket per address family.</summary>
+    public int MaxRemoteForwards { get; set; } = 4096;
+
+    /// <summary>AddressFamily: which addresses a forward's destination name may resolve to, and which a remote forward may listen on.</summary>
     public AddressFamily AddressFamily { get; set; } = AddressFamily.Unspecified;
 
     /// <summary>ClientAliveInterval; zero turns keepalives off.</summary>

@@ -36,14 +36,6 @@ public enum ForwardingDirections
     Yes = Local | Remote,
 }
 
-/// <summary>GatewayPorts.</summary>
-public enum GatewayPortsMode
-{
-    No,
-    Yes,
-    ClientSpecified,
-}
-
 /// <summary>LogLevel, in the order of growing talk.</summary>
 public enum SshdLogLevel
 {

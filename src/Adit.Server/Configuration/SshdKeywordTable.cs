@@ -8,10 +8,10 @@ public static class SshdKeywordTable
     private static readonly string[] None = ["none"];
     private static readonly string[] No = ["no"];
 
-    /// <summary>Their subject (sessions, X11, agents, tunnels, remote forwards' details) is not offered by this version, so there is nothing they could change.</summary>
+    /// <summary>Their subject (sessions, X11, agents, tunnels) is not offered by this version, so there is nothing they could change.</summary>
     private static readonly SshdKeyword[] WithoutEffect =
     [
-        .. Inert(inMatch: true, "AcceptEnv", "AllowAgentForwarding", "ExposeAuthInfo", "GatewayPorts", "IPQoS", "LogVerbose", "MaxSessions", "PermitTTY", "PermitTunnel",
+        .. Inert(inMatch: true, "AcceptEnv", "AllowAgentForwarding", "ExposeAuthInfo", "IPQoS", "LogVerbose", "MaxSessions", "PermitTTY", "PermitTunnel",
             "PermitUserRC", "SetEnv", "StreamLocalBindMask", "StreamLocalBindUnlink", "Subsystem", "X11DisplayOffset", "X11Forwarding", "X11UseLocalhost"),
         .. Inert(inMatch: false, "DebianBanner", "FingerprintHash", "ModuliFile", "PAMServiceName", "PermitUserEnvironment", "PrintLastLog", "PrintMotd",
             "SecurityKeyProvider", "SshdAuthPath", "SshdSessionPath", "SyslogFacility", "XAuthLocation"),
@@ -51,7 +51,7 @@ public static class SshdKeywordTable
         SshdKeywords.MaxAuthTries, SshdKeywords.ClientAliveInterval, SshdKeywords.ClientAliveCountMax, SshdKeywords.RequiredRsaSize,
         SshdKeywords.PermitRootLogin, SshdKeywords.PubkeyAuthentication, SshdKeywords.PasswordAuthentication,
         SshdKeywords.KbdInteractiveAuthentication, SshdKeywords.StrictModes, SshdKeywords.TcpKeepAlive, SshdKeywords.PermitEmptyPasswords,
-        SshdKeywords.Compression, SshdKeywords.UseDns, SshdKeywords.AllowTcpForwarding, SshdKeywords.DisableForwarding,
+        SshdKeywords.Compression, SshdKeywords.GatewayPorts, SshdKeywords.UseDns, SshdKeywords.AllowTcpForwarding, SshdKeywords.DisableForwarding,
         SshdKeywords.AllowStreamLocalForwarding, SshdKeywords.PidFile, SshdKeywords.Ciphers, SshdKeywords.Macs, SshdKeywords.Banner,
         SshdKeywords.VersionAddendum, SshdKeywords.KexAlgorithms, SshdKeywords.CaSignatureAlgorithms, SshdKeywords.HostKeyAlgorithms,
         SshdKeywords.PubkeyAcceptedAlgorithms, SshdKeywords.LogLevel, SshdKeywords.AuthorizedKeysFile, SshdKeywords.TrustedUserCaKeys, SshdKeywords.AuthorizedPrincipalsFile, SshdKeywords.HostKey,

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net.Sockets;
 using Adit.Ssh.Cryptography;
+using Adit.Ssh.Forwarding;
 using Adit.Ssh.Transport;
 using static Adit.Server.Configuration.ValueReaders;
 
@@ -171,6 +172,14 @@ public static class SshdKeywords
     public static SshdKeyword<ForwardingDirections> AllowTcpForwarding { get; } = Directions("AllowTcpForwarding");
 
     public static SshdKeyword<ForwardingDirections> AllowStreamLocalForwarding { get; } = Directions("AllowStreamLocalForwarding");
+
+    /// <summary>Which addresses a remote forward listens on.</summary>
+    public static SshdKeyword<GatewayPorts> GatewayPorts { get; } = new("GatewayPorts", Adit.Ssh.Forwarding.GatewayPorts.No, Choice(
+        ("clientspecified", Adit.Ssh.Forwarding.GatewayPorts.ClientSpecified), ("yes", Adit.Ssh.Forwarding.GatewayPorts.Yes), ("no", Adit.Ssh.Forwarding.GatewayPorts.No)))
+    {
+        InMatch = true,
+        Show = value => [value.ToString().ToLowerInvariant()],
+    };
 
     public static SshdKeyword<PermittedEndpoints> PermitOpen { get; } =
         new("PermitOpen", PermittedEndpoints.Any, Endpoints(listen: false)) { InMatch = true, Show = value => [value.ToString()] };

@@ -10,6 +10,11 @@ internal interface IGlobalRequestHandler
 {
     /// <summary>The response-specific data of SSH_MSG_REQUEST_SUCCESS, or null for SSH_MSG_REQUEST_FAILURE.</summary>
     ValueTask<byte[]?> HandleAsync(string name, ReadOnlyMemory<byte> data, bool wantReply, CancellationToken cancellationToken);
+
+    /// <summary>The answer to the request handled last is in the send queue: what is sent from here on comes behind it.</summary>
+    void OnAnswered()
+    {
+    }
 }
 
 /// <summary>Global requests in both directions (RFC 4254, section 4). Answers carry no number: those that come belong to our requests in order,
@@ -20,25 +25,29 @@ internal sealed class GlobalRequests(SshTransport transport, ILogger logger)
 
     private readonly Lock _lock = new();
     private readonly Dictionary<string, IGlobalRequestHandler> _handlers = new(StringComparer.Ordinal);
-    private readonly Queue<TaskCompletionSource<byte[]?>> _sent = new();
+    private readonly Queue<Outgoing> _sent = new();
     private readonly Queue<Incoming> _received = new();
+    private TaskCompletionSource? _idle;
     private SshException? _closed;
     private bool _answering;
 
     private readonly record struct Incoming(string Name, byte[] Data, bool WantReply, IGlobalRequestHandler? Handler);
 
+    private readonly record struct Outgoing(TaskCompletionSource<byte[]?> Answer, Action<byte[]?>? OnAnswer);
+
     /// <summary>Sends these requests' kind to a handler. Set up before login.</summary>
     public void Handle(string name, IGlobalRequestHandler handler) => _handlers.Add(name, handler);
 
-    /// <summary>Sends a request and returns the answer's data; null when it was refused. Throws when the connection ends first.</summary>
-    public Task<byte[]?> RequestAsync(string name, ReadOnlySpan<byte> data)
+    /// <summary>Sends a request and returns the answer's data; null when it was refused. Throws when the connection ends first.
+    /// <paramref name="onAnswer"/> gets the same on the receive loop, before any later message is looked at; it must not block.</summary>
+    public Task<byte[]?> RequestAsync(string name, ReadOnlySpan<byte> data, Action<byte[]?>? onAnswer = null)
     {
         var answer = new TaskCompletionSource<byte[]?>(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (_lock)
         {
             if (_closed is { } reason)
                 throw reason;
-            _sent.Enqueue(answer);
+            _sent.Enqueue(new Outgoing(answer, onAnswer));
             Send(name, true, data); // under the lock: the queue and the wire must agree on the order
         }
         return answer.Task;
@@ -75,13 +84,27 @@ internal sealed class GlobalRequests(SshTransport transport, ILogger logger)
 
     public void OnReply(bool success, ReadOnlyMemory<byte> payload)
     {
-        TaskCompletionSource<byte[]?>? waiting;
+        Outgoing waiting;
         lock (_lock)
         {
             if (!_sent.TryDequeue(out waiting))
                 throw SshException.Protocol("answer to a global request that was not sent");
         }
-        waiting.TrySetResult(success ? payload[1..].ToArray() : null);
+        byte[]? answer = success ? payload[1..].ToArray() : null;
+        waiting.OnAnswer?.Invoke(answer);
+        waiting.Answer.TrySetResult(answer);
+    }
+
+    /// <summary>Completes when no handler runs any more. Only after the connection has ended.</summary>
+    public Task WhenIdleAsync()
+    {
+        lock (_lock)
+        {
+            if (!_answering)
+                return Task.CompletedTask;
+            _idle ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return _idle.Task;
+        }
     }
 
     public void Close(SshException reason)
@@ -90,7 +113,7 @@ internal sealed class GlobalRequests(SshTransport transport, ILogger logger)
         {
             _closed = reason;
             while (_sent.TryDequeue(out var waiting))
-                waiting.TrySetException(reason);
+                waiting.Answer.TrySetException(reason);
             _received.Clear();
         }
     }
@@ -105,6 +128,7 @@ internal sealed class GlobalRequests(SshTransport transport, ILogger logger)
                 if (!_received.TryDequeue(out next))
                 {
                     _answering = false;
+                    _idle?.TrySetResult();
                     return;
                 }
             }
@@ -124,6 +148,7 @@ internal sealed class GlobalRequests(SshTransport transport, ILogger logger)
             }
             if (next.WantReply)
                 Answer(answer);
+            next.Handler?.OnAnswered();
         }
     }
 

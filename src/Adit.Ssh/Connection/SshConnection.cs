@@ -92,7 +92,7 @@ internal sealed class SshConnection : IConnectionHandler
     }
 
     /// <summary>Completes when no handler of ours runs any more. After the transport has ended.</summary>
-    public Task WhenIdleAsync() => _opens.WhenIdleAsync();
+    public Task WhenIdleAsync() => Task.WhenAll(_opens.WhenIdleAsync(), Requests.WhenIdleAsync());
 
     void IConnectionHandler.OnMessage(MessageId id, ReadOnlyMemory<byte> payload)
     {

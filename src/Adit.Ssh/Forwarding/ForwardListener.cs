@@ -37,6 +37,9 @@ internal sealed class ForwardListener : IAsyncDisposable
     /// <summary>What is really listened on.</summary>
     public IReadOnlyList<ForwardAddress> Bound { get; private set; } = [];
 
+    /// <summary>Why one of the addresses is not listened on although others are; null when all are.</summary>
+    public string? Missing { get; private set; }
+
     /// <summary>Binds every address that <paramref name="listen"/> stands for. Throws <see cref="SshException"/> (<see cref="SshError.ForwardFailed"/>) when none could be bound.</summary>
     public static async Task<ForwardListener> BindAsync(ForwardAddress listen, ListenOptions options, ILogger logger, CancellationToken cancellationToken)
     {
@@ -129,7 +132,10 @@ internal sealed class ForwardListener : IAsyncDisposable
         }
         // A forward that is up on one loopback address only would send clients of the other to somebody else's service: never in silence.
         if (failure is { } partial)
-            _logger.LogError("bind [{Address}]:{Port}: {Reason}", partial.Address, listen.Port, SocketErrors.Describe(partial.Error));
+        {
+            Missing = $"bind [{partial.Address}]:{port}: {SocketErrors.Describe(partial.Error)}";
+            _logger.LogError("{Missing}", Missing);
+        }
         Bound = bound;
     }
 

@@ -3,7 +3,8 @@ using Adit.Ssh.Authentication;
 
 namespace Adit.Ssh.Forwarding;
 
-/// <summary>Says what a peer may have forwarded. Asked at every channel open and every listen request, and for a TCP destination again with each resolved address.
+/// <summary>Says what a peer may have forwarded. Asked at every channel open and every listen request, for a TCP destination again with each resolved address,
+/// and for a listener again with each connection it accepts.
 /// Never called on the receive loop. Where a server has none, everything is denied.</summary>
 public interface IForwardingPolicy
 {
@@ -23,11 +24,22 @@ public enum ForwardingKind
     ListenStreamLocal,
 }
 
+/// <summary>Who decides which addresses a listener of <see cref="ForwardingKind.ListenTcp"/> gets (sshd_config(5), GatewayPorts).</summary>
+public enum GatewayPorts
+{
+    /// <summary>Loopback, whatever was asked for.</summary>
+    No,
+    /// <summary>All addresses, whatever was asked for.</summary>
+    Yes,
+    /// <summary>What was asked for.</summary>
+    ClientSpecified,
+}
+
 /// <summary>One question to the policy.</summary>
 /// <param name="Principal">Who asks.</param>
 /// <param name="Kind">What is asked for.</param>
 /// <param name="Host">Destination or listen host exactly as the peer sent it; a socket path for the StreamLocal kinds.</param>
-/// <param name="Port">Destination or listen port; 0 for the StreamLocal kinds.</param>
+/// <param name="Port">Destination or listen port; 0 for the StreamLocal kinds, and for a listener that asks for any free port.</param>
 /// <param name="Resolved">The address about to be connected to, or null while the name is not resolved yet.</param>
 public sealed record ForwardingRequest(SshPrincipal Principal, ForwardingKind Kind, string Host, int Port, IPAddress? Resolved);
 
@@ -36,6 +48,9 @@ public sealed record ForwardingRequest(SshPrincipal Principal, ForwardingKind Ki
 /// <param name="Rule">The rule that decided, for logs and for the person who is refused: "PermitOpen", "AllowTcpForwarding no".</param>
 public readonly record struct ForwardingDecision(bool Allowed, string? Rule = null)
 {
+    /// <summary>For <see cref="ForwardingKind.ListenTcp"/>: which of this machine's addresses the listener may have. Loopback only, unless it says more.</summary>
+    public GatewayPorts GatewayPorts { get; init; }
+
     public static ForwardingDecision Allow { get; } = new(true);
 
     public static ForwardingDecision Deny(string rule) => new(false, rule);

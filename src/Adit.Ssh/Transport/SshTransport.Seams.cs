@@ -121,7 +121,9 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
             case MessageId.Ignore or MessageId.Unimplemented:
                 return ValueTask.CompletedTask;
             case MessageId.Debug:
-                _logger.LogDebug("Remote: {Text}", PeerText.Escape(DebugMessage.Read(ref reader).Text, 1024));
+                var debug = DebugMessage.Read(ref reader);
+                // What a server wants to be seen is told to the person at the client; nobody watches a server's log for what its clients say.
+                _logger.Log(debug.AlwaysDisplay && Role == SshRole.Client ? LogLevel.Information : LogLevel.Debug, "Remote: {Text}", PeerText.Escape(debug.Text, 1024));
                 return ValueTask.CompletedTask;
             case MessageId.ExtInfo:
                 Extensions = ExtInfo.Parse(payload.Span, Extensions);

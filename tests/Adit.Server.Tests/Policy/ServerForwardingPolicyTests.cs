@@ -56,6 +56,38 @@ public class ServerForwardingPolicyTests
         Assert.Equal((rule is null, rule), (decision.Allowed, decision.Rule));
     }
 
+    // INVARIANTS 24: GatewayPorts says where, never whether.
+    [Theory]
+    [InlineData("", GatewayPorts.No)]
+    [InlineData("GatewayPorts no", GatewayPorts.No)]
+    [InlineData("GatewayPorts yes", GatewayPorts.Yes)]
+    [InlineData("GatewayPorts clientspecified", GatewayPorts.ClientSpecified)]
+    [InlineData("GatewayPorts no\nMatch User alice\nGatewayPorts yes", GatewayPorts.Yes)]
+    [InlineData("GatewayPorts yes\nMatch User bob\nGatewayPorts no", GatewayPorts.Yes)]
+    [InlineData("GatewayPorts yes\nAllowTcpForwarding local", null)]
+    [InlineData("GatewayPorts yes\nDisableForwarding yes", null)]
+    [InlineData("GatewayPorts yes\nPermitListen none", null)]
+    public async Task Addresses_of_remote_forwards(string config, GatewayPorts? expected)
+    {
+        var decision = await Ask(config, ForwardingKind.ListenTcp, "localhost", 8080);
+        Assert.Equal(expected, decision.Allowed ? decision.GatewayPorts : null);
+    }
+
+    // INVARIANTS 25: root binds for alice what alice might bind.
+    [Theory]
+    [InlineData(80, 0u, 1000u, false)]
+    [InlineData(1023, 0u, 1000u, false)]
+    [InlineData(1024, 0u, 1000u, true)]
+    [InlineData(0, 0u, 1000u, true)]
+    [InlineData(80, 0u, 0u, true)]
+    [InlineData(80, 1000u, 1000u, true)] // the kernel decides
+    public async Task Low_ports_are_for_root(int port, uint processUid, uint uid, bool allowed)
+    {
+        var policy = new ServerForwardingPolicy(SshdConfig.Default, new FakeUsers { ProcessUid = processUid }) { FirstUnprivilegedPort = 1024 };
+        var principal = new SshPrincipal { UserName = "alice", State = new ServerLogin(Alice with { Uid = uid }, SshdConfig.Default, LoginRestrictions.None) };
+        Assert.Equal(allowed, (await policy.DecideAsync(new ForwardingRequest(principal, ForwardingKind.ListenTcp, "localhost", port, null), CancellationToken.None)).Allowed);
+    }
+
     [Theory]
     [InlineData("", true, true)]
     [InlineData("AllowStreamLocalForwarding local", true, false)]

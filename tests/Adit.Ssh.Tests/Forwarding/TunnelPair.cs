@@ -37,22 +37,16 @@ internal sealed class TunnelPair : IAsyncDisposable
         server?.Invoke(serverOptions);
         var sshd = new SshServer(serverOptions);
         await sshd.StartAsync();
-        var clientOptions = new SshClientOptions
-        {
-            Host = "127.0.0.1",
-            Port = sshd.BoundEndpoints[0].Port,
-            UserName = "test",
-            Credentials = { Credential.Key(UserKey) },
-            HostKeyVerifier = new Trust(HostKey.PublicKey),
-        };
-        client?.Invoke(clientOptions);
-        var ssh = await SshClient.ConnectAsync(clientOptions);
+        var ssh = await ConnectAsync(sshd, client);
         var target = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         target.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         target.Listen(1024);
         var forward = await ssh.ForwardLocalAsync(ForwardAddress.Tcp("127.0.0.1", 0), ForwardAddress.Tcp("127.0.0.1", ((IPEndPoint)target.LocalEndPoint!).Port));
         return new TunnelPair { Server = sshd, Client = ssh, Forward = forward, Target = target };
     }
+
+    /// <summary>A second client of the same server.</summary>
+    public Task<SshClient> ConnectAnotherAsync() => ConnectAsync(Server, null);
 
     /// <summary>One connection through the tunnel: this side's socket and the other's.</summary>
     public async Task<(Socket Near, Socket Far)> OpenAsync()
@@ -68,6 +62,20 @@ internal sealed class TunnelPair : IAsyncDisposable
         Target.Dispose();
         await Client.DisposeAsync();
         await Server.DisposeAsync();
+    }
+
+    private static Task<SshClient> ConnectAsync(SshServer server, Action<SshClientOptions>? configure)
+    {
+        var options = new SshClientOptions
+        {
+            Host = "127.0.0.1",
+            Port = server.BoundEndpoints[0].Port,
+            UserName = "test",
+            Credentials = { Credential.Key(UserKey) },
+            HostKeyVerifier = new Trust(HostKey.PublicKey),
+        };
+        configure?.Invoke(options);
+        return SshClient.ConnectAsync(options);
     }
 
     private sealed class AllowAll : IForwardingPolicy

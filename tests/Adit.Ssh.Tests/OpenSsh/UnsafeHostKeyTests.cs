@@ -59,6 +59,7 @@ public sealed class UnsafeHostKeyTests : IDisposable
         Assert.True(client.IsHostKeyUnsafe);
         var error = await Assert.ThrowsAsync<SshException>(() => client.ForwardLocalAsync("127.0.0.1:0", "127.0.0.1:1"));
         Assert.Equal((SshError.PolicyDenied, "Port forwarding is disabled to avoid man-in-the-middle attacks."), (error.Error, error.Message));
+        Assert.Equal(error.Message, (await Assert.ThrowsAsync<SshException>(() => client.ForwardRemoteAsync("0", "127.0.0.1:1"))).Message);
     }
 
     [Fact]

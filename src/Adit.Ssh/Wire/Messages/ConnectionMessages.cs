@@ -182,3 +182,28 @@ internal readonly record struct TcpipChannelData(string Host, uint Port, string 
         writer.WriteUInt32(OriginatorPort);
     }
 }
+
+/// <summary>What the global requests tcpip-forward and cancel-tcpip-forward carry (RFC 4254, section 7.1). A request for port 0 is answered with the port that was given:
+/// <c>uint32 port</c>; other requests with nothing.
+/// <code>string address to bind | uint32 port</code></summary>
+internal readonly record struct TcpipForwardData(string Host, uint Port)
+{
+    public const string Listen = "tcpip-forward";
+    public const string Cancel = "cancel-tcpip-forward";
+
+    public static TcpipForwardData Read(ReadOnlySpan<byte> data)
+    {
+        var reader = new SshReader(data);
+        var result = new TcpipForwardData(reader.ReadText(1025), reader.ReadUInt32());
+        reader.EnsureEnd();
+        return result;
+    }
+
+    public byte[] ToArray()
+    {
+        var writer = new SshWriter(64);
+        writer.WriteString(Host);
+        writer.WriteUInt32(Port);
+        return writer.ToArray();
+    }
+}

@@ -1,0 +1,165 @@
+using System.Buffers.Binary;
+using System.Net.Sockets;
+using Adit.Ssh.Authentication;
+using Adit.Ssh.Connection;
+using Adit.Ssh.Wire;
+using Adit.Ssh.Wire.Messages;
+using Microsoft.Extensions.Logging;
+
+namespace Adit.Ssh.Forwarding;
+
+/// <summary>Server side of -R: listens where tcpip-forward asks for it, as far as the policy of now allows, until it is cancelled or the connection ends.
+/// What is refused or bound otherwise than asked for is told to the client with SSH_MSG_DEBUG, naming the rule.</summary>
+internal sealed class ListenRequestHandler : IGlobalRequestHandler
+{
+    private readonly SshConnection _connection;
+    private readonly IForwardingPolicy? _policy;
+    private readonly SshPrincipal _principal;
+    private readonly ListenOptions _options;
+    private readonly int _limit;
+    private readonly TaskTracker _connections;
+    private readonly ILogger _logger;
+    private readonly Lock _lock = new();
+    private readonly Dictionary<(string Host, int Port), RemoteListener> _listeners = [];
+    private RemoteListener? _unanswered;
+    private Task? _closed;
+
+    public ListenRequestHandler(SshConnection connection, IForwardingPolicy? policy, SshPrincipal principal, AddressFamily family, int limit,
+        TaskTracker connections, ILogger logger)
+    {
+        _connection = connection;
+        _policy = policy;
+        _principal = principal;
+        _options = new ListenOptions { AddressFamily = family };
+        _limit = limit;
+        _connections = connections;
+        _logger = logger;
+        // The ports are free again as soon as the connection is given up, not when its last byte has been settled.
+        connection.Transport.Ended.UnsafeRegister(static self => _ = ((ListenRequestHandler)self!).CloseAsync(), this);
+    }
+
+    /// <summary>Listeners now.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (_lock)
+                return _listeners.Count;
+        }
+    }
+
+    public ValueTask<byte[]?> HandleAsync(string name, ReadOnlyMemory<byte> data, bool wantReply, CancellationToken cancellationToken)
+    {
+        var request = TcpipForwardData.Read(data.Span);
+        return name == TcpipForwardData.Listen ? ListenAsync(request, wantReply, cancellationToken) : CancelAsync(request);
+    }
+
+    // Not before: a connection accepted at once would be announced before the client has learned the port.
+    public void OnAnswered()
+    {
+        _unanswered?.Start();
+        _unanswered = null;
+    }
+
+    /// <summary>Frees all ports, for good.</summary>
+    public Task CloseAsync()
+    {
+        lock (_lock)
+        {
+            if (_closed is null)
+            {
+                _closed = Task.WhenAll(_listeners.Values.Select(listener => listener.DisposeAsync().AsTask()));
+                _listeners.Clear();
+            }
+            return _closed;
+        }
+    }
+
+    private async ValueTask<byte[]?> ListenAsync(TcpipForwardData request, bool wantReply, CancellationToken cancellationToken)
+    {
+        string shown = $"\"{PeerText.Escape(request.Host, 256)}\" port {request.Port}";
+        // Without an answer nobody would learn which port it is.
+        if (request.Port > 65535 || (request.Port == 0 && !wantReply))
+            return null;
+        var decision = await DecideAsync(request, cancellationToken).ConfigureAwait(false);
+        if (!decision.Allowed)
+        {
+            _logger.LogInformation("Received request from {Remote} port {RemotePort} to remote forward to host {Host} port {Port}, but the request was denied.{Rule}",
+                _connection.Transport.RemoteAddress, _connection.Transport.RemotePort, PeerText.Escape(request.Host, 256), request.Port, decision.Rule is null ? "" : $" ({decision.Rule})");
+            Tell($"Server has disabled port forwarding. {shown}: {decision.Rule ?? "refused by its policy"}");
+            return null;
+        }
+        if (Count >= _limit)
+        {
+            _logger.LogInformation("remote forward of {Address} refused: {Limit} listeners are open on this connection", shown, _limit);
+            Tell($"Server has no room for {shown}: {_limit} remote forwards are open on this connection");
+            return null;
+        }
+        var placement = ListenPlacement.Of(request.Host, decision.GatewayPorts);
+        if (placement.Overridden)
+            Tell($"Forwarding listen address \"{PeerText.Escape(request.Host, 256)}\" overridden by server GatewayPorts");
+        ForwardListener listener;
+        try
+        {
+            listener = await ForwardListener.BindAsync(ForwardAddress.Tcp(placement.Host, (int)request.Port), _options, _logger, cancellationToken).ConfigureAwait(false);
+        }
+        catch (SshException e) when (e.Error == SshError.ForwardFailed)
+        {
+            _logger.LogError("{Reason}", e.Message);
+            Tell($"Server could not listen on {shown}: {e.Message}");
+            return null;
+        }
+        var remote = new RemoteListener(_connection, listener, request, token => DecideAsync(request, token), _connections, _logger);
+        if (!TryAdd(request.Host, remote))
+        {
+            await remote.DisposeAsync().ConfigureAwait(false);
+            return null;
+        }
+        Explain(shown, placement, listener);
+        _unanswered = remote;
+        return request.Port == 0 ? PortAnswer(remote.Port) : [];
+    }
+
+    private async ValueTask<byte[]?> CancelAsync(TcpipForwardData request)
+    {
+        RemoteListener? listener;
+        lock (_lock)
+        {
+            if (request.Port > 65535 || !_listeners.Remove((request.Host, (int)request.Port), out listener))
+                return null;
+        }
+        await listener.DisposeAsync().ConfigureAwait(false);
+        return [];
+    }
+
+    /// <summary>False when the connection is over, or the client has this very address and port already.</summary>
+    private bool TryAdd(string host, RemoteListener listener)
+    {
+        lock (_lock)
+            return _closed is null && _listeners.TryAdd((host, listener.Port), listener);
+    }
+
+    private void Explain(string shown, ListenPlacement placement, ForwardListener listener)
+    {
+        string bound = string.Join(" and ", listener.Bound);
+        _logger.LogDebug("remote forward of {Address} listens on {Bound}", shown, bound);
+        if (placement.Narrowed)
+            Tell($"Forwarding listen address {shown} narrowed to loopback by server GatewayPorts no: listening on {bound}");
+        if (listener.Missing is { } missing)
+            Tell($"Server listens on {bound} only for {shown}: {missing}");
+    }
+
+    /// <summary>OpenSSH's client shows it from -v on, ours always.</summary>
+    private void Tell(string text) => _connection.Transport.Send(new DebugMessage(AlwaysDisplay: true, text));
+
+    private ValueTask<ForwardingDecision> DecideAsync(TcpipForwardData request, CancellationToken cancellationToken) => _policy is null
+        ? new(ForwardingDecision.Deny("no forwarding policy is set up"))
+        : _policy.DecideAsync(new ForwardingRequest(_principal, ForwardingKind.ListenTcp, request.Host, (int)request.Port, null), cancellationToken);
+
+    private static byte[] PortAnswer(int port)
+    {
+        byte[] answer = new byte[4];
+        BinaryPrimitives.WriteUInt32BigEndian(answer, (uint)port);
+        return answer;
+    }
+}

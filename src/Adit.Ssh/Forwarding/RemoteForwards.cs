@@ -1,0 +1,276 @@
+using System.Buffers.Binary;
+using System.Net.Sockets;
+using Adit.Ssh.Connection;
+using Adit.Ssh.Wire;
+using Adit.Ssh.Wire.Messages;
+using Microsoft.Extensions.Logging;
+
+namespace Adit.Ssh.Forwarding;
+
+/// <summary>The forwards that the peer listens for: asks for them, finds the one a forwarded channel belongs to, and connects to where it leads.</summary>
+internal sealed class RemoteForwards(SshConnection connection, IForwardDialer dialer, TaskTracker connections, string serverName, ILogger logger) : IChannelHandler
+{
+    public const string TcpChannel = "forwarded-tcpip";
+    public const string StreamLocalChannel = "forwarded-streamlocal@openssh.com";
+
+    private readonly Lock _lock = new();
+
+    /// <summary>By what the peer will name in a channel open: the address word for word as it was sent, with the real port; or the path.</summary>
+    private readonly Dictionary<ForwardAddress, RemoteForward> _forwards = [];
+
+    /// <summary>Asks the peer to listen. Throws <see cref="SshException"/> (<see cref="SshError.ForwardFailed"/>) when it refuses.</summary>
+    public async Task<RemoteForward> RequestAsync(ForwardAddress listen, ForwardAddress destination, CancellationToken cancellationToken)
+    {
+        var forward = new RemoteForward(this, listen, destination);
+        // A port that is known is entered before the request leaves; one that the peer chooses when its answer is seen, which is before any channel open behind it.
+        if ((listen.IsUnix || listen.Port != 0) && !TryAdd(forward))
+            throw Failed(listen, $"{listen} is forwarded on this connection already");
+        try
+        {
+            string name = listen.IsUnix ? "streamlocal-forward@openssh.com" : TcpipForwardData.Listen;
+            byte[]? answer = await connection.Requests.RequestAsync(name, RequestData(forward), data => OnAnswer(forward, data)).WaitAsync(cancellationToken).ConfigureAwait(false);
+            lock (_lock)
+            {
+                if (forward.State == RemoteForward.Stage.Up)
+                    return forward;
+            }
+            throw Failed(listen, answer is null
+                ? $"{serverName} did not listen: the {(listen.IsUnix ? "file exists there" : "port is in use there")}, or its rules forbid it: "
+                    + $"{(listen.IsUnix ? "AllowStreamLocalForwarding" : "PermitListen")}, AllowTcpForwarding, DisableForwarding, or the options of your key there"
+                : $"{serverName} did not say which port it listens on");
+        }
+        catch (OperationCanceledException)
+        {
+            await AbandonAsync(forward).ConfigureAwait(false);
+            throw;
+        }
+        catch
+        {
+            Remove(forward);
+            throw;
+        }
+    }
+
+    /// <summary>Frees the peer's port. Completes when the peer has answered or the connection is over.</summary>
+    public async ValueTask CancelAsync(RemoteForward forward)
+    {
+        lock (_lock)
+        {
+            if (forward.State != RemoteForward.Stage.Up)
+                return;
+            forward.State = RemoteForward.Stage.Cancelling;
+        }
+        try
+        {
+            string name = forward.Listen.IsUnix ? "cancel-streamlocal-forward@openssh.com" : TcpipForwardData.Cancel;
+            if (await connection.Requests.RequestAsync(name, RequestData(forward), _ => Remove(forward)).ConfigureAwait(false) is null)
+                logger.LogDebug("{Server} did not cancel the forward of {Listen}", serverName, forward.Listen);
+        }
+        catch (SshException)
+        {
+            Remove(forward); // the connection is over, and with it the listener
+        }
+    }
+
+    public async ValueTask HandleAsync(IncomingChannel request, CancellationToken cancellationToken)
+    {
+        var (key, from) = request.ChannelType == TcpChannel ? ReadTcp(request.Data.Span) : ReadStreamLocal(request.Data.Span);
+        if (Find(key, request) is not { } forward)
+            return;
+        forward.OnConnection();
+        try
+        {
+            var socket = await ConnectAsync(forward.Destination, cancellationToken).ConfigureAwait(false);
+            var carried = new ForwardConnection(socket);
+            if (request.Accept(carried) is null)
+                carried.Abandon();
+            else
+                connections.Add(carried.RunAsync());
+        }
+        catch (SshException e)
+        {
+            Explain(forward, from, e);
+            if (e.Error == SshError.NameResolution)
+                request.Reject(OpenFailureReason.AdministrativelyProhibited, "open failed");
+            else
+                request.Reject(OpenFailureReason.ConnectFailed, e.Message);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            request.Reject(OpenFailureReason.ConnectFailed, "open failed"); // connected and reset at once
+        }
+    }
+
+    /// <summary>The address as the peer is told it (OpenSSH's channel_rfwd_bind_host): none is "localhost", the wildcard is "".</summary>
+    private static string BindHost(ForwardAddress listen) => listen.Host switch
+    {
+        null => "localhost",
+        "*" => "",
+        var host => host,
+    };
+
+    private static ForwardAddress Key(RemoteForward forward) =>
+        forward.Listen.IsUnix ? forward.Listen : ForwardAddress.Tcp(BindHost(forward.Listen), forward.Port);
+
+    /// <summary>The same for asking and for cancelling. streamlocal-forward@openssh.com (OpenSSH PROTOCOL, section 2.4): <code>string socket path</code></summary>
+    private static byte[] RequestData(RemoteForward forward)
+    {
+        if (forward.Listen.Path is not { } path)
+            return new TcpipForwardData(BindHost(forward.Listen), (uint)forward.Port).ToArray();
+        var writer = new SshWriter(64);
+        writer.WriteString(path);
+        return writer.ToArray();
+    }
+
+    private (ForwardAddress Key, string From) ReadTcp(ReadOnlySpan<byte> data)
+    {
+        var open = TcpipChannelData.Read(data);
+        string from = $"{PeerText.Escape(open.OriginatorHost, 256)} port {open.OriginatorPort}";
+        logger.LogDebug("client_request_forwarded_tcpip: listen {Host} port {Port}, originator {From}", PeerText.Escape(open.Host, 256), open.Port, from);
+        return (ForwardAddress.Tcp(open.Host, open.Port > 65535 ? -1 : (int)open.Port), from);
+    }
+
+    /// <summary>forwarded-streamlocal@openssh.com (OpenSSH PROTOCOL, section 2.4): <code>string socket path | string reserved</code></summary>
+    private (ForwardAddress Key, string From) ReadStreamLocal(ReadOnlySpan<byte> data)
+    {
+        var reader = new SshReader(data);
+        string path = reader.ReadText(1025);
+        reader.ReadString();
+        reader.EnsureEnd();
+        logger.LogDebug("client_request_forwarded_streamlocal: request: {Path}", PeerText.Escape(path, 256));
+        return (ForwardAddress.Unix(path), PeerText.Escape(path, 256));
+    }
+
+    /// <summary>Null when there is no such forward, and then the channel has been refused.</summary>
+    private RemoteForward? Find(ForwardAddress key, IncomingChannel request)
+    {
+        RemoteForward? forward;
+        lock (_lock)
+        {
+            if (_forwards.TryGetValue(key, out forward) && forward.State != RemoteForward.Stage.Cancelling)
+                return forward;
+        }
+        if (forward is null && key.IsUnix)
+            logger.LogError("WARNING: Server requests forwarding for unknown path {Path}", PeerText.Escape(key.Path!, 256));
+        else if (forward is null)
+            logger.LogError("WARNING: Server requests forwarding for unknown listen_port {Port}", key.Port);
+        request.Reject(OpenFailureReason.AdministrativelyProhibited, "open failed");
+        return null;
+    }
+
+    private async Task<Socket> ConnectAsync(ForwardAddress destination, CancellationToken cancellationToken)
+    {
+        if (destination.Path is not { } path)
+            return await dialer.ConnectAsync(destination.Host ?? "localhost", destination.Port, static (_, _) => new(true), cancellationToken).ConfigureAwait(false);
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellationToken).ConfigureAwait(false);
+            return socket;
+        }
+        catch (Exception e)
+        {
+            socket.Dispose();
+            if (e is SocketException error)
+                throw new SshException(SshError.ConnectFailed, File.Exists(path) ? SocketErrors.Describe(error) : "No such file or directory", e);
+            throw;
+        }
+    }
+
+    /// <summary>On the receive loop.</summary>
+    private void OnAnswer(RemoteForward forward, byte[]? answer)
+    {
+        bool abandoned;
+        lock (_lock)
+        {
+            abandoned = forward.State == RemoteForward.Stage.Ended;
+            if (answer is null || !TryTakePort(forward, answer))
+            {
+                forward.State = RemoteForward.Stage.Ended;
+                return;
+            }
+            if (!abandoned)
+            {
+                forward.State = RemoteForward.Stage.Up;
+                forward.Note = Note(forward);
+                _forwards.TryAdd(Key(forward), forward);
+            }
+        }
+        logger.LogDebug("remote forward success for: listen {Listen}, connect {Destination}", forward.Listen, forward.Destination);
+        // Whoever asked has given up meanwhile, and nobody else will take the listener down.
+        if (abandoned)
+            connection.Requests.Notify(forward.Listen.IsUnix ? "cancel-streamlocal-forward@openssh.com" : TcpipForwardData.Cancel, RequestData(forward));
+    }
+
+    /// <summary>The answer to a request for port 0: <code>uint32 port</code></summary>
+    private static bool TryTakePort(RemoteForward forward, byte[] answer)
+    {
+        if (forward.Listen.IsUnix || forward.Listen.Port != 0)
+            return true;
+        if (answer.Length < 4 || BinaryPrimitives.ReadUInt32BigEndian(answer) is not (> 0 and <= 65535 and var port))
+            return false;
+        forward.Port = (int)port;
+        return true;
+    }
+
+    private async Task AbandonAsync(RemoteForward forward)
+    {
+        bool up;
+        lock (_lock)
+        {
+            up = forward.State == RemoteForward.Stage.Up;
+            if (!up)
+                RemoveLocked(forward);
+        }
+        if (up)
+            await CancelAsync(forward).ConfigureAwait(false);
+    }
+
+    private bool TryAdd(RemoteForward forward)
+    {
+        lock (_lock)
+            return _forwards.TryAdd(Key(forward), forward);
+    }
+
+    private void Remove(RemoteForward forward)
+    {
+        lock (_lock)
+            RemoveLocked(forward);
+    }
+
+    private void RemoveLocked(RemoteForward forward)
+    {
+        forward.State = RemoteForward.Stage.Ended;
+        var key = Key(forward);
+        if (_forwards.TryGetValue(key, out var found) && found == forward)
+            _forwards.Remove(key);
+    }
+
+    /// <summary>Our own server says where it really listens; others say nothing when they bind less than was asked for, and report success.</summary>
+    private string? Note(RemoteForward forward) =>
+        connection.Transport.Quirks.IsAdit || forward.Listen.IsUnix || forward.Listen.Host is null or "localhost" or "127.0.0.1" or "::1"
+            ? null
+            : $"{serverName} may listen on its loopback addresses only: without \"GatewayPorts clientspecified\" (or yes) in its sshd_config, "
+                + $"OpenSSH binds 127.0.0.1 and ::1 whatever is asked for; \"ss -ltn sport = :{forward.Port}\" there shows it";
+
+    private static SshException Failed(ForwardAddress listen, string hint) => new(SshError.ForwardFailed, listen.IsUnix
+        ? $"remote port forwarding failed for listen path {listen.Path}"
+        : $"remote port forwarding failed for listen port {listen.Port}")
+    {
+        Hint = hint,
+    };
+
+    /// <summary>OpenSSH's line for a destination that cannot be reached, then what that means.</summary>
+    private void Explain(RemoteForward forward, string from, SshException e)
+    {
+        var destination = forward.Destination;
+        if (e.Error == SshError.NameResolution)
+            logger.LogError("connect_to {Host}: unknown host ({Reason})", destination.Host, e.Message);
+        else if (destination.IsUnix)
+            logger.LogError("connect_to {Path}: failed.", destination.Path);
+        else
+            logger.LogError("connect_to {Host} port {Port}: failed.", destination.Host ?? "localhost", destination.Port);
+        logger.LogInformation("  {Server} has a connection from {From} for {Listen}, but {Destination} cannot be reached from here: {Reason}",
+            serverName, from, forward.Listen.IsUnix ? "the socket" : $"its port {forward.Port}", destination, e.Message);
+    }
+}

@@ -38,6 +38,9 @@ public sealed class SshClient : IAsyncDisposable
     /// <summary>Ends with the connection: faults with the reason when it dies, completes when it was closed here.</summary>
     public Task Completion { get; }
 
+    /// <summary>Why the connection is dead; null while it lives and where it was closed here. Known before anything on it ends.</summary>
+    public SshException? Fault => _transport.Reason is { Error: not SshError.Closed } reason ? reason : null;
+
     /// <summary>Connections that are being carried now.</summary>
     public int ActiveConnections => _connections.Running;
 
@@ -96,8 +99,8 @@ public sealed class SshClient : IAsyncDisposable
             // From here on the time is the user's, who may be asked for passwords.
             var login = await ClientAuthenticator.AuthenticateAsync(transport, AuthenticationOptions(options, algorithms, isUnsafe, logger), cancellationToken).ConfigureAwait(false);
             connection.Start();
-            logger.LogInformation(LogEvents.Authenticated, "Authenticated to {Host} ([{Address}]:{Port}) using \"{Method}\".",
-                PeerText.Escape(options.Host), transport.RemoteAddress, transport.RemotePort, login.Method);
+            logger.LogInformation(LogEvents.Authenticated, "Authenticated to {Host} ({Address}) using \"{Method}\".",
+                PeerText.Escape(options.Host), options.ConnectCallback is null ? $"[{transport.RemoteAddress}]:{transport.RemotePort}" : "via proxy", login.Method);
             return new SshClient(options, transport, connection, connections, remoteForwards, isUnsafe, logger);
         }
         catch

@@ -10,18 +10,28 @@ namespace Adit.Cli.Client;
 internal static class ClientConfig
 {
     /// <summary>Throws <see cref="Adit.Ssh.SshException"/> with the line that ssh prints.</summary>
-    public static SshConfigValues Resolve(SshArguments arguments, LogOutput log) => SshConfig.Resolve(
-        arguments.Host,
-        arguments.ConfigLines,
-        arguments.ConfigFile is { } file ? SshConfigFiles.Only(file) : SshConfigFiles.Default,
-        new SshConfigContext
+    public static SshConfigValues Resolve(SshArguments arguments, LogOutput log)
+    {
+        var values = SshConfig.Resolve(
+            arguments.Host,
+            arguments.ConfigLines,
+            arguments.ConfigFile is { } file ? SshConfigFiles.Only(file) : SshConfigFiles.Default,
+            new SshConfigContext
+            {
+                Command = arguments.Command ?? "",
+                SessionTypeName = arguments.NoSession ? "none" : arguments.Command is null ? "shell" : "exec",
+                Version = Overview.VersionLine,
+                Execute = Execute,
+                Logger = new OpenSshLoggerProvider(log).CreateLogger(nameof(SshConfig)),
+            });
+        if (arguments.StandardIo is not null)
         {
-            Command = arguments.Command ?? "",
-            SessionTypeName = arguments.NoSession ? "none" : arguments.Command is null ? "shell" : "exec",
-            Version = Overview.VersionLine,
-            Execute = Execute,
-            Logger = new OpenSshLoggerProvider(log).CreateLogger(nameof(SshConfig)),
-        });
+            values.SetDefault(SshConfigKeywords.ExitOnForwardFailure, true);
+            values.SetDefault(SshConfigKeywords.ClearAllForwardings, true);
+        }
+
+        return values;
+    }
 
     /// <summary>Match exec: a command of the configuration file, for the user's shell. Standard input is not for it.</summary>
     private static bool Execute(string command)

@@ -3,6 +3,7 @@ using Adit.Cli.CommandLine;
 using Adit.Cli.Diagnostics;
 using Adit.Ssh;
 using Adit.Ssh.Forwarding;
+using Adit.Ssh.OpenSsh;
 
 namespace Adit.Cli.Client;
 
@@ -17,9 +18,14 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
         var forwards = new List<Forward>();
         try
         {
-            return await ListenAsync(client, forwards, cancellationToken).ConfigureAwait(false)
-                ? await StayAsync(client, signals, cancellationToken).ConfigureAwait(false)
-                : ExitCode.Ssh;
+            if (!await ListenAsync(client, forwards, cancellationToken).ConfigureAwait(false))
+            {
+                return ExitCode.Ssh;
+            }
+
+            return settings.StandardIo is { } destination
+                ? await CarryAsync(client, destination, signals, cancellationToken).ConfigureAwait(false)
+                : await StayAsync(client, signals, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -33,16 +39,18 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
     /// <summary>Binds what was asked for. False when that failed so far that there is nothing to stay for.</summary>
     private async Task<bool> ListenAsync(SshClient client, List<Forward> forwards, CancellationToken cancellationToken)
     {
-        foreach (var specification in settings.LocalForwards)
+        ForwardSpecification[] wanted = [.. settings.LocalForwards, .. settings.DynamicForwards];
+        foreach (var specification in wanted)
         {
             var listen = specification.Listen;
-            var destination = specification.Destination!.Value;
-            log.Write(OpenSshLogLevel.Debug1, $"Local connections to {Describe(listen)} forwarded to remote address {destination}");
+            log.Write(OpenSshLogLevel.Debug1, $"Local connections to {Describe(listen)} forwarded to remote address {specification.Destination?.ToString() ?? "socks:0"}");
             try
             {
-                var forward = await client.ForwardLocalAsync(listen, destination, settings.Listen, cancellationToken).ConfigureAwait(false);
+                var forward = specification.Destination is { } destination
+                    ? await client.ForwardLocalAsync(listen, destination, settings.Listen, cancellationToken).ConfigureAwait(false)
+                    : await client.ForwardDynamicAsync(listen, settings.Listen, cancellationToken).ConfigureAwait(false);
                 forwards.Add(forward);
-                Announce(forward, destination);
+                Announce(forward);
             }
             catch (SshException e) when (e.Error == SshError.ForwardFailed)
             {
@@ -50,8 +58,7 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
             }
         }
 
-        var wanted = settings.LocalForwards.Count;
-        if (forwards.Count == wanted || (forwards.Count > 0 && !settings.ExitOnForwardFailure))
+        if (forwards.Count == wanted.Length || (forwards.Count > 0 && !settings.ExitOnForwardFailure))
         {
             return true;
         }
@@ -83,7 +90,7 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
     }
 
     /// <summary>Tells a person that the tunnel stands. Scripts, which expect silence, see nothing.</summary>
-    private void Announce(Forward forward, ForwardAddress destination)
+    private void Announce(Forward forward)
     {
         if (!log.IsTerminal && !log.Shows(OpenSshLogLevel.Debug1))
         {
@@ -92,8 +99,29 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
 
         foreach (var bound in forward.Bound)
         {
-            log.Write(OpenSshLogLevel.Info, $"adit: {bound} -> {destination} via {settings.Options.UserName}@{settings.Host}");
+            log.Write(OpenSshLogLevel.Info, $"adit: {bound} -> {forward.Destination?.ToString() ?? "wherever SOCKS clients ask to go"} via {settings.Options.UserName}@{settings.Host}");
         }
+    }
+
+    /// <summary>-W: one connection, which is standard input and output here.</summary>
+    private async Task<int> CarryAsync(SshClient client, ForwardAddress destination, EndingSignals signals, CancellationToken cancellationToken)
+    {
+        await using var carrier = await StandardIoForward.OpenAsync(client, destination, settings, cancellationToken).ConfigureAwait(false);
+        var carrying = carrier.RunAsync();
+        var ended = await Task.WhenAny(carrying, signals.Received).WaitAsync(cancellationToken).ConfigureAwait(false);
+        return ended == signals.Received ? await EndedBySignalAsync(signals).ConfigureAwait(false) : await carrying.ConfigureAwait(false);
+    }
+
+    private async Task<int> EndedBySignalAsync(EndingSignals signals)
+    {
+        var signal = await signals.Received.ConfigureAwait(false);
+        if (signal == PosixSignal.SIGTERM)
+        {
+            return ExitCode.Success; // how a tunnel without a session is meant to be stopped
+        }
+
+        log.Write(OpenSshLogLevel.Verbose, $"Killed by signal {EndingSignals.Number(signal)}.");
+        return ExitCode.Ssh;
     }
 
     private async Task<int> StayAsync(SshClient client, EndingSignals signals, CancellationToken cancellationToken)
@@ -101,14 +129,7 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
         var ended = await Task.WhenAny(client.Completion, signals.Received).WaitAsync(cancellationToken).ConfigureAwait(false);
         if (ended == signals.Received)
         {
-            var signal = await signals.Received.ConfigureAwait(false);
-            if (signal == PosixSignal.SIGTERM)
-            {
-                return ExitCode.Success; // how a tunnel without a session is meant to be stopped
-            }
-
-            log.Write(OpenSshLogLevel.Verbose, $"Killed by signal {EndingSignals.Number(signal)}.");
-            return ExitCode.Ssh;
+            return await EndedBySignalAsync(signals).ConfigureAwait(false);
         }
 
         try

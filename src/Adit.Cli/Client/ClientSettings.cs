@@ -16,6 +16,12 @@ internal sealed class ClientSettings : IAsyncDisposable
     /// <summary>-L and LocalForward, command line first.</summary>
     public IReadOnlyList<ForwardSpecification> LocalForwards { get; init; } = [];
 
+    /// <summary>-D and DynamicForward, command line first.</summary>
+    public IReadOnlyList<ForwardSpecification> DynamicForwards { get; init; } = [];
+
+    /// <summary>-W: where standard input goes to and standard output comes from.</summary>
+    public ForwardAddress? StandardIo { get; set; }
+
     /// <summary>How they are bound: GatewayPorts, AddressFamily, StreamLocalBindUnlink, StreamLocalBindMask.</summary>
     public ListenOptions Listen { get; init; } = new();
 

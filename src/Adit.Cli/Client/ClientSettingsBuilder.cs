@@ -73,6 +73,7 @@ internal sealed class ClientSettingsBuilder
             Options = options,
             Host = _config.OriginalHost,
             LocalForwards = _config.LocalForwards,
+            DynamicForwards = _config.DynamicForwards,
             Listen = new ListenOptions
             {
                 AddressFamily = family,

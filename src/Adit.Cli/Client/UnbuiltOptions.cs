@@ -11,13 +11,11 @@ internal static class UnbuiltOptions
 {
     public static void Check(SshConfigValues config, LogOutput log)
     {
-        Refuse(config.Get(Keywords.ProxyJump).Count > 0, "ProxyJump", "Use a ProxyCommand such as \"ssh -W %h:%p jumphost\" meanwhile.");
         Refuse(config.RevokedHostKeysFiles.Count > 0, "RevokedHostKeys", "Connecting without it would trust keys that were revoked; -o RevokedHostKeys=none does so.");
         Refuse(config.Get(Keywords.ForkAfterAuthentication), "ForkAfterAuthentication", "-o ForkAfterAuthentication=no stays in the foreground.");
         Refuse(config.Get(Keywords.BindInterface) is not null, "BindInterface", "BindAddress (-b) takes an address of this machine.");
         Refuse(config.Get(Keywords.ProxyUseFdpass) && config.Get(Keywords.ProxyCommand) is not null, "ProxyUseFdpass", "The ProxyCommand has to carry the bytes itself.");
         LeaveOut(config.RemoteForwards.Count > 0, "RemoteForward", log);
-        LeaveOut(config.DynamicForwards.Count > 0, "DynamicForward", log);
         LeaveOut(config.Get(Keywords.Tunnel) != TunnelMode.No, "Tunnel", log);
         LeaveOut(config.Get(Keywords.PermitLocalCommand) && config.LocalCommandLine is not null, "LocalCommand", log);
         LeaveOut(config.Get(Keywords.KnownHostsCommand) is not (null or "none"), "KnownHostsCommand", log);
@@ -25,7 +23,6 @@ internal static class UnbuiltOptions
         if (config.Get(Keywords.ExitOnForwardFailure))
         {
             Refuse(config.RemoteForwards.Count > 0, "RemoteForward", "ExitOnForwardFailure is set, so nothing may be left out.");
-            Refuse(config.DynamicForwards.Count > 0, "DynamicForward", "ExitOnForwardFailure is set, so nothing may be left out.");
         }
     }
 

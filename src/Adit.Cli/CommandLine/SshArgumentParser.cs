@@ -172,6 +172,15 @@ internal sealed class SshArgumentParser
             case 'L':
                 _result.Lines.Add(ConfigLine(ForwardSpecification.Parse(value, ForwardKind.Local)));
                 break;
+            case 'D':
+                _result.Lines.Add(ConfigLine(ForwardSpecification.Parse(value, ForwardKind.Dynamic)));
+                break;
+            case 'W':
+                TakeStandardIo(value);
+                break;
+            case 'J':
+                TakeJump(value);
+                break;
             case 'p':
                 TakePort(PortFormat.TryParse(value, out var port) && port > 0 ? port : throw new UsageException($"Bad port '{value}'"));
                 break;
@@ -224,11 +233,48 @@ internal sealed class SshArgumentParser
 
     private void TakePort(int port) => _result.Lines.Add(string.Create(CultureInfo.InvariantCulture, $"Port {port}"));
 
-    /// <summary>A forward as LocalForward takes it: what to listen on, then where to.</summary>
+    /// <summary>A forward as LocalForward and DynamicForward take it: what to listen on, then where to.</summary>
     private static string ConfigLine(ForwardSpecification forward)
     {
         string Address(ForwardAddress address) => address.IsUnix ? address.Path! : address.Host is null ? $"{address.Port}" : $"[{address.Host}]:{address.Port}";
-        return $"LocalForward {Quote(Address(forward.Listen))} {Quote(Address(forward.Destination!.Value))}";
+        return forward.Destination is { } destination
+            ? $"LocalForward {Quote(Address(forward.Listen))} {Quote(Address(destination))}"
+            : $"DynamicForward {Quote(Address(forward.Listen))}";
+    }
+
+    private void TakeStandardIo(string value)
+    {
+        if (_result.StandardIo is not null)
+        {
+            throw new UsageException("stdio forward already specified");
+        }
+
+        // "host:port" is read as "bind:port" of -D would be; the path of a Unix socket has a slash.
+        _result.StandardIo = ForwardSpecification.TryParse(value, ForwardKind.Dynamic, out var forward) && forward.Listen.Host is { Length: > 0 } ? forward.Listen
+            : value.StartsWith('/') && ForwardAddress.TryParse(value, out var path) ? path
+            : throw new UsageException($"Bad stdio forwarding specification '{value}'") { Hint = "Expected host:port, or the path of a Unix socket; an IPv6 address goes in brackets." };
+        _result.ForwardOnly();
+    }
+
+    private void TakeJump(string value)
+    {
+        bool Has(string keyword) => _result.Lines.Exists(line => line.StartsWith(keyword, StringComparison.OrdinalIgnoreCase));
+        if (Has("ProxyJump"))
+        {
+            throw new UsageException("Only a single -J option is permitted (use commas to separate multiple jump hops)");
+        }
+
+        if (Has("ProxyCommand"))
+        {
+            throw new UsageException("Cannot specify -J with ProxyCommand");
+        }
+
+        if (!value.Equals("none", StringComparison.OrdinalIgnoreCase) && !value.Split(',').All(hop => JumpHost.TryParse(hop, out _)))
+        {
+            throw new UsageException("Invalid -J argument") { Hint = "Expected [user@]host[:port], or several of them with commas between; an IPv6 address goes in brackets." };
+        }
+
+        _result.Lines.Add($"ProxyJump {value}");
     }
 
     private void TakeIdentity(string path)
@@ -265,9 +311,6 @@ internal sealed class SshArgumentParser
         {
             'f' => "going into the background",
             'R' => "remote forwarding",
-            'D' => "dynamic (SOCKS) forwarding",
-            'W' => "forwarding standard input and output",
-            'J' => "jump hosts",
             'A' => "agent forwarding",
             'X' or 'Y' => "X11 forwarding",
             'M' or 'S' or 'O' => "connection sharing",

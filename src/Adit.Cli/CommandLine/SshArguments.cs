@@ -1,4 +1,5 @@
 using Adit.Cli.Diagnostics;
+using Adit.Ssh.Forwarding;
 
 namespace Adit.Cli.CommandLine;
 
@@ -54,6 +55,17 @@ internal sealed class SshArguments
     /// <summary>From -v and -q, the last one; null leaves it to LogLevel.</summary>
     public OpenSshLogLevel? LogLevel { get; set; }
 
-    /// <summary>-N.</summary>
+    /// <summary>-N, or what implies it.</summary>
     public bool NoSession { get; set; }
+
+    /// <summary>-W: where standard input goes to and standard output comes from.</summary>
+    public ForwardAddress? StandardIo { get; set; }
+
+    /// <summary>No session, whatever the files say.</summary>
+    public void ForwardOnly()
+    {
+        NoSession = true;
+        Overrides["SessionType"] = "none";
+        Overrides["RequestTTY"] = "no";
+    }
 }

@@ -2,6 +2,7 @@ using Adit.Cli.Client;
 using Adit.Cli.CommandLine;
 using Adit.Cli.Diagnostics;
 using Adit.Cli.Terminal;
+using Adit.Ssh;
 using Adit.Ssh.OpenSsh;
 
 namespace Adit.Cli.Commands;
@@ -87,7 +88,21 @@ internal static class SshCommand
         }
 
         await using var settings = await ClientSettingsBuilder.BuildAsync(config, log, prompter, CancellationToken.None).ConfigureAwait(false);
-        return await new ClientSession(settings, log).RunAsync(CancellationToken.None).ConfigureAwait(false);
+        settings.StandardIo = arguments.StandardIo;
+        await using var jumps = await JumpChain.ConnectAsync(config, arguments, log, prompter, CancellationToken.None).ConfigureAwait(false);
+        if (jumps is not null)
+        {
+            settings.Options.ConnectCallback = jumps.OpenAsync;
+        }
+
+        try
+        {
+            return await new ClientSession(settings, log).RunAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (SshException e) when (jumps?.Fault is { } fault)
+        {
+            throw new SshException(e.Error, e.Message, e) { Hint = fault };
+        }
     }
 
     private static int Query(string query)

@@ -5,10 +5,12 @@ internal static class SshHelp
 {
     public const string Usage =
         """
-        usage: adit ssh [-46aCGgkNnqTVvx] [-b bind_address] [-c ciphers] [-E log_file]
-                        [-e escape_char] [-F config_file] [-i identity_file]
-                        [-L [bind:]port:host:hostport] [-l user] [-m macs]
-                        [-o option] [-P tag] [-p port] [-Q query] destination
+        usage: adit ssh [-46aCGgkNnqTVvx] [-b bind_address] [-c ciphers]
+                        [-D [bind:]port] [-E log_file] [-e escape_char]
+                        [-F config_file] [-i identity_file]
+                        [-J [user@]host[:port]] [-L [bind:]port:host:hostport]
+                        [-l user] [-m macs] [-o option] [-P tag] [-p port]
+                        [-Q query] [-W host:port] destination
 
         """;
 
@@ -20,6 +22,12 @@ internal static class SshHelp
           -L [bind:]port:host:hostport   listen here on port, connect from the server to host:hostport; repeatable.
                                          bind: an address, localhost, or * for everybody; IPv6 in [brackets].
                                          Either side may be the path of a Unix socket instead.
+          -D [bind:]port                 listen here as a SOCKS proxy (4, 4A, 5): what connects to it says where to
+                                         go, and the server resolves the name and connects; repeatable
+          -W host:port                   connect from the server to host:port, or to the path of a Unix socket there,
+                                         and carry standard input and output; implies -N
+          -J [user@]host[:port],...      go through these machines, in this order. Their keys and options come from
+                                         the configuration file, not from this command line
           -N                             forward only, run no command (this version can do nothing else yet)
           -g                             listen for other machines too, where no bind address is given
 
@@ -32,7 +40,7 @@ internal static class SshHelp
           -E file      append the log to a file     -G           print the resulting configuration
           -V           version                      -n -T -a -x  accepted: they hold already
 
-        Not built yet, and refused: -A -D -f -J -M -O -R -S -s -t -W -w -X -Y.
+        Not built yet, and refused: -A -f -M -O -R -S -s -t -w -X -Y.
         Reads ~/.ssh/config, /etc/ssh/ssh_config and known_hosts as OpenSSH does. Exits with 255 on any error;
         with -N, SIGTERM ends it with 0.
 

@@ -36,6 +36,7 @@ public static class SshConfigKeywords
     {
         TakesRestOfLine = true,
         Priority = Essential,
+        Support = Supported,
         Show = hops => hops.Count == 0 ? [] : [string.Join(',', hops)],
     };
 
@@ -44,7 +45,7 @@ public static class SshConfigKeywords
     // Forwards.
     public static SshConfigKeyword<IReadOnlyList<ForwardSpecification>> LocalForward { get; } = Forward("LocalForward", ForwardKind.Local, Supported);
     public static SshConfigKeyword<IReadOnlyList<ForwardSpecification>> RemoteForward { get; } = Forward("RemoteForward", ForwardKind.Remote, Planned);
-    public static SshConfigKeyword<IReadOnlyList<ForwardSpecification>> DynamicForward { get; } = Forward("DynamicForward", ForwardKind.Dynamic, Planned);
+    public static SshConfigKeyword<IReadOnlyList<ForwardSpecification>> DynamicForward { get; } = Forward("DynamicForward", ForwardKind.Dynamic, Supported);
     public static SshConfigKeyword<bool> ClearAllForwardings { get; } = Switch("ClearAllForwardings", false, Essential, Supported);
     public static SshConfigKeyword<bool> ExitOnForwardFailure { get; } = Switch("ExitOnForwardFailure", false, Essential, Supported);
     public static SshConfigKeyword<bool> GatewayPorts { get; } = Switch("GatewayPorts", false, Essential, Supported);

@@ -48,6 +48,9 @@ public sealed class SshConfigValues
     /// <summary>True when a directive set the keyword.</summary>
     public bool IsSet(SshConfigKeyword keyword) => _values.ContainsKey(keyword);
 
+    /// <summary>Gives a keyword that no directive set a default other than the usual one, as some flags do.</summary>
+    public void SetDefault<T>(SshConfigKeyword<T> keyword, T value) => _values.TryAdd(keyword, value);
+
     /// <summary>All tokens: expands what a program has of its own, as LocalCommand would be.</summary>
     public TokenExpander Tokens => MakeTokens(User);
 

@@ -100,14 +100,13 @@ public sealed class ClientSettingsTests : IDisposable
     [Fact]
     public async Task What_cannot_be_obeyed_is_told()
     {
-        await using var settings = await BuildAsync("RemoteForward 1 a:2\nDynamicForward 1080\n");
+        await using var settings = await BuildAsync("RemoteForward 1 a:2\n");
         Assert.Equal(
-            "adit: RemoteForward is not built yet in this version and is left out.\r\nadit: DynamicForward is not built yet in this version and is left out.\r\n",
+            "adit: RemoteForward is not built yet in this version and is left out.\r\n",
             _written.ToString());
     }
 
     [Theory]
-    [InlineData("ProxyJump bastion")]
     [InlineData("RevokedHostKeys /etc/ssh/revoked")]
     [InlineData("ForkAfterAuthentication yes")]
     [InlineData("ExitOnForwardFailure yes\nRemoteForward 1 a:2")]

@@ -3,6 +3,7 @@ using Adit.Cli.CommandLine;
 using Adit.Cli.Diagnostics;
 using Adit.Ssh;
 using Adit.Ssh.Forwarding;
+using Adit.Ssh.OpenSsh;
 
 namespace Adit.Cli.Tests.CommandLine;
 
@@ -71,8 +72,60 @@ public class SshArgumentParserTests
     }
 
     [Theory]
+    [InlineData("-D 1080 -D *:1081 -o DynamicForward=[::1]:1082 -D :1083 host", "1080|*:1081|[::1]:1082|:1083")]
+    public void Dynamic_forwards_are_kept_in_order(string line, string expected)
+    {
+        var forwards = ClientConfig.Resolve(Parse($"-F none {line}"), new LogOutput(_ => { })).DynamicForwards;
+        Assert.Equal(expected, string.Join('|', forwards.Select(forward => forward.Listen.ToString())));
+    }
+
+    [Theory]
+    [InlineData("-W h:22 host", "h:22")]
+    [InlineData("-W [::1]:22 host", "[::1]:22")]
+    [InlineData("-W [h]:22 host", "h:22")]
+    [InlineData("-W /run/x.sock host", "/run/x.sock")]
+    public void Standard_input_and_output_are_forwarded_without_a_session(string line, string destination)
+    {
+        var arguments = Parse($"-F none {line}");
+        var config = ClientConfig.Resolve(arguments, new LogOutput(_ => { }));
+        Assert.Equal(destination, arguments.StandardIo.ToString());
+        Assert.Equal(SessionType.None, config.Get(SshConfigKeywords.SessionType));
+        Assert.True(config.Get(SshConfigKeywords.ExitOnForwardFailure));
+        Assert.True(config.Get(SshConfigKeywords.ClearAllForwardings));
+    }
+
+    [Fact]
+    public void What_W_implies_can_be_overruled_by_option_and_by_file()
+    {
+        using var file = new TemporaryFile("ExitOnForwardFailure no\n");
+        var config = ClientConfig.Resolve(Parse($"-F {file.Path} -W h:1 -o ClearAllForwardings=no -L 1:a:2 host"), new LogOutput(_ => { }));
+        Assert.False(config.Get(SshConfigKeywords.ExitOnForwardFailure));
+        Assert.Single(config.LocalForwards);
+    }
+
+    [Theory]
+    [InlineData("-W h host", "Bad stdio forwarding specification 'h'")]
+    [InlineData("-W 22 host", "Bad stdio forwarding specification '22'")]
+    [InlineData("-W :22 host", "Bad stdio forwarding specification ':22'")]
+    [InlineData("-W h:0 host", "Bad stdio forwarding specification 'h:0'")]
+    [InlineData("-W h:1 -W h:2 host", "stdio forward already specified")]
+    [InlineData("-J a -J b host", "Only a single -J option is permitted (use commas to separate multiple jump hops)")]
+    [InlineData("-J a -o ProxyCommand=x host", null)]
+    [InlineData("-o ProxyCommand=x -J a host", "Cannot specify -J with ProxyCommand")]
+    [InlineData("-J a,,b host", "Invalid -J argument")]
+    [InlineData("-J -oProxyCommand=x host", "Invalid -J argument")] // INVARIANTS 28
+    [InlineData("-J a;b host", "Invalid -J argument")]
+    public void Bad_jumps_and_bad_standard_forwards_are_named(string line, string? message)
+    {
+        var error = Record.Exception(() => Parse(line));
+        Assert.Equal(message, error?.Message);
+    }
+
+    [Theory]
     [InlineData("-L 99:x host", "Bad local forwarding specification '99:x'")]
     [InlineData("-L 0:h:1 host", "Bad local forwarding specification '0:h:1'")]
+    [InlineData("-D x host", "Bad dynamic forwarding specification 'x'")]
+    [InlineData("-D /path host", "Bad dynamic forwarding specification '/path'")]
     public void A_bad_forward_is_named(string line, string message) => Assert.Equal(message, Assert.Throws<SshException>(() => Parse(line)).Message);
 
     [Theory]
@@ -118,9 +171,6 @@ public class SshArgumentParserTests
     [InlineData("-y")]
     [InlineData("-Z")]
     [InlineData("-R 1:h:2")]
-    [InlineData("-D 1080")]
-    [InlineData("-W h:1")]
-    [InlineData("-J h")]
     [InlineData("-S /x")]
     [InlineData("-O check")]
     [InlineData("-w 0")]

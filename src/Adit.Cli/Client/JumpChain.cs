@@ -1,0 +1,180 @@
+using System.Globalization;
+using Adit.Cli.CommandLine;
+using Adit.Cli.Diagnostics;
+using Adit.Cli.Terminal;
+using Adit.Ssh;
+using Adit.Ssh.Forwarding;
+using Adit.Ssh.OpenSsh;
+using Keywords = Adit.Ssh.OpenSsh.SshConfigKeywords;
+
+namespace Adit.Cli.Client;
+
+/// <summary>The machines of ProxyJump, each reached through the one before, all by connections of this process. A jump host has its own configuration, which comes
+/// from the files alone: of the command line only -F and -v are for it too.</summary>
+internal sealed class JumpChain : IAsyncDisposable
+{
+    /// <summary>Files can send one jump host through another for ever.</summary>
+    private const int MaxHops = 100;
+
+    private readonly SshArguments _arguments;
+    private readonly LogOutput _log;
+    private readonly IPrompter _prompter;
+    private readonly List<Hop> _hops = [];
+
+    private JumpChain(SshArguments arguments, LogOutput log, IPrompter prompter) => (_arguments, _log, _prompter) = (arguments, log, prompter);
+
+    private sealed record Hop(string Name, SshClient Client, ClientSettings Settings);
+
+    /// <summary>Which machine on the way ended its connection, and why; null while all are up.</summary>
+    public string? Fault => _hops.Where(hop => hop.Client.Fault is not null)
+        .Select(hop => $"The jump host {hop.Name} is gone: {hop.Client.Fault!.Message}").FirstOrDefault();
+
+    /// <summary>Connects to all of them, the nearest first. Null where the configuration has none.</summary>
+    /// <param name="config">The destination's.</param>
+    /// <param name="arguments">The command line.</param>
+    /// <param name="log">Where lines go.</param>
+    /// <param name="prompter">Asks for passwords and host keys.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public static async Task<JumpChain?> ConnectAsync(
+        SshConfigValues config, SshArguments arguments, LogOutput log, IPrompter prompter, CancellationToken cancellationToken)
+    {
+        if (config.Get(Keywords.ProxyJump).Count == 0)
+        {
+            return null;
+        }
+
+        var chain = new JumpChain(arguments, log, prompter);
+        try
+        {
+            var route = new List<SshConfigValues>();
+            for (var target = config; chain.HopBefore(target) is { } hop; target = hop)
+            {
+                route.Insert(0, hop);
+                if (route.Count > MaxHops)
+                {
+                    throw Loop(hop.Host);
+                }
+            }
+
+            foreach (var hop in route)
+            {
+                await chain.AddAsync(hop, route.Count, cancellationToken).ConfigureAwait(false);
+            }
+
+            return chain;
+        }
+        catch
+        {
+            await chain.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>A connection from the last machine to where <paramref name="options"/> want to go.</summary>
+    public async ValueTask<Stream> OpenAsync(SshClientOptions options, CancellationToken cancellationToken)
+    {
+        var last = _hops[^1];
+        try
+        {
+            return await last.Client.OpenTcpAsync(options.Host, options.Port, cancellationToken).ConfigureAwait(false);
+        }
+        catch (SshException e) when (e.Error == SshError.ChannelOpenFailed)
+        {
+            throw Refused(e, last.Name, ForwardAddress.Tcp(options.Host, options.Port));
+        }
+    }
+
+    /// <summary>What "ssh -W" says, and which machine would not.</summary>
+    public static SshException Refused(SshException refusal, string server, ForwardAddress destination) =>
+        new(SshError.ChannelOpenFailed, $"{refusal.Message}\nstdio forwarding failed", refusal)
+        {
+            OpenFailureReason = refusal.OpenFailureReason,
+            Hint = $"{server} could not connect to {destination}: " + refusal.OpenFailureReason switch
+            {
+                OpenFailureReason.AdministrativelyProhibited => "its rules forbid it (AllowTcpForwarding, PermitOpen, or the options of your key there).",
+                OpenFailureReason.ConnectFailed => "names and addresses are those that machine knows, not this one.",
+                _ => "it does not offer this, or has no room for it.",
+            },
+        };
+
+    /// <summary>The farthest first: each goodbye still has a way.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        for (var i = _hops.Count - 1; i >= 0; i--)
+        {
+            await _hops[i].Client.DisposeAsync().ConfigureAwait(false);
+            await _hops[i].Settings.DisposeAsync().ConfigureAwait(false);
+        }
+
+        _hops.Clear();
+    }
+
+    /// <summary>The configuration of the machine just before a target: the last of its ProxyJump, which the others are to be ProxyJump of. Null where it has none.</summary>
+    private SshConfigValues? HopBefore(SshConfigValues target)
+    {
+        var jumps = target.Get(Keywords.ProxyJump);
+        if (jumps.Count == 0)
+        {
+            return null;
+        }
+
+        var jump = jumps[^1];
+        if (jump.Host == target.Host && (jump.Port ?? 22) == target.Port && (jump.User ?? target.User) == target.User)
+        {
+            throw Loop(jump.Host);
+        }
+
+        var arguments = new SshArguments { Host = jump.Host, ConfigFile = _arguments.ConfigFile };
+        arguments.ForwardOnly();
+        arguments.Overrides["ClearAllForwardings"] = "yes";
+        arguments.Overrides["ForkAfterAuthentication"] = "no";
+        if (jump.User is { } user)
+        {
+            arguments.User = user;
+            arguments.Lines.Add($"User \"{user}\"");
+        }
+
+        if (jump.Port is { } port)
+        {
+            arguments.Lines.Add(string.Create(CultureInfo.InvariantCulture, $"Port {port}"));
+        }
+
+        if (jumps.Count > 1)
+        {
+            arguments.Lines.Add($"ProxyJump {string.Join(',', jumps.SkipLast(1))}");
+        }
+
+        return ClientConfig.Resolve(arguments, _log);
+    }
+
+    private async Task AddAsync(SshConfigValues config, int count, CancellationToken cancellationToken)
+    {
+        var settings = await ClientSettingsBuilder.BuildAsync(config, _log, _prompter, cancellationToken).ConfigureAwait(false);
+        var name = $"{settings.Options.UserName}@{settings.Options.Host}";
+        if (_hops.Count > 0)
+        {
+            settings.Options.ConnectCallback = OpenAsync;
+        }
+
+        try
+        {
+            _hops.Add(new Hop(name, await SshClient.ConnectAsync(settings.Options, cancellationToken).ConfigureAwait(false), settings));
+        }
+        catch (SshException e)
+        {
+            await settings.DisposeAsync().ConfigureAwait(false);
+            var where = $"This was jump host {_hops.Count + 1} of {count}: {name}, port {settings.Options.Port}.";
+            throw new SshException(e.Error, e.Message, e)
+            {
+                DisconnectReason = e.DisconnectReason,
+                OpenFailureReason = e.OpenFailureReason,
+                Hint = e.Hint is null ? where : $"{where}\n{e.Hint}",
+            };
+        }
+    }
+
+    private static SshException Loop(string host) => new(SshError.Configuration, $"jumphost loop via {host}")
+    {
+        Hint = "The configuration sends the jump host through itself. A ProxyJump under \"Host *\" holds for the jump host too: write \"Host * !jumphost\".",
+    };
+}

@@ -1,7 +1,10 @@
-namespace Adit.Interop.Tests.Harness;
+using System.Reflection;
+using Xunit.Abstractions;
+using Xunit.Sdk;
 
-/// <summary>Ends a test as skipped. xunit 2.9 knows such an exception by how its message starts.</summary>
-internal sealed class SkipException(string reason) : Exception("$XunitDynamicSkip$" + reason);
+[assembly: TestFramework("Adit.Interop.Tests.Harness.SkippingTestFramework", "Adit.Interop.Tests")]
+
+namespace Adit.Interop.Tests.Harness;
 
 /// <summary>What a test needs from the machine; where it is missing the test is skipped, not failed.</summary>
 internal static class Need
@@ -22,5 +25,32 @@ internal static class Need
         {
             That(Machine.FindTool(name) is not null, name);
         }
+    }
+}
+
+/// <summary>Ends a test as skipped.</summary>
+internal sealed class SkipException(string reason) : Exception(reason);
+
+/// <summary>xunit 2 decides before a test runs whether it is skipped. What a test needs is often known only inside it, so here a test that ends
+/// with <see cref="SkipException"/> is reported as skipped.</summary>
+public sealed class SkippingTestFramework(IMessageSink messageSink) : XunitTestFramework(messageSink)
+{
+    protected override ITestFrameworkExecutor CreateExecutor(AssemblyName assemblyName) =>
+        new Executor(assemblyName, SourceInformationProvider, DiagnosticMessageSink);
+
+    private sealed class Executor(AssemblyName assemblyName, ISourceInformationProvider sources, IMessageSink diagnostics)
+        : XunitTestFrameworkExecutor(assemblyName, sources, diagnostics)
+    {
+        protected override void RunTestCases(
+            IEnumerable<IXunitTestCase> testCases, IMessageSink executionMessageSink, ITestFrameworkExecutionOptions executionOptions) =>
+            base.RunTestCases(testCases, new SkippingSink(executionMessageSink), executionOptions);
+    }
+
+    private sealed class SkippingSink(IMessageSink inner) : LongLivedMarshalByRefObject, IMessageSink
+    {
+        public bool OnMessage(IMessageSinkMessage message) => inner.OnMessage(
+            message is ITestFailed failed && failed.ExceptionTypes[0] == typeof(SkipException).FullName
+                ? new TestSkipped(failed.Test, failed.Messages[0])
+                : message);
     }
 }

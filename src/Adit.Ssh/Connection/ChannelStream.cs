@@ -46,7 +46,11 @@ internal sealed class ChannelStream : SshStream, IChannelSink
 
     void IChannelSink.OnEof() => End(null);
 
-    void IChannelSink.OnClosed(SshException? reason) => End(reason);
+    void IChannelSink.OnClosed(SshException? reason)
+    {
+        End(reason);
+        _channel?.Close(); // what is still unread is the reader's, and bounded by the window
+    }
 
     /// <summary>Waits for at least one byte; 0 after the peer's EOF or CLOSE. Throws the connection's <see cref="SshException"/> when it died first.</summary>
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
@@ -96,7 +100,7 @@ internal sealed class ChannelStream : SshStream, IChannelSink
                 throw _fault ?? new SshException(SshError.ChannelClosed, "the channel is closed");
             if (allowance == 0)
             {
-                await channel.WaitToSendAsync().AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
+                await channel.WaitToSendAsync(cancellationToken).ConfigureAwait(false);
                 continue;
             }
             int count = Math.Min(Math.Min(allowance, channel.MaxData), buffer.Length);

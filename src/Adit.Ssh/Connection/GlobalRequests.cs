@@ -22,6 +22,7 @@ internal interface IGlobalRequestHandler
 internal sealed class GlobalRequests(SshTransport transport, ILogger logger)
 {
     private const int MaxWaiting = 4096;
+    private const int MaxWaitingBytes = 4 * 1024 * 1024;
 
     private readonly Lock _lock = new();
     private readonly Dictionary<string, IGlobalRequestHandler> _handlers = new(StringComparer.Ordinal);
@@ -30,6 +31,7 @@ internal sealed class GlobalRequests(SshTransport transport, ILogger logger)
     private TaskCompletionSource? _idle;
     private SshException? _closed;
     private bool _answering;
+    private int _receivedBytes;
 
     private readonly record struct Incoming(string Name, byte[] Data, bool WantReply, IGlobalRequestHandler? Handler);
 
@@ -66,11 +68,13 @@ internal sealed class GlobalRequests(SshTransport transport, ILogger logger)
             return;
         lock (_lock)
         {
-            if (_received.Count >= MaxWaiting)
+            if (_received.Count >= MaxWaiting || _receivedBytes > MaxWaitingBytes)
                 throw new SshException(SshError.ResourceLimit, "too many global requests wait for an answer") { DisconnectReason = DisconnectReason.ProtocolError };
             if (handler is not null || _answering)
             {
-                _received.Enqueue(new Incoming(request.Name, request.Data.ToArray(), request.WantReply, handler));
+                byte[] data = handler is null ? [] : request.Data.ToArray();
+                _receivedBytes += data.Length;
+                _received.Enqueue(new Incoming(request.Name, data, request.WantReply, handler));
                 if (_answering)
                     return;
                 _answering = true;
@@ -131,6 +135,7 @@ internal sealed class GlobalRequests(SshTransport transport, ILogger logger)
                     _idle?.TrySetResult();
                     return;
                 }
+                _receivedBytes -= next.Data.Length;
             }
             byte[]? answer = null;
             try

@@ -16,6 +16,8 @@ internal interface IChannelSink
     /// <summary>The peer will send no more data.</summary>
     void OnEof();
 
-    /// <summary>The channel is gone: the peer closed it (<paramref name="reason"/> null) or the connection ended. Nothing follows.</summary>
+    /// <summary>No more comes: the peer closed the channel (<paramref name="reason"/> null) or the connection ended. After the peer's CLOSE the sink calls
+    /// <see cref="SshChannel.Close"/> when it has delivered what it holds: until then that counts against the channel's window and the peer waits for our
+    /// CLOSE, so that a peer which opens and closes cannot make us hold more and more. When the connection ends meanwhile this is called once more.</summary>
     void OnClosed(SshException? reason);
 }

@@ -48,6 +48,7 @@ internal sealed class IncomingChannel
         }
         channel.Open(_remoteId, _window, _maximumPacket);
         sink.OnOpened(channel);
+        channel.IsOpen = true;
         _connection.Transport.Send(new ChannelOpenConfirmationMessage(_remoteId, channel.LocalId, channel.InitialWindow, (uint)_connection.MaximumPacket));
         return channel;
     }

@@ -7,11 +7,13 @@ internal sealed class OpenQueue(ILogger logger, CancellationToken ended)
 {
     private const int MaxRunning = 256;
     private const int MaxWaiting = 65536;
+    private const int MaxWaitingBytes = 16 * 1024 * 1024;
 
     private readonly Lock _lock = new();
     private readonly Queue<(IChannelHandler Handler, IncomingChannel Request)> _waiting = new();
     private TaskCompletionSource? _idle;
     private int _running;
+    private int _waitingBytes;
 
     public void Add(IChannelHandler handler, IncomingChannel request)
     {
@@ -19,8 +21,9 @@ internal sealed class OpenQueue(ILogger logger, CancellationToken ended)
         {
             if (_running >= MaxRunning)
             {
-                if (_waiting.Count < MaxWaiting)
+                if (_waiting.Count < MaxWaiting && _waitingBytes + request.Data.Length <= MaxWaitingBytes)
                 {
+                    _waitingBytes += request.Data.Length;
                     _waiting.Enqueue((handler, request));
                     return;
                 }
@@ -75,6 +78,7 @@ internal sealed class OpenQueue(ILogger logger, CancellationToken ended)
                     return;
                 }
                 (handler, request) = next;
+                _waitingBytes -= request.Data.Length;
             }
         }
     }

@@ -18,7 +18,8 @@ internal sealed class SshChannel
     private bool _eofSent;
     private bool _closeSent;
     private bool _eofReceived;
-    private bool _closeReceived;
+    private volatile bool _closeReceived;
+    private volatile bool _isOpen;
     private bool _dead;
 
     internal SshChannel(SshConnection connection, uint localId, IChannelSink sink, ReceiveWindow window)
@@ -51,6 +52,16 @@ internal sealed class SshChannel
     /// <summary>Waits for the peer's answer to our open; null before and after.</summary>
     internal TaskCompletionSource<SshChannel>? PendingOpen { get; set; }
 
+    /// <summary>Both sides know it: set before our confirmation leaves, or when the peer's has come.</summary>
+    internal bool IsOpen
+    {
+        get => _isOpen;
+        set => _isOpen = value;
+    }
+
+    /// <summary>The peer is done with the channel, so nothing more may come for it.</summary>
+    internal bool CloseReceived => _closeReceived;
+
     /// <summary>Set while the channel waits in the connection's list of those that got data in this batch.</summary>
     internal bool IsTouched { get; set; }
 
@@ -69,7 +80,7 @@ internal sealed class SshChannel
         {
             lock (_lock)
             {
-                if (_eofSent || _closeSent || _dead)
+                if (_eofSent || _closeSent || _closeReceived || _dead)
                     return -1;
                 long window = _sendWindow.Available;
                 return window == 0 ? 0 : (int)Math.Min(window, _transport.RoomFor(_lane));
@@ -77,8 +88,9 @@ internal sealed class SshChannel
         }
     }
 
-    /// <summary>Completes when <see cref="SendAllowance"/> may have changed. One waiter.</summary>
-    public ValueTask WaitToSendAsync() => _maySend.WaitAsync();
+    /// <summary>Completes when <see cref="SendAllowance"/> may have changed, or <paramref name="cancellationToken"/> is cancelled. One waiter.</summary>
+    public ValueTask WaitToSendAsync(CancellationToken cancellationToken = default) =>
+        cancellationToken.CanBeCanceled ? WaitOrCancelAsync(cancellationToken) : _maySend.WaitAsync();
 
     /// <summary>A buffer whose <see cref="PacketBuffer.DataArea"/> holds <paramref name="length"/> bytes.</summary>
     public PacketBuffer Rent(int length) => _transport.Rent(PacketBuffer.DataHeaderLength + length);
@@ -89,7 +101,7 @@ internal sealed class SshChannel
     {
         lock (_lock)
         {
-            if (!_eofSent && !_closeSent && !_dead)
+            if (!_eofSent && !_closeSent && !_closeReceived && !_dead)
             {
                 _sendWindow.Take(length);
                 packet.SetChannelData(RemoteId, length);
@@ -113,7 +125,7 @@ internal sealed class SshChannel
     {
         lock (_lock)
         {
-            if (_eofSent || _closeSent || _dead)
+            if (_eofSent || _closeSent || _closeReceived || _dead)
                 return;
             _eofSent = true;
             Signal(MessageId.ChannelEof);
@@ -134,6 +146,8 @@ internal sealed class SshChannel
         }
         _transport.Flush();
         _maySend.Set();
+        if (_closeReceived)
+            _connection.Remove(this);
     }
 
     /// <summary>Sends SSH_MSG_CHANNEL_REQUEST, in order with the data.</summary>
@@ -143,7 +157,7 @@ internal sealed class SshChannel
         new ChannelRequestMessage { Recipient = RemoteId, RequestType = type, WantReply = wantReply, Data = data }.Write(ref writer);
         lock (_lock)
         {
-            if (_closeSent || _dead)
+            if (_closeSent || _closeReceived || _dead)
                 return;
             SendInLane(writer.Written);
         }
@@ -219,13 +233,18 @@ internal sealed class SshChannel
         }
     }
 
-    /// <summary>The peer is done with the channel; so are we.</summary>
+    /// <summary>The peer is done with the channel; we are once the sink has called <see cref="Close"/>.</summary>
     internal void OnClose()
     {
+        bool bothWays;
         lock (_lock)
+        {
             _closeReceived = true;
+            bothWays = _closeSent;
+        }
         _maySend.Set();
-        Close();
+        if (bothWays)
+            _connection.Remove(this);
     }
 
     /// <summary>The channel left the table, or the connection died: nothing is sent any more.</summary>
@@ -239,6 +258,13 @@ internal sealed class SshChannel
             _receiveWindow.Release();
         }
         _maySend.Set();
+    }
+
+    /// <summary>Cancelling sets the signal, instead of leaving a waiter behind which the next one would trip over.</summary>
+    private async ValueTask WaitOrCancelAsync(CancellationToken cancellationToken)
+    {
+        using var registration = cancellationToken.UnsafeRegister(static signal => ((AsyncSignal)signal!).Set(), _maySend);
+        await _maySend.WaitAsync().ConfigureAwait(false);
     }
 
     private void Signal(MessageId id)

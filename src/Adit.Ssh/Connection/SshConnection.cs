@@ -35,6 +35,9 @@ internal sealed class SshConnection : IConnectionHandler
 
     private const int OwnWindowCeiling = 64 * 1024 * 1024;
 
+    /// <summary>Type-specific data of a channel open: two host names as long as OpenSSH takes them fit.</summary>
+    private const int MaxOpenData = 4096;
+
     private readonly ConnectionOptions _options;
     private readonly ILogger _logger;
     private readonly ChannelTable _channels;
@@ -74,8 +77,11 @@ internal sealed class SshConnection : IConnectionHandler
     /// <summary>Login is done: keepalives begin.</summary>
     public void Start()
     {
-        if (_keepAlive is not null)
-            Heartbeat.Of(_options.TimeProvider).Add(_keepAlive);
+        if (_keepAlive is null)
+            return;
+        Heartbeat.Of(_options.TimeProvider).Add(_keepAlive);
+        if (Transport.Reason is not null)
+            Heartbeat.Of(_options.TimeProvider).Remove(_keepAlive); // it ended meanwhile, and the call that removes may have come before
     }
 
     /// <summary>Opens a channel. Throws <see cref="SshException"/> (<see cref="SshError.ChannelOpenFailed"/> with the peer's reason) when it is refused,
@@ -156,14 +162,14 @@ internal sealed class SshConnection : IConnectionHandler
         if (_keepAlive is not null)
             Heartbeat.Of(_options.TimeProvider).Remove(_keepAlive);
         Requests.Close(reason);
-        ((IConnectionHandler)this).OnBatchEnd();
         foreach (var channel in _channels.Clear())
         {
-            channel.Kill();
+            // The sink first: whoever finds the channel dead must find the reason too.
             if (channel.PendingOpen is { } pending)
                 pending.TrySetException(reason);
             else
                 channel.Sink.OnClosed(reason);
+            channel.Kill();
         }
     }
 
@@ -182,7 +188,8 @@ internal sealed class SshConnection : IConnectionHandler
         return channel;
     }
 
-    private void Remove(SshChannel channel)
+    /// <summary>The channel is over: CLOSE went both ways, or it never came into being.</summary>
+    internal void Remove(SshChannel channel)
     {
         channel.Kill();
         _channels.Remove(channel);
@@ -246,10 +253,15 @@ internal sealed class SshConnection : IConnectionHandler
         var message = ChannelOpenMessage.Read(ref reader);
         if (message.MaximumPacket == 0)
             throw SshException.Protocol("channel open with a maximum packet size of 0");
+        bool tooLong = message.TypeData.Length > MaxOpenData;
+        if (tooLong)
+            message = message with { TypeData = default };
         var request = new IncomingChannel(this, message);
         _logger.LogDebug("channel open request: ctype {Type} rchan {Channel} win {Window} max {Max}",
             PeerText.Escape(message.ChannelType), message.SenderChannel, message.InitialWindow, message.MaximumPacket);
-        if (_handlers.TryGetValue(message.ChannelType, out var handler))
+        if (tooLong)
+            request.Reject(OpenFailureReason.ResourceShortage, "open failed");
+        else if (_handlers.TryGetValue(message.ChannelType, out var handler))
             _opens.Add(handler, request);
         else
             request.Reject(OpenFailureReason.UnknownChannelType, "open failed");
@@ -263,6 +275,7 @@ internal sealed class SshConnection : IConnectionHandler
         channel.Open(message.SenderChannel, message.InitialWindow, message.MaximumPacket);
         channel.PendingOpen = null;
         channel.Sink.OnOpened(channel);
+        channel.IsOpen = true;
         if (!pending.TrySetResult(channel))
             channel.Close(); // whoever asked for it has gone
     }
@@ -282,10 +295,9 @@ internal sealed class SshConnection : IConnectionHandler
         });
     }
 
-    private void OnClose(SshChannel channel)
+    private static void OnClose(SshChannel channel)
     {
         channel.OnClose();
-        Remove(channel);
         channel.Sink.OnClosed(null);
     }
 
@@ -310,7 +322,7 @@ internal sealed class SshConnection : IConnectionHandler
     private SshChannel Opened(uint number, MessageId id)
     {
         var channel = _channels.Find(number);
-        if (channel is null || channel.PendingOpen is not null)
+        if (channel is not { IsOpen: true, CloseReceived: false })
             throw SshException.Protocol($"{(int)id} packet referred to nonexistent channel {number}");
         return channel;
     }

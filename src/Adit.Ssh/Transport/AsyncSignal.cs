@@ -18,6 +18,8 @@ internal sealed class AsyncSignal : IValueTaskSource
     {
         if (Interlocked.CompareExchange(ref _state, Idle, Signaled) == Signaled)
             return ValueTask.CompletedTask;
+        if (Volatile.Read(ref _state) == Waiting)
+            throw new InvalidOperationException("two waiters on one signal"); // before Reset, which would strand the first
         _core.Reset();
         short token = _core.Version;
         return Interlocked.CompareExchange(ref _state, Waiting, Idle) switch

@@ -77,7 +77,7 @@ internal sealed class PacketDecompressor : IDisposable
                 length += count;
             }
         }
-        catch (InvalidDataException e)
+        catch (Exception e) when (e is InvalidDataException or (IOException and not SshException))
         {
             throw new SshException(SshError.ProtocolError, "compressed packet is not valid zlib data", e) { DisconnectReason = DisconnectReason.CompressionError };
         }

@@ -27,6 +27,7 @@ internal sealed class PacketReader(RekeyPolicy rekey) : IDisposable
     private PacketDecompressor? _decompressor;
     private string _compression = "none";
     private volatile bool _authenticated;
+    private bool _holdsSecrets;
 
     /// <summary>The number the next packet is opened with.</summary>
     public uint Sequence { get; private set; }
@@ -60,7 +61,7 @@ internal sealed class PacketReader(RekeyPolicy rekey) : IDisposable
             byte[] target = _buffer.Length < wanted ? ArrayPool<byte>.Shared.Rent(wanted) : _buffer;
             _buffer.AsSpan(_start, unread).CopyTo(target);
             if (target != _buffer)
-                ArrayPool<byte>.Shared.Return(_buffer);
+                ReturnBuffer();
             _buffer = target;
             _start = 0;
             _end = unread;
@@ -78,7 +79,7 @@ internal sealed class PacketReader(RekeyPolicy rekey) : IDisposable
     {
         if (_start != _end || _buffer.Length == 0)
             return;
-        ArrayPool<byte>.Shared.Return(_buffer, clearArray: !_authenticated); // passwords pass through here before login
+        ReturnBuffer();
         _buffer = [];
         _start = 0;
         _end = 0;
@@ -111,6 +112,7 @@ internal sealed class PacketReader(RekeyPolicy rekey) : IDisposable
         _packetLength = -1;
         Sequence = unchecked(Sequence + 1);
         rekey.Received(total - tag);
+        _holdsSecrets |= !_authenticated; // passwords pass through here before login
 
         if (_authenticated && _compression != "none")
         {
@@ -152,8 +154,14 @@ internal sealed class PacketReader(RekeyPolicy rekey) : IDisposable
         _opener?.Dispose();
         _decompressor?.Dispose();
         if (_buffer.Length > 0)
-            ArrayPool<byte>.Shared.Return(_buffer);
+            ReturnBuffer();
         _buffer = [];
+    }
+
+    private void ReturnBuffer()
+    {
+        ArrayPool<byte>.Shared.Return(_buffer, clearArray: _holdsSecrets);
+        _holdsSecrets = false;
     }
 
     private int ReadPacketLength(int header)

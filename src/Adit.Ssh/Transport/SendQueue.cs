@@ -35,6 +35,14 @@ internal sealed class SendQueue : IDisposable
     /// <summary>Control messages that may wait. They are answers to the peer, so a peer that asks and does not read ends here.</summary>
     private const int ControlLimit = 65536;
 
+    /// <summary>Their bytes. SSH_MSG_PONG carries what the peer's ping did, so counting messages is not enough.</summary>
+    private const int ControlBytesLimit = 8 * 1024 * 1024;
+
+    /// <summary>The same before login, where nobody has much to ask for and during a key exchange nothing leaves.</summary>
+    private const int ControlLimitBeforeLogin = 64;
+
+    private const int ControlBytesLimitBeforeLogin = 256 * 1024;
+
     private readonly Lock _lock = new();
     private readonly SendScheduler _scheduler = new();
     private readonly ByteTransport _transport;
@@ -48,6 +56,7 @@ internal sealed class SendQueue : IDisposable
     private int _batchCount;
     private Sender _sender;
     private bool _closed;
+    private volatile bool _authenticated;
     private TaskCompletionSource? _dry;
 
     /// <summary>Who seals and sends now. Only that one touches the batch, the segments and the writer.</summary>
@@ -67,13 +76,17 @@ internal sealed class SendQueue : IDisposable
         _owner = owner;
     }
 
+    /// <summary>Login is done: more answers may wait.</summary>
+    public void OnAuthenticated() => _authenticated = true;
+
     /// <summary>Queues a control message; it leaves before any channel's data. Takes the packet over.</summary>
     public void SendControl(PacketBuffer packet, bool flush = true)
     {
         bool flooded;
         lock (_lock)
         {
-            flooded = _scheduler.ControlCount >= ControlLimit;
+            flooded = _scheduler.ControlCount >= (_authenticated ? ControlLimit : ControlLimitBeforeLogin)
+                || _scheduler.ControlBytes > (_authenticated ? ControlBytesLimit : ControlBytesLimitBeforeLogin);
             if (!_closed && !flooded)
             {
                 _scheduler.AddControl(packet);

@@ -18,6 +18,9 @@ internal sealed class SendScheduler
     /// <summary>Control messages waiting.</summary>
     public int ControlCount => _control.Count;
 
+    /// <summary>Bytes of control messages waiting.</summary>
+    public long ControlBytes { get; private set; }
+
     /// <summary>Bytes of lanes' packets that wait here.</summary>
     public long LaneBytes { get; private set; }
 
@@ -25,7 +28,11 @@ internal sealed class SendScheduler
 
     public void AddKex(PacketBuffer packet) => _kex.Append(packet);
 
-    public void AddControl(PacketBuffer packet) => _control.Append(packet);
+    public void AddControl(PacketBuffer packet)
+    {
+        _control.Append(packet);
+        ControlBytes += packet.PayloadLength;
+    }
 
     public void Add(SendLane lane, PacketBuffer packet)
     {
@@ -48,7 +55,10 @@ internal sealed class SendScheduler
         if (Blocked)
             return null;
         if (_control.Take() is { } control)
+        {
+            ControlBytes -= control.PayloadLength;
             return control;
+        }
         while (true)
         {
             bool isNew = !_new.IsEmpty;

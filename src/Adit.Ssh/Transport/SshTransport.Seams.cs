@@ -155,6 +155,7 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
     private void OnAuthenticated()
     {
         _reader.OnAuthenticated();
+        _queue.OnAuthenticated();
         _rekey.AuthenticationCompleted();
     }
 
@@ -182,18 +183,19 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
         };
     }
 
-    /// <summary>Runs once, after the reason was set: says goodbye, stops both loops, then tells everybody.</summary>
+    /// <summary>Runs once, after the reason was set: says goodbye, stops both loops, then tells everybody. Whatever fails on the way, the rest is done.</summary>
     private async Task ShutDownAsync(SshException reason)
     {
         await Task.Yield(); // End may be called while locks are held
         Task receiving, sending;
+        bool started;
         lock (_startLock)
-            (receiving, sending) = (_receiving, _sending);
+            (receiving, sending, started) = (_receiving, _sending, _started);
         Heartbeat.Of(_options.TimeProvider).Remove(this);
-        bool speaks = (reason.DisconnectReason != DisconnectReason.None && reason.Error != SshError.Disconnected) || !_rejection.IsEmpty;
+        bool speaks = started && ((reason.DisconnectReason != DisconnectReason.None && reason.Error != SshError.Disconnected) || !_rejection.IsEmpty);
         if (speaks)
-            await SayGoodbyeAsync(reason).ConfigureAwait(false);
-        await _ended.CancelAsync().ConfigureAwait(false);
+            await TryAsync(() => SayGoodbyeAsync(reason)).ConfigureAwait(false);
+        await TryAsync(_ended.CancelAsync).ConfigureAwait(false); // runs other people's callbacks
         _queue.Close();
         if (speaks && Role == SshRole.Server)
         {
@@ -201,17 +203,52 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
             _bytes.ShutdownSend();
             await Task.WhenAny(receiving, Task.Delay(GoodbyeTime, CancellationToken.None)).ConfigureAwait(false);
         }
-        _bytes.Abort();
-        await Task.WhenAll(receiving, sending).ConfigureAwait(false);
+        Try(_bytes.Abort);
+        await TryAsync(() => Task.WhenAll(receiving, sending)).ConfigureAwait(false);
+        Try(() => Tell(reason));
         _queue.Dispose();
         _reader.Dispose();
         _kex.Dispose();
-        _mailbox.Close(reason);
-        _firstKex.TrySetException(reason);
-        _connection?.OnClosed(reason);
-        await _bytes.DisposeAsync().ConfigureAwait(false);
+        await TryAsync(() => _bytes.DisposeAsync().AsTask()).ConfigureAwait(false);
         _ended.Dispose();
         _completion.TrySetResult(reason);
+    }
+
+    private void Tell(SshException reason)
+    {
+        _mailbox.Close(reason);
+        _firstKex.TrySetException(reason);
+        IConnectionHandler? connection;
+        lock (_startLock)
+        {
+            connection = _connection;
+            _connectionTold = true;
+        }
+        connection?.OnClosed(reason);
+    }
+
+    private void Try(Action step)
+    {
+        try
+        {
+            step();
+        }
+        catch (Exception e)
+        {
+            _logger.LogDebug(e, "while the connection was closed");
+        }
+    }
+
+    private async Task TryAsync(Func<Task> step)
+    {
+        try
+        {
+            await step().ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            _logger.LogDebug(e, "while the connection was closed");
+        }
     }
 
     private async Task SayGoodbyeAsync(SshException reason)

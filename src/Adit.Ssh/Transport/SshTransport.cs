@@ -36,6 +36,8 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
     private SshException? _reason;
     private Task _receiving = Task.CompletedTask;
     private Task _sending = Task.CompletedTask;
+    private bool _started;
+    private bool _connectionTold;
     private int _rekeyAsked;
     private long _bytesBeforeLogin;
 
@@ -119,6 +121,7 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
         {
             if (Reason is null)
             {
+                _started = true;
                 Heartbeat.Of(_options.TimeProvider).Add(this);
                 _sending = Task.Run(_queue.RunAsync, CancellationToken.None);
                 // The client does not wait for the server's version line: its KEXINIT does not depend on it, and a round trip is saved.
@@ -132,8 +135,17 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
         await _firstKex.Task.ConfigureAwait(false);
     }
 
-    /// <summary>Connects what takes the messages from 80 up. Before login only.</summary>
-    public void Attach(IConnectionHandler connection) => _connection = connection;
+    /// <summary>Connects what takes the messages from 80 up. Before login only. When the connection has ended already it is told at once.</summary>
+    public void Attach(IConnectionHandler connection)
+    {
+        lock (_startLock)
+        {
+            _connection = connection;
+            if (!_connectionTold)
+                return;
+        }
+        connection.OnClosed(Reason!);
+    }
 
     /// <summary>A buffer for a payload of up to <paramref name="payload"/> bytes.</summary>
     public PacketBuffer Rent(int payload) => _pool.Rent(payload);
@@ -194,12 +206,12 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
                     End(Lost(null));
                     return;
                 }
-                _reader.Received(count);
                 if (Reason is not null)
                 {
                     _reader.Discard(); // the peer's last words are read so that ours are not reset away
                     continue;
                 }
+                _reader.Received(count);
                 if (_gate.Phase != SshPhase.Connection)
                     CountBeforeLogin(count);
                 if (!_version.IsComplete)
@@ -230,11 +242,11 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
         catch (SshException e)
         {
             _logger.LogDebug("{Fault}", e.Message);
-            End(e);
+            await EndReceivingAsync(e).ConfigureAwait(false);
         }
         catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException)
         {
-            End(Lost(e));
+            await EndReceivingAsync(Lost(e)).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (Reason is not null)
         {
@@ -243,7 +255,30 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
         catch (Exception e)
         {
             _logger.LogError(e, "internal error in the receive loop");
-            End(new SshException(SshError.Unknown, $"internal error: {e.Message}", e) { DisconnectReason = DisconnectReason.ByApplication });
+            await EndReceivingAsync(new SshException(SshError.Unknown, $"internal error: {e.Message}", e) { DisconnectReason = DisconnectReason.ByApplication }).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Ends the connection from within the receive loop. What came before the fatal packet is delivered while it still lies in our buffer. Then the
+    /// peer's last words are read until it hangs up or <see cref="ShutDownAsync"/> does, for closing with unread bytes would reset ours away.</summary>
+    private async Task EndReceivingAsync(SshException reason)
+    {
+        try
+        {
+            _connection?.OnBatchEnd();
+            End(reason);
+            _reader.Discard();
+            for (int count = 1; count != 0 && reason.Error != SshError.ConnectionLost;)
+            {
+                count = _bytes.TryReceive(_reader.GetReceiveSpan());
+                if (count == ByteTransport.WouldBlock)
+                    await _bytes.WaitReadableAsync().ConfigureAwait(false);
+            }
+        }
+        catch (Exception e)
+        {
+            _logger.LogTrace(e, "nothing more can be received");
+            End(reason);
         }
     }
 

@@ -7,6 +7,7 @@ internal sealed class StreamTransport(Stream stream) : ByteTransport
 {
     private const int ReadAhead = 64 * 1024;
 
+    private readonly CancellationTokenSource _abort = new();
     private byte[]? _buffer;
     private int _start;
     private int _end;
@@ -35,7 +36,8 @@ internal sealed class StreamTransport(Stream stream) : ByteTransport
         _buffer ??= ArrayPool<byte>.Shared.Rent(ReadAhead);
         _start = 0;
         _end = 0;
-        int count = await stream.ReadAsync(_buffer).ConfigureAwait(false);
+        var reading = stream.ReadAsync(_buffer, _abort.Token);
+        int count = reading.IsCompleted ? await reading.ConfigureAwait(false) : await UntilAbortAsync(reading).ConfigureAwait(false);
         _end = count;
         _ended = count == 0;
         return count;
@@ -45,20 +47,37 @@ internal sealed class StreamTransport(Stream stream) : ByteTransport
 
     public override async ValueTask<int> SendAsync(ReadOnlyMemory<byte> data)
     {
-        await stream.WriteAsync(data).ConfigureAwait(false);
-        await stream.FlushAsync().ConfigureAwait(false);
+        await stream.WriteAsync(data, _abort.Token).ConfigureAwait(false);
+        await stream.FlushAsync(_abort.Token).ConfigureAwait(false);
         return data.Length;
     }
 
     public override void Abort()
     {
-        if (Interlocked.Exchange(ref _aborted, 1) == 0)
-            stream.Dispose();
+        if (Interlocked.Exchange(ref _aborted, 1) != 0)
+            return;
+        _abort.Cancel();
+        stream.Dispose();
     }
 
     public override async ValueTask DisposeAsync()
     {
-        if (Interlocked.Exchange(ref _aborted, 1) == 0)
-            await stream.DisposeAsync().ConfigureAwait(false);
+        if (Interlocked.Exchange(ref _aborted, 1) != 0)
+            return;
+        await _abort.CancelAsync().ConfigureAwait(false);
+        await stream.DisposeAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>Some streams (a terminal, a process's pipe) go on reading when they are closed. Nobody waits for that then, and the buffer stays theirs.</summary>
+    private async ValueTask<int> UntilAbortAsync(ValueTask<int> reading)
+    {
+        try
+        {
+            return await reading.AsTask().WaitAsync(_abort.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException e)
+        {
+            throw new IOException("the transport was closed", e);
+        }
     }
 }

@@ -92,9 +92,9 @@ internal sealed class ServerConnection
             await Transport.DisposeAsync().ConfigureAwait(false);
             if (_listeners is not null)
                 await _listeners.CloseAsync().ConfigureAwait(false);
-            await _forwarded.WhenIdleAsync().ConfigureAwait(false);
             if (connection is not null)
                 await connection.WhenIdleAsync().ConfigureAwait(false);
+            await _forwarded.WhenIdleAsync().ConfigureAwait(false); // the handlers above may have added one more
         }
     }
 

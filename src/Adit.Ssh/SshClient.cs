@@ -64,17 +64,18 @@ public sealed class SshClient : IAsyncDisposable
             ?? throw new ArgumentException("a HostKeyVerifier is needed: without one any server could pose as this one", nameof(options));
         var logger = options.LoggerFactory.CreateLogger("Adit.Ssh");
         var algorithms = options.Algorithms ?? Algorithms.DefaultPreferences;
-        await using var deadline = new ConnectDeadline(options, cancellationToken);
-        var bytes = await Connector.ConnectAsync(options, logger, deadline).ConfigureAwait(false);
         // An alias stands for the host with its port.
         string host = options.HostKeyAlias ?? options.Host;
         int port = options.HostKeyAlias is null ? options.Port : 22;
+        var knownKeyTypes = verifier.KnownKeyTypes(host, port);
         HostKeyContext? hostKey = null;
+        await using var deadline = new ConnectDeadline(options, cancellationToken);
+        var bytes = await Connector.ConnectAsync(options, logger, deadline).ConfigureAwait(false);
         var transport = new SshTransport(bytes, new TransportOptions
         {
             Role = SshRole.Client,
             Algorithms = algorithms,
-            KnownHostKeyTypes = verifier.KnownKeyTypes(host, port),
+            KnownHostKeyTypes = knownKeyTypes,
             VerifyHostKey = (key, token) => deadline.WithoutAsync(() =>
                 verifier.VerifyAsync(hostKey = new HostKeyContext(host, port, bytes.RemoteEndPoint?.Address, key), token)),
             RekeyLimit = options.RekeyLimit,
@@ -169,8 +170,8 @@ public sealed class SshClient : IAsyncDisposable
             await forward.DisposeAsync().ConfigureAwait(false);
         _transport.End(new SshException(SshError.Closed, "disconnected by user") { DisconnectReason = DisconnectReason.ByApplication });
         await _transport.DisposeAsync().ConfigureAwait(false);
-        await _connections.WhenIdleAsync().ConfigureAwait(false);
         await _connection.WhenIdleAsync().ConfigureAwait(false);
+        await _connections.WhenIdleAsync().ConfigureAwait(false);
     }
 
     private static ClientAuthenticationOptions AuthenticationOptions(SshClientOptions options, AlgorithmPreferences algorithms, bool isUnsafe, ILogger logger) => new()
@@ -192,7 +193,10 @@ public sealed class SshClient : IAsyncDisposable
             $"{_options.UserName}@{_options.Host}", _logger, _options.TimeProvider, cancellationToken).ConfigureAwait(false);
         lock (_lock)
             _forwards.Add(forward);
-        return forward;
+        if (_transport.Reason is not { } reason)
+            return forward;
+        await forward.DisposeAsync().ConfigureAwait(false); // the connection ended meanwhile, and may have freed its listeners before this one was there
+        throw reason;
     }
 
     private void ThrowIfHostKeyUnsafe()

@@ -13,7 +13,7 @@ internal sealed class ForwardConnection : IChannelSink
     private readonly ReadOnlyMemory<byte> _early;
     private SshChannel? _channel;
 
-    /// <summary>Takes the socket over.</summary>
+    /// <summary>Takes the socket over; one whose peer has gone already shows that at the first read.</summary>
     /// <param name="socket">Connected.</param>
     /// <param name="greeting">A few bytes for the socket's peer once the channel is open, before all that comes from there: a proxy's yes.</param>
     /// <param name="early">Bytes for the channel that were read from the socket already.</param>
@@ -22,9 +22,16 @@ internal sealed class ForwardConnection : IChannelSink
         _greeting = greeting;
         _early = early;
         _socket = socket;
-        socket.Blocking = false;
-        if (socket.AddressFamily is AddressFamily.InterNetwork or AddressFamily.InterNetworkV6)
-            socket.NoDelay = true;
+        try
+        {
+            socket.Blocking = false;
+            if (socket.AddressFamily is AddressFamily.InterNetwork or AddressFamily.InterNetworkV6)
+                socket.NoDelay = true;
+        }
+        catch (SocketException)
+        {
+            socket.Dispose();
+        }
         _sink = new SocketSink(socket);
     }
 
@@ -46,9 +53,10 @@ internal sealed class ForwardConnection : IChannelSink
     {
         if (reason is not null)
         {
-            // The bytes still under way are lost, so the socket's peer must not take this for an orderly end.
-            _sink.Abort();
+            // The bytes still under way are lost, so the socket's peer must not take this for an orderly end. The reset comes first:
+            // once the sink has given up, RunAsync may close the socket the orderly way.
             Reset();
+            _sink.Abort();
             return;
         }
         _sink.OnEnd();
@@ -89,8 +97,8 @@ internal sealed class ForwardConnection : IChannelSink
         {
             // its peer has gone meanwhile
         }
-        _sink.Abort();
         Reset();
+        _sink.Abort();
     }
 
     private void Reset()

@@ -31,6 +31,7 @@ internal sealed class ForwardListener : IAsyncDisposable
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stop = new();
     private Task _accepting = Task.CompletedTask;
+    private int _disposed;
 
     private ForwardListener(ILogger logger) => _logger = logger;
 
@@ -64,7 +65,7 @@ internal sealed class ForwardListener : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (_stop.IsCancellationRequested)
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
             return;
         await _stop.CancelAsync().ConfigureAwait(false);
         foreach (var socket in _sockets)

@@ -24,20 +24,21 @@ internal sealed class TcpDialer(AddressFamily family) : IForwardDialer
         {
             if (!await mayConnect(address, cancellationToken).ConfigureAwait(false))
                 continue;
-            var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+            Socket? socket = null;
             try
             {
+                socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
                 await socket.ConnectAsync(new IPEndPoint(address, port), cancellationToken).ConfigureAwait(false);
                 return socket;
             }
             catch (SocketException e)
             {
-                socket.Dispose();
+                socket?.Dispose();
                 failure = new SshException(SshError.ConnectFailed, SocketErrors.Describe(e), e);
             }
             catch
             {
-                socket.Dispose();
+                socket?.Dispose();
                 throw;
             }
         }

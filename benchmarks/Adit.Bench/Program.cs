@@ -58,12 +58,10 @@ internal static class Program
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
         var effort = new Effort(options.Quick, options.Repeat ?? (options.Quick ? 1 : DefaultRounds));
-        var results = new Results { Machine = Machine.MachineInfo.Describe() };
+        var results = new Results { Machine = MachineInfo.Describe() };
         long began = Stopwatch.GetTimestamp();
         using var lab = new Lab();
         Console.WriteLine(results.Machine);
-        if (MachineInfo.Load() is > 0.5 and var load)
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"WARNING: the machine is busy (load average {load:0.0}): the figures will be noise"));
         Console.WriteLine();
         try
         {

@@ -12,11 +12,16 @@ internal sealed class Runner(Lab lab, Effort effort, CancellationToken cancellat
     /// <summary>A load that could not do this much more by itself may be what is measured.</summary>
     private const double Headroom = 2;
 
+    private const double Quiet = 0.1;
+    private static readonly TimeSpan Listen = TimeSpan.FromSeconds(0.25);
+
     private readonly string _commit = Repository.Commit();
 
     public async Task<CaseResult> RunAsync(BenchCase one)
     {
         var result = new CaseResult { Name = one.Name, Title = one.Title, When = DateTime.UtcNow, Commit = _commit, Quick = effort.Quick };
+        if (await MachineInfo.BusyAsync(Listen, cancellation) is > Quiet and var busy)
+            result.Warnings.Add(string.Create(CultureInfo.InvariantCulture, $"the machine was not quiet: {100 * busy:0} % of it in use before this case began"));
         long began = Stopwatch.GetTimestamp();
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         deadline.CancelAfter(one.Deadline);

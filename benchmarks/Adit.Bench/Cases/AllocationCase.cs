@@ -26,19 +26,23 @@ internal sealed class AllocationCase : BenchCase
             int port = forward.Bound[0].Port;
             for (int round = 0; round < run.Effort.Rounds; round++)
             {
-                await MeasureAsync(run, port, load, "down", step);
-                await MeasureAsync(run, port, load, "up", step);
+                await MeasureAsync(run, Route.Adit, port, load, "down", step);
+                await MeasureAsync(run, Route.Adit, port, load, "up", step);
             }
+
+            // What the load itself and the measuring add.
+            await MeasureAsync(run, Route.NoTunnel, load.Port, load, "down", step);
+            await MeasureAsync(run, Route.NoTunnel, load.Port, load, "up", step);
         });
     }
 
-    private static async Task MeasureAsync(CaseRun run, int port, LoadServer load, string direction, CancellationToken cancellation)
+    private static async Task MeasureAsync(CaseRun run, Route route, int port, LoadServer load, string direction, CancellationToken cancellation)
     {
         int down = direction == "down" ? 1 : 0;
         using var stream = new BulkStreams(port, load, down, 1 - down);
         await Task.Delay(TimeSpan.FromSeconds(1), cancellation); // windows, pools and buffers have grown by then
         long before = 0, after = 0;
         var rate = await stream.MeasureAsync(run.Effort.Window * 2, ended => (ended ? ref after : ref before) = GC.GetTotalAllocatedBytes(precise: true), cancellation);
-        run.Record(Route.Adit, direction, (after - before) / (rate.Bytes / (double)(1 << 20)), "bytes/MiB");
+        run.Record(route, direction, (after - before) / (rate.Bytes / (double)(1 << 20)), "bytes/MiB");
     }
 }

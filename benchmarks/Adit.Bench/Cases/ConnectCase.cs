@@ -16,7 +16,7 @@ internal sealed class ConnectCase : BenchCase
     public override async Task RunAsync(CaseRun run)
     {
         using var echo = LoadServer.Echo(threads: 128);
-        var tunnels = await run.StartAsync([Route.NoTunnel, Route.Relay, Route.OpenSsh, Route.Adit], new TunnelOptions { Targets = [echo.Port] });
+        var tunnels = await run.StartAsync([Route.NoTunnel, Route.OpenSsh, Route.Adit], new TunnelOptions { Targets = [echo.Port] });
         await run.InterleaveAsync(tunnels, (tunnel, step) => ConnectLoad.MeasureAsync(tunnel.Port, workers: 4, run.Effort.LeadIn, step), rounds: 1); // warms it up
         await run.InterleaveAsync(tunnels, async (tunnel, step) =>
         {

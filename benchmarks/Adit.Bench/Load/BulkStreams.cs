@@ -25,6 +25,9 @@ internal sealed class BulkStreams : IDisposable
     private readonly List<Socket> _sockets = [];
     private readonly List<Thread> _threads = [];
 
+    // All begin at once: threads that start while others already run flat out wait for their turn.
+    private readonly ManualResetEventSlim _begin = new();
+
     /// <param name="port">Where they connect to: the near end of a tunnel that leads to <paramref name="server"/>.</param>
     /// <param name="server">Where they end.</param>
     /// <param name="down">Streams from the service.</param>
@@ -59,6 +62,8 @@ internal sealed class BulkStreams : IDisposable
             _upStreams[i] = server.NewStream();
             _threads.Add(Sockets.StartThread("up", () => RunUp(stream)));
         }
+
+        _begin.Set();
     }
 
     /// <summary>What arrives during <paramref name="window"/>. <paramref name="atEdges"/> is called right before it begins (with false) and right after it ends.</summary>
@@ -86,6 +91,7 @@ internal sealed class BulkStreams : IDisposable
             thread.Join(TimeSpan.FromSeconds(5));
         foreach (var socket in _sockets)
             socket.Dispose();
+        _begin.Dispose();
     }
 
     private long[] Counts()
@@ -100,12 +106,14 @@ internal sealed class BulkStreams : IDisposable
 
     private void RunDown(int stream)
     {
+        _begin.Wait();
         LoadServer.SendRequest(_sockets[stream], Work.Down);
         LoadServer.Discard(_sockets[stream], ref _received[stream * Stride]);
     }
 
     private void RunUp(int stream)
     {
+        _begin.Wait();
         LoadServer.SendRequest(_sockets[_down + stream], Work.Up, _upStreams[stream]);
         LoadServer.SendPayload(_sockets[_down + stream], _server.Payload, long.MaxValue);
     }

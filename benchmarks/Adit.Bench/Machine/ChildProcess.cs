@@ -39,13 +39,14 @@ internal sealed class ChildProcess : IDisposable
     /// <summary>Lines so far that held the text it was started with.</summary>
     public int CountedLines => Volatile.Read(ref _countedLines);
 
-    /// <summary>The last things it said.</summary>
+    /// <summary>The last things it said, after its exit code once it has one.</summary>
     public string Said
     {
         get
         {
+            string ended = HasExited ? $"[exit code {_process.ExitCode}] " : "";
             lock (_said)
-                return string.Join(" | ", _said);
+                return ended + string.Join(" | ", _said);
         }
     }
 

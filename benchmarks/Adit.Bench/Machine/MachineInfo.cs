@@ -17,8 +17,22 @@ internal static class MachineInfo
             $"{processor}, {Environment.ProcessorCount} cores, {gigabytes:0} GB; Linux {Environment.OSVersion.Version}; {OpenSsh()}; .NET {Environment.Version}");
     }
 
-    /// <summary>The load average of the last minute: how many others want the processor.</summary>
-    public static double Load() => double.Parse(File.ReadAllText("/proc/loadavg").Split(' ')[0], CultureInfo.InvariantCulture);
+    /// <summary>How much of the processors is in use, from 0 to 1, while this program waits.</summary>
+    public static async Task<double> BusyAsync(TimeSpan window, CancellationToken cancellation)
+    {
+        var before = Times();
+        await Task.Delay(window, cancellation);
+        var after = Times();
+        double all = after.All - before.All;
+        return all > 0 ? 1 - ((after.Idle - before.Idle) / all) : 0;
+    }
+
+    // "cpu  user nice system idle iowait irq softirq steal guest guest_nice", in clock ticks; guest time is part of user time.
+    private static (double All, double Idle) Times()
+    {
+        double[] times = [.. File.ReadLines("/proc/stat").First().Split(' ', StringSplitOptions.RemoveEmptyEntries).Skip(1).Take(8).Select(text => double.Parse(text, CultureInfo.InvariantCulture))];
+        return (times.Sum(), times[3] + times[4]);
+    }
 
     private static string OpenSsh()
     {

@@ -1,6 +1,8 @@
+using Adit.Bench.Machine;
 using BenchmarkDotNet.Configs;
 using BenchmarkDotNet.Diagnosers;
 using BenchmarkDotNet.Jobs;
+using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 
@@ -15,6 +17,8 @@ internal static class MicroBenchmarks
         var config = ManualConfig.Create(DefaultConfig.Instance)
             .AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance))
             .AddDiagnoser(MemoryDiagnoser.Default)
+            .WithSummaryStyle(SummaryStyle.Default.WithMaxParameterColumnWidth(50))
+            .WithArtifactsPath(Path.Combine(Repository.Root, "out", ".bench", "micro"))
             .WithOptions(ConfigOptions.DisableOptimizationsValidator);
         string[] words = arguments.Length == 0 ? ["--filter", "*"] : arguments;
         var summaries = BenchmarkSwitcher.FromAssembly(typeof(MicroBenchmarks).Assembly).Run(words, config);

@@ -10,8 +10,8 @@ internal static class Format
     public static string Number(double? value) => value switch
     {
         null => "–",
-        0 => "0",
         >= 100_000 or <= -100_000 => value.Value.ToString("#,0", CultureInfo.InvariantCulture),
+        { } whole when whole == Math.Round(whole) => whole.ToString("#,0", CultureInfo.InvariantCulture),
         >= 100 or <= -100 => value.Value.ToString("0", CultureInfo.InvariantCulture),
         >= 10 or <= -10 => value.Value.ToString("0.0", CultureInfo.InvariantCulture),
         >= 0.1 or <= -0.1 => value.Value.ToString("0.00", CultureInfo.InvariantCulture),

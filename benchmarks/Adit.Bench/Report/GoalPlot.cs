@@ -52,11 +52,11 @@ internal static class GoalPlot
         return svg.ToString();
     }
 
-    // How many times better than the limit; none of the limits that may be zero can be divided by.
+    /// <summary>How many times better than the limit.</summary>
     private static double Better(Check check, double value)
     {
-        double limit = Math.Max(check.Limit, check.Tolerance), figure = Math.Max(value, 1e-6);
-        return check.AtLeast ? figure / limit : limit / figure;
+        double figure = Math.Max(value, 1e-6); // a figure may be zero, and even below
+        return check.AtLeast ? figure / check.Limit : check.Limit / figure;
     }
 
     private static double X(double factor) => Left + ((Right - Left) * (Math.Clamp(Math.Log10(factor), -Decades, Decades) + Decades) / (2 * Decades));

@@ -34,7 +34,8 @@ internal static class MarkdownPage
         - CPU time is that of client and server with all their child processes (`/proc/PID/stat`), memory is RSS and PSS from `/proc/PID/smaps_rollup`; goals look at PSS.
         - MB and GB are 10⁶ and 10⁹ bytes, KiB and MiB 2¹⁰ and 2²⁰.
         - Long links lie in the benchmark's process: a queue that hands on each byte after half the round trip time, at whatever rate it came.
-          TCP's own handshake is not delayed.
+          TCP's own handshake is not delayed. Round trips are a difference of two times, divided: 0.3 more than the goal still counts as reached.
+        - What a client costs a server in CPU time is what the server used until all of them had gone, for only then are its child processes' times complete.
         - The micro-benchmarks are `./bench micro`.
 
         """;
@@ -77,15 +78,19 @@ internal static class MarkdownPage
 
     private static void AppendShort(StringBuilder page, Results results, IReadOnlyDictionary<string, string> notes)
     {
-        Goal[] missed = [.. Goals.All.Where(goal => goal.Checks.Any(check => check.IsMet(results) != true))];
+        Goal[] missed = [.. Goals.All.Where(goal => goal.Checks.Any(check => check.IsMet(results) == false))];
+        string[] unknown = [.. Goals.All.Where(goal => goal.Checks.Any(check => check.IsMet(results) is null)).Select(goal => goal.What)];
         page.Append("## Where it falls short\n\n");
         if (missed.Length == 0)
-            page.Append("Nowhere in this table.\n\n");
+            page.Append("Nowhere among what was measured.\n\n");
         foreach (var goal in missed)
         {
-            string labels = string.Join(", ", goal.Checks.Where(check => check.IsMet(results) != true).Select(check => $"{check.Label} {Format.Value(check, results)} ({Format.Limit(check)})".Trim()));
+            string labels = string.Join(", ", goal.Checks.Where(check => check.IsMet(results) == false).Select(check => $"{check.Label} {Format.Value(check, results)} ({Format.Limit(check)})".Trim()));
             page.Append(CultureInfo.InvariantCulture, $"### {goal.What}\n\nNot reached: {labels}.\n\n{(notes.TryGetValue(goal.Id, out string? note) ? note : "Not looked into yet.")}\n\n");
         }
+
+        if (unknown.Length > 0)
+            page.Append(CultureInfo.InvariantCulture, $"Not measured, or failed: {string.Join("; ", unknown)}.\n\n");
     }
 
     private static void AppendCase(StringBuilder page, CaseResult one)

@@ -18,7 +18,8 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
         var forwards = new List<Forward>();
         try
         {
-            if (!await ListenAsync(client, forwards, cancellationToken).ConfigureAwait(false))
+            if (!await ListenAsync(client, forwards, cancellationToken).ConfigureAwait(false)
+                || !await RemoteRequests.MakeAsync(client, settings, log, cancellationToken).ConfigureAwait(false))
             {
                 return ExitCode.Ssh;
             }
@@ -64,7 +65,7 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
         }
 
         log.Write(OpenSshLogLevel.Error, "Could not request local forwarding.");
-        return false;
+        return settings.RemoteForwards.Count > 0 && !settings.ExitOnForwardFailure;
     }
 
     private string Describe(ForwardAddress listen) =>

@@ -22,7 +22,10 @@ internal sealed class ClientSettings : IAsyncDisposable
     /// <summary>-W: where standard input goes to and standard output comes from.</summary>
     public ForwardAddress? StandardIo { get; set; }
 
-    /// <summary>How they are bound: GatewayPorts, AddressFamily, StreamLocalBindUnlink, StreamLocalBindMask.</summary>
+    /// <summary>-R and RemoteForward, command line first; all with a destination.</summary>
+    public IReadOnlyList<ForwardSpecification> RemoteForwards { get; init; } = [];
+
+    /// <summary>How the local ones are bound: GatewayPorts, AddressFamily, StreamLocalBindUnlink, StreamLocalBindMask.</summary>
     public ListenOptions Listen { get; init; } = new();
 
     /// <summary>ExitOnForwardFailure: one listener that cannot be bound ends it all.</summary>

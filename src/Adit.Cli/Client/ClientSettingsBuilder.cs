@@ -74,6 +74,7 @@ internal sealed class ClientSettingsBuilder
             Host = _config.OriginalHost,
             LocalForwards = _config.LocalForwards,
             DynamicForwards = _config.DynamicForwards,
+            RemoteForwards = [.. _config.RemoteForwards.Where(forward => !forward.IsDynamic)],
             Listen = new ListenOptions
             {
                 AddressFamily = family,

@@ -181,6 +181,10 @@ internal sealed class SshArgumentParser
             case 'J':
                 TakeJump(value);
                 break;
+            case 'R':
+                var remote = ForwardSpecification.Parse(value, ForwardKind.Remote);
+                _result.Lines.Add(remote.IsDynamic ? throw NotYet(flag) : ConfigLine(remote));
+                break;
             case 'p':
                 TakePort(PortFormat.TryParse(value, out var port) && port > 0 ? port : throw new UsageException($"Bad port '{value}'"));
                 break;
@@ -233,12 +237,12 @@ internal sealed class SshArgumentParser
 
     private void TakePort(int port) => _result.Lines.Add(string.Create(CultureInfo.InvariantCulture, $"Port {port}"));
 
-    /// <summary>A forward as LocalForward and DynamicForward take it: what to listen on, then where to.</summary>
+    /// <summary>A forward as LocalForward, RemoteForward and DynamicForward take it: what to listen on, then where to.</summary>
     private static string ConfigLine(ForwardSpecification forward)
     {
         string Address(ForwardAddress address) => address.IsUnix ? address.Path! : address.Host is null ? $"{address.Port}" : $"[{address.Host}]:{address.Port}";
         return forward.Destination is { } destination
-            ? $"LocalForward {Quote(Address(forward.Listen))} {Quote(Address(destination))}"
+            ? $"{forward.Kind}Forward {Quote(Address(forward.Listen))} {Quote(Address(destination))}"
             : $"DynamicForward {Quote(Address(forward.Listen))}";
     }
 
@@ -310,7 +314,7 @@ internal sealed class SshArgumentParser
         var what = flag switch
         {
             'f' => "going into the background",
-            'R' => "remote forwarding",
+            'R' => "remote dynamic (SOCKS) forwarding",
             'A' => "agent forwarding",
             'X' or 'Y' => "X11 forwarding",
             'M' or 'S' or 'O' => "connection sharing",

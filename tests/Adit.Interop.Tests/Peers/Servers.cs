@@ -10,6 +10,9 @@ internal sealed record ServerOptions
     /// <summary>More sshd_config lines. They come first, so they win.</summary>
     public IReadOnlyList<string> Lines { get; init; } = [];
 
+    /// <summary>sshd_config lines that come last: Match blocks.</summary>
+    public IReadOnlyList<string> LastLines { get; init; } = [];
+
     /// <summary>The keys that may log in, as lines of authorized_keys; by default the shared ed25519 user key.</summary>
     public IReadOnlyList<string>? AuthorizedKeys { get; init; }
 
@@ -70,6 +73,7 @@ internal static class Servers
             lines.Add("HostKey " + (await Keys.HostAsync(type)).Path);
         }
 
+        lines.AddRange(options.LastLines);
         return lab.Folder.Write($"sshd_config.{port}", string.Join('\n', lines) + "\n");
     }
 

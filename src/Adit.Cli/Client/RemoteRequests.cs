@@ -1,0 +1,71 @@
+using Adit.Cli.Diagnostics;
+using Adit.Ssh;
+using Adit.Ssh.Forwarding;
+
+namespace Adit.Cli.Client;
+
+/// <summary>-R and RemoteForward: asks the server to listen, and tells how that went in ssh's words.</summary>
+internal static class RemoteRequests
+{
+    /// <summary>False when a refusal ends the run (ExitOnForwardFailure). The forwards last as long as the connection.</summary>
+    public static async Task<bool> MakeAsync(SshClient client, ClientSettings settings, LogOutput log, CancellationToken cancellationToken)
+    {
+        // All are asked for before the first answer is waited for: one round trip for any number.
+        var answers = new List<Task<RemoteForward>>();
+        foreach (var specification in settings.RemoteForwards)
+        {
+            log.Write(OpenSshLogLevel.Debug1, $"Remote connections from {Describe(specification.Listen)} forwarded to local address {specification.Destination}");
+            answers.Add(client.ForwardRemoteAsync(specification.Listen, specification.Destination!.Value, cancellationToken));
+        }
+
+        var isFine = true;
+        foreach (var answer in answers)
+        {
+            try
+            {
+                Announce(await answer.ConfigureAwait(false), settings, log);
+            }
+            catch (SshException e) when (e.Error == SshError.ForwardFailed)
+            {
+                var (level, prefix) = settings.ExitOnForwardFailure ? (OpenSshLogLevel.Error, "Error") : (OpenSshLogLevel.Info, "Warning");
+                isFine &= !settings.ExitOnForwardFailure;
+                log.Write(level, $"{prefix}: {e.Message}");
+                foreach (var line in ErrorReporter.Hints(e.Hint))
+                {
+                    log.Write(level, line);
+                }
+            }
+        }
+
+        return isFine;
+    }
+
+    private static string Describe(ForwardAddress listen) => listen switch
+    {
+        { IsUnix: true } => listen.Path!,
+        { Host: null } => $"LOCALHOST:{listen.Port}",
+        { Host: "" } => $"*:{listen.Port}",
+        _ => listen.ToString(),
+    };
+
+    private static void Announce(RemoteForward forward, ClientSettings settings, LogOutput log)
+    {
+        if (forward.Listen is { IsUnix: false, Port: 0 })
+        {
+            log.Write(OpenSshLogLevel.Info, $"Allocated port {forward.Port} for remote forward to {forward.Destination}");
+        }
+
+        // Scripts, which expect silence, see nothing of the rest.
+        if (!log.IsTerminal && !log.Shows(OpenSshLogLevel.Debug1))
+        {
+            return;
+        }
+
+        var server = $"{settings.Options.UserName}@{settings.Host}";
+        log.Write(OpenSshLogLevel.Info, $"adit: {(forward.Listen.IsUnix ? forward.Listen.Path : $"port {forward.Port}")} at {server} -> {forward.Destination} here");
+        foreach (var line in ErrorReporter.Hints(forward.Note))
+        {
+            log.Write(OpenSshLogLevel.Info, line);
+        }
+    }
+}

@@ -37,7 +37,7 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
         }
     }
 
-    /// <summary>Binds what was asked for. False when that failed so far that there is nothing to stay for.</summary>
+    /// <summary>Binds what was asked for. False when something failed and ExitOnForwardFailure says that this ends the connection.</summary>
     private async Task<bool> ListenAsync(SshClient client, List<Forward> forwards, CancellationToken cancellationToken)
     {
         ForwardSpecification[] wanted = [.. settings.LocalForwards, .. settings.DynamicForwards];
@@ -59,13 +59,14 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
             }
         }
 
-        if (forwards.Count == wanted.Length || (forwards.Count > 0 && !settings.ExitOnForwardFailure))
+        // As ssh does: without ExitOnForwardFailure the connection stays up even when nothing could be bound; the line comes then, or when it is fatal.
+        bool fatal = forwards.Count < wanted.Length && settings.ExitOnForwardFailure;
+        if (fatal || (forwards.Count == 0 && wanted.Length > 0))
         {
-            return true;
+            log.Write(OpenSshLogLevel.Error, "Could not request local forwarding.");
         }
 
-        log.Write(OpenSshLogLevel.Error, "Could not request local forwarding.");
-        return settings.RemoteForwards.Count > 0 && !settings.ExitOnForwardFailure;
+        return !fatal;
     }
 
     private string Describe(ForwardAddress listen) =>

@@ -60,6 +60,8 @@ public static class SshdKeywords
     // ---- What it says and where ------------------------------------------------------------------------------------
 
     /// <summary>"none" or a file.</summary>
+    public static SshdKeyword<string> ModuliFile { get; } = new("ModuliFile", "/etc/ssh/moduli", Word) { Show = Same };
+
     public static SshdKeyword<string> PidFile { get; } = new("PidFile", "/run/sshd.pid", Word) { Show = Same };
 
     public static SshdKeyword<SshdLogLevel> LogLevel { get; } = new("LogLevel", SshdLogLevel.Info, Level)

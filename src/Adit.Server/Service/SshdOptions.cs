@@ -64,6 +64,7 @@ public static class SshdOptions
         options.KeepAliveCountMax = config.Get(K.ClientAliveCountMax);
         options.RekeyLimit = config.Get(K.RekeyLimit);
         options.TcpKeepAlive = config.Get(K.TcpKeepAlive);
+        options.ModuliFile = config.Get(K.ModuliFile);
         options.VersionAddendum = NoneIsNull(config.Get(K.VersionAddendum));
         options.Banner = ReadBanner(NoneIsNull(config.Get(K.Banner)), logger);
         options.Algorithms = new AlgorithmPreferences

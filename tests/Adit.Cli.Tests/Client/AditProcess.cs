@@ -14,6 +14,7 @@ internal sealed partial class AditProcess : IAsyncDisposable
 
     private readonly Process _process;
     private readonly StringBuilder _errors = new();
+    private readonly SemaphoreSlim _errorsCame = new(0);
     private readonly TaskCompletionSource _errorsEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private AditProcess(ProcessStartInfo start)
@@ -85,6 +86,17 @@ internal sealed partial class AditProcess : IAsyncDisposable
     /// <summary>Sends a signal to the program: a child of ours leads no process group, so setsid need not fork and has become it.</summary>
     public void Signal(int signal) => Assert.Equal(0, kill(_process.Id, signal));
 
+    /// <summary>Waits until it has written these words on standard error.</summary>
+    public async Task WaitForErrorAsync(string words)
+    {
+        using var deadline = new CancellationTokenSource(Deadline);
+        while (!Errors.Contains(words, StringComparison.Ordinal))
+        {
+            Assert.False(_errorsEnded.Task.IsCompleted && !Errors.Contains(words, StringComparison.Ordinal), $"it ended: {Errors}");
+            await _errorsCame.WaitAsync(deadline.Token);
+        }
+    }
+
     /// <summary>Sends a line to a port that the program is about to listen on and returns what comes back.</summary>
     public async Task<string> EchoAsync(int port, string line)
     {
@@ -138,9 +150,12 @@ internal sealed partial class AditProcess : IAsyncDisposable
             {
                 _errors.Append(buffer, 0, count);
             }
+
+            _errorsCame.Release();
         }
 
         _errorsEnded.SetResult();
+        _errorsCame.Release();
     }
 
     [LibraryImport("libc")]

@@ -217,12 +217,23 @@ public class ClientProcessTests
     public async Task A_port_in_use_is_told_as_ssh_tells_it()
     {
         await using var scene = await Scene.CreateAsync();
-        var (exitCode, _, errors) = await AditProcess.RunAsync(scene.Arguments("-L", $"127.0.0.1:{scene.Server.Port}:x:1", "alice@127.0.0.1"));
+        var (exitCode, _, errors) = await AditProcess.RunAsync(
+            scene.Arguments("-o", "ExitOnForwardFailure=yes", "-L", $"127.0.0.1:{scene.Server.Port}:x:1", "alice@127.0.0.1"));
         Assert.Equal(255, exitCode);
         Assert.StartsWith(
             $"bind [127.0.0.1]:{scene.Server.Port}: Address already in use\r\nchannel_setup_fwd_listener_tcpip: cannot listen to port: {scene.Server.Port}\r\nadit: ",
             errors, StringComparison.Ordinal);
         Assert.EndsWith("Could not request local forwarding.\r\n", errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Without_ExitOnForwardFailure_the_connection_stays_though_nothing_was_bound()
+    {
+        await using var scene = await Scene.CreateAsync();
+        await using var adit = AditProcess.Start(scene.Arguments("-L", $"127.0.0.1:{scene.Server.Port}:x:1", "alice@127.0.0.1"));
+        await adit.WaitForErrorAsync("Could not request local forwarding.");
+        adit.Signal(SigTerm);
+        Assert.Equal(0, await adit.WaitAsync()); // as ssh: stopped, not failed
     }
 
     [Fact]

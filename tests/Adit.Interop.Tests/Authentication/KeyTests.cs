@@ -111,7 +111,8 @@ public sealed class KeyTests
         await Keys.RunKeygenAsync("-q", "-s", authority.Path, "-I", "adit test", "-n", Machine.UserName, "-V", "-1m:+1h", key.Path + ".pub");
 
         await using Service echo = Service.Echo(lab.Deadline);
-        Server there = await lab.StartServerAsync(server, new ServerOptions { AuthorizedKeys = ["cert-authority " + authority.PublicLine] });
+        Server there = await lab.StartServerAsync(
+            server, new ServerOptions { AuthorizedKeys = ["# only certificates"], Lines = [$"TrustedUserCAKeys {authority.Path}.pub"] });
         Client here = await lab.StartClientAsync(client, there, new ClientOptions { Identity = key.Path, Targets = [echo.Port] });
         await Traffic.EchoAsync(here.Port, 1000, lab.Deadline);
     });
@@ -129,7 +130,8 @@ public sealed class KeyTests
         string[] principals = principal is null ? [] : ["-n", principal.Length == 0 ? Machine.UserName : principal];
         await Keys.RunKeygenAsync(["-q", "-s", authority.Path, "-I", "adit test", .. principals, "-V", validity, key.Path + ".pub"]);
 
-        Server there = await lab.StartServerAsync(Peer.Adit, new ServerOptions { AuthorizedKeys = ["cert-authority " + authority.PublicLine] });
+        Server there = await lab.StartServerAsync(
+            Peer.Adit, new ServerOptions { AuthorizedKeys = ["# only certificates"], Lines = [$"TrustedUserCAKeys {authority.Path}.pub"] });
         ProcessResult result = await lab.RunSshAsync(client, there, new ClientOptions { Identity = key.Path });
         Assert.Equal(255, result.ExitCode);
         Assert.Contains("Permission denied", result.Errors, StringComparison.Ordinal);

@@ -26,23 +26,6 @@ internal sealed class SendQueue : IDisposable
     /// <summary>Batches in a row before the send loop lets others have its thread.</summary>
     private const int MaxStreak = 4;
 
-    /// <summary>Bytes that one lane may have waiting.</summary>
-    private const int LaneLimit = 256 * 1024;
-
-    /// <summary>Bytes that all lanes may have waiting before each is held to one packet.</summary>
-    private const int TotalLimit = 2 * 1024 * 1024;
-
-    /// <summary>Control messages that may wait. They are answers to the peer, so a peer that asks and does not read ends here.</summary>
-    private const int ControlLimit = 65536;
-
-    /// <summary>Their bytes. SSH_MSG_PONG carries what the peer's ping did, so counting messages is not enough.</summary>
-    private const int ControlBytesLimit = 8 * 1024 * 1024;
-
-    /// <summary>The same before login, where nobody has much to ask for and during a key exchange nothing leaves.</summary>
-    private const int ControlLimitBeforeLogin = 64;
-
-    private const int ControlBytesLimitBeforeLogin = 256 * 1024;
-
     private readonly Lock _lock = new();
     private readonly SendScheduler _scheduler = new();
     private readonly ByteTransport _transport;
@@ -85,8 +68,8 @@ internal sealed class SendQueue : IDisposable
         bool flooded;
         lock (_lock)
         {
-            flooded = _scheduler.ControlCount >= (_authenticated ? ControlLimit : ControlLimitBeforeLogin)
-                || _scheduler.ControlBytes > (_authenticated ? ControlBytesLimit : ControlBytesLimitBeforeLogin);
+            flooded = _scheduler.ControlCount >= (_authenticated ? SendLimits.ControlMessages : SendLimits.ControlMessagesBeforeLogin)
+                || _scheduler.ControlBytes > (_authenticated ? SendLimits.ControlBytes : SendLimits.ControlBytesBeforeLogin);
             if (!_closed && !flooded)
             {
                 _scheduler.AddControl(packet);
@@ -121,8 +104,8 @@ internal sealed class SendQueue : IDisposable
     public int RoomFor(SendLane lane)
     {
         int queued = Volatile.Read(ref lane.Queued);
-        if (_scheduler.LaneBytes < TotalLimit)
-            return Math.Max(LaneLimit - queued, 0);
+        if (_scheduler.LaneBytes < SendLimits.AllLanesBytes)
+            return Math.Max(SendLimits.LaneBytes - queued, 0);
         return queued == 0 ? PacketPool.MediumPayload - PacketBuffer.DataHeaderLength : 0;
     }
 

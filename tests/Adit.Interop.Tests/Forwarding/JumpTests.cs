@@ -21,7 +21,7 @@ public sealed class JumpTests
         ManagedProcess client = lab.Start(
             "client", Machine.Adit, Route.Arguments(config, servers[hops % 2], "-N", "-J", jumps, "-L", $"127.0.0.1:{port}:127.0.0.1:{service.Port}"));
         await Net.WaitForListenerAsync(client, port, lab.Deadline);
-        Assert.Equal([client.Id], client.Family()); // all of it in one process
+        Assert.Equal([client.Id], client.Family().Select(member => member.Id)); // all of it in one process
         await Traffic.ExchangeAsync(port, length, lab.Deadline);
         await service.CompleteAsync(lab.Deadline);
         client.Signal(ManagedProcess.SigTerm);

@@ -1,6 +1,5 @@
 using System.ComponentModel;
 using System.Diagnostics;
-using System.Runtime.InteropServices;
 using System.Text;
 
 namespace Adit.Interop.Tests.Harness;
@@ -17,7 +16,7 @@ internal sealed record ProcessResult(int ExitCode, string Output, string Errors)
 }
 
 /// <summary>A process of the test's own: its output kept, its lines awaitable, ended by its id with all its children.</summary>
-internal sealed partial class ManagedProcess : IAsyncDisposable
+internal sealed class ManagedProcess : IAsyncDisposable
 {
     public const int SigInt = 2;
     public const int SigKill = 9;
@@ -157,38 +156,33 @@ internal sealed partial class ManagedProcess : IAsyncDisposable
     {
         if (!HasExited)
         {
-            _ = SendSignal(Id, signal);
+            ProcessIdentity.Of(Id)?.Signal(signal);
         }
     }
 
-    /// <summary>The ids of the process and of all that descend from it.</summary>
-    public IReadOnlyList<int> Family()
+    /// <summary>The process and all that descend from it.</summary>
+    public IReadOnlyList<ProcessIdentity> Family()
     {
-        var parents = new Dictionary<int, int>();
-        foreach (string folder in Directory.GetDirectories("/proc"))
+        var everybody = ProcessIdentity.All();
+        if (ProcessIdentity.Of(Id) is not { } self || HasExited)
         {
-            if (int.TryParse(Path.GetFileName(folder), out int id) && ParentOf(id) is int parent)
-            {
-                parents[id] = parent;
-            }
+            return [];
         }
 
-        List<int> family = [Id];
+        List<ProcessIdentity> family = [self];
         for (int i = 0; i < family.Count; i++)
         {
-            family.AddRange(parents.Where(pair => pair.Value == family[i]).Select(pair => pair.Key));
+            family.AddRange(everybody.Where(other => other.ParentId == family[i].Id && other.StartTime >= family[i].StartTime));
         }
 
         return family;
     }
 
-    public static bool IsAlive(int id) => ParentOf(id) is not null;
-
     public async ValueTask DisposeAsync()
     {
         if (!_process.HasExited)
         {
-            IReadOnlyList<int> family = Family();
+            IReadOnlyList<ProcessIdentity> family = Family();
             Signal(SigTerm);
             try
             {
@@ -200,29 +194,14 @@ internal sealed partial class ManagedProcess : IAsyncDisposable
                 _process.Kill(entireProcessTree: true);
             }
 
-            foreach (int id in family.Where(id => id != Id && IsAlive(id)))
+            foreach (ProcessIdentity child in family.Where(member => member.Id != Id))
             {
-                _ = SendSignal(id, SigTerm);
+                child.Signal(SigTerm);
             }
         }
 
         await Task.WhenAny(_readers, Task.Delay(TimeSpan.FromSeconds(1)));
         _process.Dispose();
-    }
-
-    private static int? ParentOf(int id)
-    {
-        try
-        {
-            // "pid (name) state ppid …": the name may hold anything, so count from its last bracket.
-            string stat = File.ReadAllText($"/proc/{id}/stat");
-            string[] rest = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
-            return rest[0] == "Z" ? null : int.Parse(rest[1], System.Globalization.CultureInfo.InvariantCulture);
-        }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
     }
 
     private async Task ReadAsync(StreamReader reader, StringBuilder all)
@@ -242,7 +221,4 @@ internal sealed partial class ManagedProcess : IAsyncDisposable
             news.SetResult();
         }
     }
-
-    [LibraryImport("libc", EntryPoint = "kill")]
-    private static partial int SendSignal(int id, int signal);
 }

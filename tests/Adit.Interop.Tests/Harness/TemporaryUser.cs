@@ -44,7 +44,7 @@ internal sealed class TemporaryUser
         // One left behind by tests that were killed.
         foreach (string left in File.ReadLines("/etc/passwd").Select(line => line.Split(':')[0]).Where(name => name.StartsWith(Prefix, StringComparison.Ordinal)).ToList())
         {
-            if (int.TryParse(left[Prefix.Length..], CultureInfo.InvariantCulture, out int owner) && !ManagedProcess.IsAlive(owner))
+            if (int.TryParse(left[Prefix.Length..], CultureInfo.InvariantCulture, out int owner) && ProcessIdentity.Of(owner) is null)
             {
                 await RunAsync("userdel", "-r", "-f", left);
             }

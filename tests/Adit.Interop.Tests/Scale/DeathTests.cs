@@ -18,10 +18,9 @@ public sealed class DeathTests
     public Task Server_killed(Peer client, Peer server) => Lab.RunAsync(async lab =>
     {
         (Server there, Client here, Service flood, Socket socket) = await FlowAsync(lab, client, server);
-        foreach (int id in there.Process.Family())
+        foreach (ProcessIdentity victim in there.Process.Family())
         {
-            using var victim = System.Diagnostics.Process.GetProcessById(id);
-            victim.Kill();
+            victim.Signal(ManagedProcess.SigKill);
         }
 
         ProcessResult result = await here.Process.WaitForExitAsync(lab.Deadline).WaitAsync(Soon);
@@ -74,7 +73,10 @@ public sealed class DeathTests
     [InlineData(Peer.Adit)]
     public Task Server_asked_to_end(Peer server) => Lab.RunAsync(async lab =>
     {
-        Server there = await lab.StartServerAsync(server);
+        // The pid file comes after everything else, the handling of signals included.
+        string pidFile = lab.Folder["pid"];
+        Server there = await lab.StartServerAsync(server, new ServerOptions { Lines = [$"PidFile {pidFile}"] });
+        await Net.WaitUntilAsync(() => File.Exists(pidFile), "the pid file", Soon);
         there.Process.Signal(ManagedProcess.SigTerm);
         ProcessResult result = await there.Process.WaitForExitAsync(lab.Deadline).WaitAsync(Soon);
         Assert.Equal(0, result.ExitCode);

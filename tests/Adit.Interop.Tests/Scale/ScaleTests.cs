@@ -129,7 +129,7 @@ public sealed class ScaleTests
 
     // What was opened has been closed: a process at rest has a few dozen descriptors, one that leaks has a thousand.
     private static void AssertFewDescriptors(ManagedProcess process) => Net.WaitUntilAsync(
-        () => process.Family().Sum(id => Count($"/proc/{id}/fd")) < 250, $"the {process.Name} has closed its descriptors", TimeSpan.FromSeconds(20)).GetAwaiter().GetResult();
+        () => process.Family().Sum(member => Count($"/proc/{member.Id}/fd")) < 250, $"the {process.Name} has closed its descriptors", TimeSpan.FromSeconds(20)).GetAwaiter().GetResult();
 
     private static int Count(string folder)
     {

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Adit.Ssh.Authentication;
 using Adit.Ssh.Cryptography;
+using Adit.Ssh.Forwarding;
 using Adit.Ssh.Transport;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -12,7 +13,21 @@ namespace Adit.Ssh;
 public sealed class SshClientOptions
 {
     /// <summary>Takes "host", "user@host", "user@host:port", "[v6]:port" (the last '@' splits).</summary>
-    public SshClientOptions(string destination) => throw new NotImplementedException();
+    public SshClientOptions(string destination)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(destination);
+        int at = destination.LastIndexOf('@');
+        if (at >= 0)
+            UserName = destination[..at];
+        string host = destination[(at + 1)..];
+        bool hasPort = host.StartsWith('[') || host.AsSpan().Count(':') == 1; // a bare IPv6 address has more colons and no port
+        if (hasPort && ForwardAddress.TryParse(host, out var address) && address.Host is not null)
+            (Host, Port) = (address.Host, address.Port);
+        else
+            Host = host;
+        if (Host.Length == 0 || UserName.Length == 0 || Port == 0 || (hasPort && Host == host))
+            throw new ArgumentException("expected host, user@host, user@host:port or [v6]:port", nameof(destination));
+    }
 
     public SshClientOptions()
     {

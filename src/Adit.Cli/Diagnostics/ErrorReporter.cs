@@ -30,7 +30,6 @@ internal static class ErrorReporter
         UsageException e => [.. Split(e.Message), .. Hints(e.Hint)],
         OperationCanceledException => ["adit: cancelled"],
         UnauthorizedAccessException or IOException => [$"adit: {FileErrors.Describe(error)}"],
-        NotImplementedException => ["adit: this part is not built yet in this version."],
         _ => [$"adit: internal error: {error.GetType().Name}: {error.Message}", "adit: This is a bug in adit. Running with -vvv shows where it happened."],
     };
 

@@ -13,15 +13,17 @@ namespace Adit.Ssh;
 internal sealed class ServerConnection
 {
     private readonly SshServerOptions _options;
+    private readonly ListenerRegistry _registry;
     private readonly AlgorithmPreferences _algorithms;
     private readonly ILogger _logger;
     private readonly TaskTracker _forwarded = new();
     private readonly LoginProgress _progress = new();
     private ListenRequestHandler? _listeners;
 
-    public ServerConnection(SshServerOptions options, ByteTransport bytes, long id, Func<ModuliFile> moduli, ILogger logger)
+    public ServerConnection(SshServerOptions options, ByteTransport bytes, long id, ListenerRegistry registry, Func<ModuliFile> moduli, ILogger logger)
     {
         _options = options;
+        _registry = registry;
         _logger = logger;
         _algorithms = options.Algorithms ?? Algorithms.DefaultPreferences;
         Id = id;
@@ -122,7 +124,7 @@ internal sealed class ServerConnection
     private void Serve(SshConnection connection, SshPrincipal principal)
     {
         connection.Handle("direct-tcpip", new DirectTcpHandler(_options.ForwardingPolicy, principal, new TcpDialer(_options.AddressFamily), _forwarded, _logger));
-        _listeners = new ListenRequestHandler(connection, _options.ForwardingPolicy, principal, _options.AddressFamily, _options.MaxRemoteForwards, _forwarded, _logger);
+        _listeners = new ListenRequestHandler(connection, _options.ForwardingPolicy, principal, _registry, _options.AddressFamily, _options.MaxRemoteForwards, _forwarded, _logger);
         connection.Requests.Handle(TcpipForwardData.Listen, _listeners);
         connection.Requests.Handle(TcpipForwardData.Cancel, _listeners);
     }

@@ -89,6 +89,7 @@ public sealed class SshClient : IAsyncDisposable
             {
                 KeepAliveInterval = options.KeepAliveInterval,
                 KeepAliveCountMax = options.KeepAliveCountMax,
+                PeerName = options.Host,
                 Logger = logger,
                 TimeProvider = options.TimeProvider,
             });

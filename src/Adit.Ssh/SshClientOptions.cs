@@ -70,8 +70,8 @@ public sealed class SshClientOptions
     /// <summary>TCPKeepAlive.</summary>
     public bool TcpKeepAlive { get; set; } = true;
 
-    /// <summary>ServerAliveInterval; zero turns keepalives off.</summary>
-    public TimeSpan KeepAliveInterval { get; set; } = TimeSpan.Zero;
+    /// <summary>ServerAliveInterval: a server that was silent for so long is asked for a sign of life; zero turns keepalives off. OpenSSH's default is zero.</summary>
+    public TimeSpan KeepAliveInterval { get; set; } = TimeSpan.FromSeconds(15);
 
     /// <summary>ServerAliveCountMax: unanswered keepalives before the connection is given up.</summary>
     public int KeepAliveCountMax { get; set; } = 3;

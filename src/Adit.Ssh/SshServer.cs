@@ -17,6 +17,7 @@ public sealed class SshServer : IAsyncDisposable
     private readonly ILogger _logger;
     private readonly List<Socket> _listeners = [];
     private readonly Dictionary<long, ServerConnection> _connections = [];
+    private readonly ListenerRegistry _remoteListeners;
     private readonly TaskTracker _tasks = new();
     private readonly Lock _lock = new();
     private readonly CancellationTokenSource _unbind = new();
@@ -33,6 +34,7 @@ public sealed class SshServer : IAsyncDisposable
             throw new ArgumentException("a server needs at least one host key", nameof(options));
         _options = options;
         _logger = options.LoggerFactory.CreateLogger("Adit.Ssh");
+        _remoteListeners = new ListenerRegistry(options.RemoteForwardTakeoverTimeout, options.TimeProvider, _logger);
         _moduli = new Lazy<ModuliFile>(LoadModuli);
     }
 
@@ -206,7 +208,7 @@ public sealed class SshServer : IAsyncDisposable
             await RefuseAsync(bytes).ConfigureAwait(false);
             return;
         }
-        var connection = new ServerConnection(_options, bytes, Interlocked.Increment(ref _lastId), () => _moduli.Value, _logger);
+        var connection = new ServerConnection(_options, bytes, Interlocked.Increment(ref _lastId), _remoteListeners, () => _moduli.Value, _logger);
         lock (_lock)
             _connections.Add(connection.Id, connection);
         // Stopping looks at the table after it has set the mark, so one of the two sees the other.

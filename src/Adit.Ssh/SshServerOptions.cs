@@ -55,10 +55,15 @@ public sealed class SshServerOptions
     /// <summary>AddressFamily: which addresses a forward's destination name may resolve to, and which a remote forward may listen on.</summary>
     public AddressFamily AddressFamily { get; set; } = AddressFamily.Unspecified;
 
-    /// <summary>ClientAliveInterval; zero turns keepalives off.</summary>
-    public TimeSpan KeepAliveInterval { get; set; } = TimeSpan.Zero;
+    /// <summary>RemoteForwardTakeoverTimeout: who asks for a listener that an older session of theirs has gets it when that session, asked for a sign of life, sends
+    /// nothing for so long; it is then closed. Theirs is a session of the same user by the same methods with the same key. Zero turns this off: a listener is
+    /// freed by its own session's end alone.</summary>
+    public TimeSpan RemoteForwardTakeoverTimeout { get; set; } = TimeSpan.FromSeconds(2);
 
-    /// <summary>ClientAliveCountMax.</summary>
+    /// <summary>ClientAliveInterval: a client that was silent for so long is asked for a sign of life; zero turns keepalives off. OpenSSH's default is zero.</summary>
+    public TimeSpan KeepAliveInterval { get; set; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>ClientAliveCountMax: a client that leaves so many keepalives unanswered is given up at the next; zero for never.</summary>
     public int KeepAliveCountMax { get; set; } = 3;
 
     public RekeyLimit RekeyLimit { get; set; } = RekeyLimit.Default;

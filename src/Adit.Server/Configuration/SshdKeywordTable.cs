@@ -57,7 +57,7 @@ public static class SshdKeywordTable
         SshdKeywords.PubkeyAcceptedAlgorithms, SshdKeywords.LogLevel, SshdKeywords.AuthorizedKeysFile, SshdKeywords.TrustedUserCaKeys, SshdKeywords.AuthorizedPrincipalsFile, SshdKeywords.HostKey,
         SshdKeywords.HostCertificate, SshdKeywords.AllowUsers, SshdKeywords.DenyUsers, SshdKeywords.AllowGroups, SshdKeywords.DenyGroups,
         SshdKeywords.AuthenticationMethods, SshdKeywords.MaxStartups, SshdKeywords.RekeyLimit, SshdKeywords.PermitOpen,
-        SshdKeywords.PermitListen,
+        SshdKeywords.PermitListen, SshdKeywords.RemoteForwardTakeoverTimeout,
         .. WithoutEffect, .. Refused, .. Old,
     ];
 

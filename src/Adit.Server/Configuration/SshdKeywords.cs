@@ -35,7 +35,8 @@ public static class SshdKeywords
     /// <summary>Zero for no limit.</summary>
     public static SshdKeyword<TimeSpan> LoginGraceTime { get; } = new("LoginGraceTime", TimeSpan.FromSeconds(120), Time) { Show = Seconds };
 
-    public static SshdKeyword<int> ClientAliveInterval { get; } = new("ClientAliveInterval", 0, arguments => (int)Time(arguments).TotalSeconds)
+    /// <summary>In seconds; zero for no keepalives. OpenSSH's default is zero.</summary>
+    public static SshdKeyword<int> ClientAliveInterval { get; } = new("ClientAliveInterval", 15, arguments => (int)Time(arguments).TotalSeconds)
     {
         InMatch = true,
         GlobalOnlyYet = true,
@@ -182,6 +183,9 @@ public static class SshdKeywords
         InMatch = true,
         Show = value => [value.ToString().ToLowerInvariant()],
     };
+
+    /// <summary>Not in OpenSSH: how long an older session may be silent before a newer one of the same user and key gets its remote listener; zero for never.</summary>
+    public static SshdKeyword<TimeSpan> RemoteForwardTakeoverTimeout { get; } = new("RemoteForwardTakeoverTimeout", TimeSpan.FromSeconds(2), Time) { Show = Seconds };
 
     public static SshdKeyword<PermittedEndpoints> PermitOpen { get; } =
         new("PermitOpen", PermittedEndpoints.Any, Endpoints(listen: false)) { InMatch = true, Show = value => [value.ToString()] };

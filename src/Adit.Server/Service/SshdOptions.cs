@@ -62,6 +62,7 @@ public static class SshdOptions
         options.AddressFamily = config.Get(K.AddressFamily);
         options.KeepAliveInterval = TimeSpan.FromSeconds(config.Get(K.ClientAliveInterval));
         options.KeepAliveCountMax = config.Get(K.ClientAliveCountMax);
+        options.RemoteForwardTakeoverTimeout = config.Get(K.RemoteForwardTakeoverTimeout);
         options.RekeyLimit = config.Get(K.RekeyLimit);
         options.TcpKeepAlive = config.Get(K.TcpKeepAlive);
         options.ModuliFile = config.Get(K.ModuliFile);

@@ -3,41 +3,47 @@ using Microsoft.Extensions.Logging;
 
 namespace Adit.Ssh.Connection;
 
-/// <summary>ServerAliveInterval and ClientAliveInterval: asks a silent peer for a sign of life and gives up when none comes. Any packet counts as one.</summary>
-internal sealed class KeepAlive(SshTransport transport, GlobalRequests requests, TimeSpan interval, int countMax, TimeProvider time, ILogger logger) : IHeartbeatHandler
+/// <summary>ServerAliveInterval and ClientAliveInterval: asks a silent peer for a sign of life and gives up when none comes. Whatever arrives counts as one, a part of a packet too.</summary>
+internal sealed class KeepAlive(SshTransport transport, GlobalRequests requests, ConnectionOptions options) : IHeartbeatHandler
 {
-    private long _packets = -1;
-    private long _since = time.GetTimestamp();
+    /// <summary>What OpenSSH asks with: every peer answers it, most of them by refusing.</summary>
+    public const string RequestName = "keepalive@openssh.com";
+
+    private readonly TimeSpan _interval = options.KeepAliveInterval;
+    private readonly int _countMax = options.KeepAliveCountMax;
+    private readonly TimeProvider _time = options.TimeProvider;
+    private long _heard = -1;
+    private long _since = options.TimeProvider.GetTimestamp();
     private int _unanswered;
 
     public void OnHeartbeat()
     {
-        long packets = transport.PacketsReceived;
-        if (packets != _packets)
+        long heard = transport.ReceiveCount;
+        if (heard != _heard)
         {
-            _packets = packets;
-            _since = time.GetTimestamp();
+            _heard = heard;
+            _since = _time.GetTimestamp();
             _unanswered = 0;
             return;
         }
-        if (time.GetElapsedTime(_since) < interval || transport.Reason is not null)
+        if (_time.GetElapsedTime(_since) < _interval || transport.Reason is not null)
             return;
-        if (_unanswered >= countMax && !(transport.Role == SshRole.Server && countMax == 0))
+        if (_unanswered >= _countMax && !(transport.Role == SshRole.Server && _countMax == 0))
         {
-            string who = transport.RemoteAddress;
+            string who = options.PeerName ?? transport.RemoteAddress;
             transport.End(new SshException(SshError.KeepAliveTimeout,
-                transport.Role == SshRole.Client ? $"Timeout, server {who} not responding." : $"Timeout, client not responding from {who} port {transport.RemotePort}")
+                transport.Role == SshRole.Client ? $"Timeout, server {who} not responding." : $"Timeout, client not responding from {transport.RemoteAddress} port {transport.RemotePort}")
             {
-                Hint = $"no packet came for {interval.TotalSeconds * (countMax + 1):0} s and {_unanswered} keepalives went unanswered",
+                Hint = $"no packet came for {_interval.TotalSeconds * (_countMax + 1):0} s and {_unanswered} keepalives went unanswered",
             });
             return;
         }
         _unanswered++;
-        _since = time.GetTimestamp();
-        logger.LogTrace("sending keepalive {Count} of {Max}", _unanswered, countMax);
+        _since = _time.GetTimestamp();
+        options.Logger.LogTrace("sending keepalive {Count} of {Max}", _unanswered, _countMax);
         try
         {
-            _ = requests.RequestAsync("keepalive@openssh.com", []).ContinueWith(static t => _ = t.Exception, CancellationToken.None,
+            _ = requests.RequestAsync(RequestName, []).ContinueWith(static t => _ = t.Exception, CancellationToken.None,
                 TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         }
         catch (SshException)

@@ -17,6 +17,9 @@ internal sealed class ConnectionOptions
 
     public int KeepAliveCountMax { get; init; } = 3;
 
+    /// <summary>What a person calls the peer; null for its address.</summary>
+    public string? PeerName { get; init; }
+
     public WindowBudget WindowBudget { get; init; } = WindowBudget.Shared;
 
     public ILogger Logger { get; init; } = NullLogger.Instance;
@@ -45,6 +48,7 @@ internal sealed class SshConnection : IConnectionHandler
     private readonly Dictionary<string, IChannelHandler> _handlers = new(StringComparer.Ordinal);
     private readonly OpenQueue _opens;
     private readonly KeepAlive? _keepAlive;
+    private readonly LivenessProbe _probe;
     private readonly RoundTripClock _clock;
 
     public SshConnection(SshTransport transport, ConnectionOptions options)
@@ -57,7 +61,8 @@ internal sealed class SshConnection : IConnectionHandler
         _opens = new OpenQueue(_logger, transport.Ended);
         Requests = new GlobalRequests(transport, _logger);
         if (options.KeepAliveInterval > TimeSpan.Zero)
-            _keepAlive = new KeepAlive(transport, Requests, options.KeepAliveInterval, options.KeepAliveCountMax, options.TimeProvider, _logger);
+            _keepAlive = new KeepAlive(transport, Requests, options);
+        _probe = new LivenessProbe(transport, Requests, options.TimeProvider);
         transport.Attach(this);
     }
 
@@ -83,6 +88,9 @@ internal sealed class SshConnection : IConnectionHandler
         if (Transport.Reason is not null)
             Heartbeat.Of(_options.TimeProvider).Remove(_keepAlive); // it ended meanwhile, and the call that removes may have come before
     }
+
+    /// <summary>Asks the peer for a sign of life now. False when nothing at all came within <paramref name="timeout"/>, or the connection is over.</summary>
+    public Task<bool> AnswersAsync(TimeSpan timeout) => _probe.AnswersAsync(timeout);
 
     /// <summary>Opens a channel. Throws <see cref="SshException"/> (<see cref="SshError.ChannelOpenFailed"/> with the peer's reason) when it is refused,
     /// or the connection's reason when that ends first.</summary>

@@ -42,22 +42,18 @@ internal sealed class ForwardListener : IAsyncDisposable
     public string? Missing { get; private set; }
 
     /// <summary>Binds every address that <paramref name="listen"/> stands for. Throws <see cref="SshException"/> (<see cref="SshError.ForwardFailed"/>) when none could be bound.</summary>
-    public static async Task<ForwardListener> BindAsync(ForwardAddress listen, ListenOptions options, ILogger logger, CancellationToken cancellationToken)
+    public static async Task<ForwardListener> BindAsync(ForwardAddress listen, ListenOptions options, ILogger logger, CancellationToken cancellationToken) =>
+        Bind(await ListenTarget.ResolveAsync(listen, options, cancellationToken).ConfigureAwait(false), options, logger);
+
+    /// <summary>The same, for addresses that are known. Binds all it can or, throwing, none.</summary>
+    public static ForwardListener Bind(ListenTarget target, ListenOptions options, ILogger logger)
     {
         var listener = new ForwardListener(logger);
-        try
-        {
-            if (listen.IsUnix)
-                listener.BindUnix(listen.Path!, options);
-            else
-                await listener.BindTcpAsync(listen, options, cancellationToken).ConfigureAwait(false);
-            return listener;
-        }
-        catch
-        {
-            await listener.DisposeAsync().ConfigureAwait(false);
-            throw;
-        }
+        if (target.Listen.IsUnix)
+            listener.BindUnix(target.Listen.Path!, options);
+        else
+            listener.BindTcp(target);
+        return listener;
     }
 
     /// <summary>Begins to accept; each connection's socket goes to <paramref name="accepted"/>, which must not block.</summary>
@@ -99,13 +95,12 @@ internal sealed class ForwardListener : IAsyncDisposable
         }
     }
 
-    private async Task BindTcpAsync(ForwardAddress listen, ListenOptions options, CancellationToken cancellationToken)
+    private void BindTcp(ListenTarget target)
     {
-        var addresses = await AddressesAsync(listen.Host, options, cancellationToken).ConfigureAwait(false);
         var bound = new List<ForwardAddress>();
-        int port = listen.Port;
+        int port = target.Listen.Port;
         (IPAddress Address, SocketException Error)? failure = null;
-        foreach (var address in addresses)
+        foreach (var address in target.Addresses)
         {
             var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
             try
@@ -129,7 +124,7 @@ internal sealed class ForwardListener : IAsyncDisposable
         if (bound.Count == 0)
         {
             var (address, error) = failure!.Value;
-            throw new SshException(SshError.ForwardFailed, $"bind [{address}]:{listen.Port}: {SocketErrors.Describe(error)}", error) { Hint = Hint(error, listen.Port) };
+            throw new SshException(SshError.ForwardFailed, $"bind [{address}]:{target.Listen.Port}: {SocketErrors.Describe(error)}", error) { Hint = Hint(error, target.Listen.Port) };
         }
         // A forward that is up on one loopback address only would send clients of the other to somebody else's service: never in silence.
         if (failure is { } partial)
@@ -147,33 +142,6 @@ internal sealed class ForwardListener : IAsyncDisposable
         SocketError.AddressNotAvailable => "no interface of this machine has that address: ip addr shows those it has",
         _ => null,
     };
-
-    private static async Task<IPAddress[]> AddressesAsync(string? host, ListenOptions options, CancellationToken cancellationToken)
-    {
-        bool wildcard = host is "" or "*" || (host is null && options.GatewayPorts);
-        bool loopback = host is "localhost" || (host is null && !options.GatewayPorts);
-        if (!wildcard && !loopback)
-        {
-            try
-            {
-                return IPAddress.TryParse(host!, out var literal) ? [literal]
-                    : await Dns.GetHostAddressesAsync(host!, options.AddressFamily, cancellationToken).ConfigureAwait(false);
-            }
-            catch (SocketException e)
-            {
-                throw new SshException(SshError.ForwardFailed, $"channel_setup_fwd_listener_tcpip: getaddrinfo({host}): {SocketErrors.Describe(e)}", e)
-                {
-                    Hint = "the bind address must be an address of this machine, a name for one, localhost, or * for all",
-                };
-            }
-        }
-        var addresses = new List<IPAddress>();
-        if (options.AddressFamily != AddressFamily.InterNetworkV6)
-            addresses.Add(wildcard ? IPAddress.Any : IPAddress.Loopback);
-        if (options.AddressFamily != AddressFamily.InterNetwork && Socket.OSSupportsIPv6)
-            addresses.Add(wildcard ? IPAddress.IPv6Any : IPAddress.IPv6Loopback);
-        return [.. addresses];
-    }
 
     private void BindUnix(string path, ListenOptions options)
     {

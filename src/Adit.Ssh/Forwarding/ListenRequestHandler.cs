@@ -15,6 +15,8 @@ internal sealed class ListenRequestHandler : IGlobalRequestHandler
     private readonly SshConnection _connection;
     private readonly IForwardingPolicy? _policy;
     private readonly SshPrincipal _principal;
+    private readonly ListenerRegistry _registry;
+    private readonly ListenSession _session;
     private readonly ListenOptions _options;
     private readonly int _limit;
     private readonly TaskTracker _connections;
@@ -24,12 +26,14 @@ internal sealed class ListenRequestHandler : IGlobalRequestHandler
     private RemoteListener? _unanswered;
     private Task? _closed;
 
-    public ListenRequestHandler(SshConnection connection, IForwardingPolicy? policy, SshPrincipal principal, AddressFamily family, int limit,
+    public ListenRequestHandler(SshConnection connection, IForwardingPolicy? policy, SshPrincipal principal, ListenerRegistry registry, AddressFamily family, int limit,
         TaskTracker connections, ILogger logger)
     {
         _connection = connection;
         _policy = policy;
         _principal = principal;
+        _registry = registry;
+        _session = registry.Enter(connection, principal);
         _options = new ListenOptions { AddressFamily = family };
         _limit = limit;
         _connections = connections;
@@ -98,10 +102,10 @@ internal sealed class ListenRequestHandler : IGlobalRequestHandler
         var placement = ListenPlacement.Of(request.Host, decision.GatewayPorts);
         if (placement.Overridden)
             Tell($"Forwarding listen address \"{PeerText.Escape(request.Host, 256)}\" overridden by server GatewayPorts");
-        ForwardListener listener;
+        ListenerLease lease;
         try
         {
-            listener = await ForwardListener.BindAsync(ForwardAddress.Tcp(placement.Host, (int)request.Port), _options, _logger, cancellationToken).ConfigureAwait(false);
+            lease = await _registry.BindAsync(_session, ForwardAddress.Tcp(placement.Host, (int)request.Port), _options, cancellationToken).ConfigureAwait(false);
         }
         catch (SshException e) when (e.Error == SshError.ForwardFailed)
         {
@@ -109,13 +113,13 @@ internal sealed class ListenRequestHandler : IGlobalRequestHandler
             Tell($"Server could not listen on {shown}: {e.Message}");
             return null;
         }
-        var remote = new RemoteListener(_connection, listener, request, token => DecideAsync(request, token), _connections, _logger);
+        var remote = new RemoteListener(_connection, lease, request, token => DecideAsync(request, token), _connections, _logger);
         if (!TryAdd(request.Host, remote))
         {
             await remote.DisposeAsync().ConfigureAwait(false);
             return null;
         }
-        Explain(shown, placement, listener);
+        Explain(shown, placement, lease);
         _unanswered = remote;
         return request.Port == 0 ? PortAnswer(remote.Port) : [];
     }
@@ -139,13 +143,13 @@ internal sealed class ListenRequestHandler : IGlobalRequestHandler
             return _closed is null && _listeners.TryAdd((host, listener.Port), listener);
     }
 
-    private void Explain(string shown, ListenPlacement placement, ForwardListener listener)
+    private void Explain(string shown, ListenPlacement placement, ListenerLease lease)
     {
-        string bound = string.Join(" and ", listener.Bound);
+        string bound = string.Join(" and ", lease.Listener.Bound);
         _logger.LogDebug("remote forward of {Address} listens on {Bound}", shown, bound);
         if (placement.Narrowed)
             Tell($"Forwarding listen address {shown} narrowed to loopback by server GatewayPorts no: listening on {bound}");
-        if (listener.Missing is { } missing)
+        if (lease.Missing is { } missing)
             Tell($"Server listens on {bound} only for {shown}: {missing}");
     }
 

@@ -9,21 +9,26 @@ namespace Adit.Ssh.Forwarding;
 
 /// <summary>A listener that the peer asked for: each connection it accepts goes to the peer as a forwarded-tcpip channel, if the policy of now still allows it.</summary>
 internal sealed class RemoteListener(
-    SshConnection connection, ForwardListener listener, TcpipForwardData requested, Func<CancellationToken, ValueTask<ForwardingDecision>> decide, TaskTracker connections, ILogger logger)
+    SshConnection connection, ListenerLease lease, TcpipForwardData requested, Func<CancellationToken, ValueTask<ForwardingDecision>> decide, TaskTracker connections, ILogger logger)
     : IAsyncDisposable
 {
     private readonly string _host = PeerText.Escape(requested.Host, 256);
+    private volatile bool _closed;
 
     /// <summary>The port that is really listened on.</summary>
-    public int Port { get; } = listener.Bound[0].Port;
+    public int Port { get; } = lease.Listener.Bound[0].Port;
 
-    public ForwardListener Listener => listener;
+    public ListenerLease Lease => lease;
 
     /// <summary>The peer knows of it by now: begins to accept.</summary>
-    public void Start() => listener.Start(socket => connections.Add(CarryAsync(socket)));
+    public void Start() => lease.Listener.Start(socket => connections.Add(CarryAsync(socket)));
 
-    /// <summary>Frees the port; connections through it live on.</summary>
-    public ValueTask DisposeAsync() => listener.DisposeAsync();
+    /// <summary>Frees the port. Connections through it live on; one that has not come so far is closed.</summary>
+    public ValueTask DisposeAsync()
+    {
+        _closed = true;
+        return lease.DisposeAsync();
+    }
 
     private async Task CarryAsync(Socket socket)
     {
@@ -43,7 +48,7 @@ internal sealed class RemoteListener(
         {
             logger.LogError(e, "asking whether a connection to {Host} port {Port} may be forwarded failed", _host, Port);
         }
-        if (!allowed)
+        if (!allowed || _closed)
         {
             socket.Dispose();
             return;

@@ -25,7 +25,8 @@ public static class SshConfigKeywords
     public static SshConfigKeyword<int> ConnectionAttempts { get; } = Number("ConnectionAttempts", 1, Essential, Supported);
     public static SshConfigKeyword<TimeSpan?> ConnectTimeout { get; } = Duration("ConnectTimeout", null, Essential, Supported, whenUnset: "none");
     public static SshConfigKeyword<bool> TcpKeepAlive { get; } = Switch("TCPKeepAlive", true, Essential, Supported, "KeepAlive");
-    public static SshConfigKeyword<TimeSpan?> ServerAliveInterval { get; } = Duration("ServerAliveInterval", TimeSpan.Zero, Essential, Supported);
+    /// <summary>Zero for no keepalives. OpenSSH's default is zero.</summary>
+    public static SshConfigKeyword<TimeSpan?> ServerAliveInterval { get; } = Duration("ServerAliveInterval", TimeSpan.FromSeconds(15), Essential, Supported);
     public static SshConfigKeyword<int> ServerAliveCountMax { get; } = Number("ServerAliveCountMax", 3, Essential, Supported);
     public static SshConfigKeyword<IpQos> IPQoS { get; } = new("IPQoS", new IpQos(0xb8, -1), SshConfigSpecialParsers.Qos);
     public static SshConfigKeyword<string?> ProxyCommand { get; } =

@@ -40,6 +40,7 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
     private bool _connectionTold;
     private int _rekeyAsked;
     private long _bytesBeforeLogin;
+    private long _receiveCount;
 
     public SshTransport(ByteTransport bytes, TransportOptions options)
     {
@@ -96,8 +97,8 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
     /// <summary>How long a question and its answer take on this connection when it is idle; null while unknown.</summary>
     public TimeSpan? RoundTrip => _roundTrip.Shortest;
 
-    /// <summary>Counts packets received: whoever watches a silent peer compares it.</summary>
-    public long PacketsReceived { get; private set; }
+    /// <summary>Counts what arrived, whole packets or parts: whoever watches a silent peer compares it.</summary>
+    public long ReceiveCount => Volatile.Read(ref _receiveCount);
 
     /// <summary>Sends the identification string and the first SSH_MSG_KEXINIT, starts both loops and completes when the first key exchange has.
     /// Throws the reason when the connection ends before.</summary>
@@ -212,6 +213,7 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
                     continue;
                 }
                 _reader.Received(count);
+                Volatile.Write(ref _receiveCount, _receiveCount + 1);
                 if (_gate.Phase != SshPhase.Connection)
                     CountBeforeLogin(count);
                 if (!_version.IsComplete)
@@ -293,7 +295,6 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
             uint sequence = _reader.Sequence;
             if (!_reader.TryRead(out var payload))
                 break;
-            PacketsReceived++;
             byte number = payload.Span[0];
             switch (_gate.Check(number))
             {

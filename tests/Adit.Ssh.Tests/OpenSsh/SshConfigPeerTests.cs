@@ -42,9 +42,9 @@ public sealed class SshConfigPeerTests : IDisposable
     private static string Compared(string output, string config) =>
         string.Join('\n', output.Replace("canonicalizePermittedcnames", "canonicalizepermittedcnames").Split('\n').Where(line => !NotCompared.Any(start => line.StartsWith(start, StringComparison.Ordinal)) && !IsOtherDefault(line, config)));
 
-    /// <summary>Defaults of Debian's build that are not ours.</summary>
+    /// <summary>Defaults of Debian's build that are not ours, and keepalives, which we send by default.</summary>
     private static bool IsOtherDefault(string line, string config) =>
-        ((line.StartsWith("ipqos", StringComparison.Ordinal) || line.StartsWith("forwardx11trusted", StringComparison.Ordinal)) && !config.Contains(line.Split(' ')[0], StringComparison.OrdinalIgnoreCase))
+        ((line.StartsWith("ipqos", StringComparison.Ordinal) || line.StartsWith("serveraliveinterval", StringComparison.Ordinal) || line.StartsWith("forwardx11trusted", StringComparison.Ordinal)) && !config.Contains(line.Split(' ')[0], StringComparison.OrdinalIgnoreCase))
         || line.StartsWith("requesttty", StringComparison.Ordinal);
 
     private static string Errors(string text) =>
@@ -135,6 +135,7 @@ public sealed class SshConfigPeerTests : IDisposable
     [InlineData("FingerprintHash md5\nBatchMode no\nCompression YES\nGatewayPorts yes\nExitOnForwardFailure yes\nStreamLocalBindUnlink yes")]
     [InlineData("StreamLocalBindMask 0022\nStreamLocalBindMask 07")]
     [InlineData("ConnectTimeout none\nConnectionAttempts 3\nServerAliveInterval 1h\nServerAliveCountMax 2\nTCPKeepAlive No\nRequiredRSASize 2048")]
+    [InlineData("ServerAliveInterval 0")]
     [InlineData("ConnectTimeout 1m30s\nAddressFamily INET6\nBindAddress a\nBindInterface b")]
     [InlineData("RekeyLimit 1G 1h")]
     [InlineData("RekeyLimit default none")]

@@ -18,12 +18,13 @@ public sealed class SshClient : IAsyncDisposable
     private readonly SshConnection _connection;
     private readonly TaskTracker _connections;
     private readonly RemoteForwards _remoteForwards;
+    private readonly ForwardFailures _failures;
     private readonly List<Forward> _forwards = [];
     private readonly Lock _lock = new();
     private readonly ILogger _logger;
 
     private SshClient(SshClientOptions options, SshTransport transport, SshConnection connection, TaskTracker connections, RemoteForwards remoteForwards,
-        bool isHostKeyUnsafe, ILogger logger)
+        ForwardFailures failures, bool isHostKeyUnsafe, ILogger logger)
     {
         _options = options;
         IsHostKeyUnsafe = isHostKeyUnsafe;
@@ -31,6 +32,7 @@ public sealed class SshClient : IAsyncDisposable
         _connection = connection;
         _connections = connections;
         _remoteForwards = remoteForwards;
+        _failures = failures;
         _logger = logger;
         Completion = CompleteAsync();
     }
@@ -95,7 +97,10 @@ public sealed class SshClient : IAsyncDisposable
             });
             bool isUnsafe = hostKey is { IsUnsafe: true };
             var connections = new TaskTracker();
-            var remoteForwards = new RemoteForwards(connection, new TcpDialer(options.AddressFamily), connections, $"{options.UserName}@{options.Host}", logger);
+            string serverName = $"{options.UserName}@{options.Host}";
+            var failures = new ForwardFailures(serverName, options.TimeProvider, logger);
+            var remoteForwards = new RemoteForwards(
+                connection, new TcpDialer(options.AddressFamily), connections, serverName, failures, logger, options.TimeProvider);
             connection.Handle(RemoteForwards.TcpChannel, remoteForwards);
             connection.Handle(RemoteForwards.StreamLocalChannel, remoteForwards);
             // From here on the time is the user's, who may be asked for passwords.
@@ -103,7 +108,7 @@ public sealed class SshClient : IAsyncDisposable
             connection.Start();
             logger.LogInformation(LogEvents.Authenticated, "Authenticated to {Host} ({Address}) using \"{Method}\".",
                 PeerText.Escape(options.Host), options.ConnectCallback is null ? $"[{transport.RemoteAddress}]:{transport.RemotePort}" : "via proxy", login.Method);
-            return new SshClient(options, transport, connection, connections, remoteForwards, isUnsafe, logger);
+            return new SshClient(options, transport, connection, connections, remoteForwards, failures, isUnsafe, logger);
         }
         catch
         {
@@ -139,6 +144,22 @@ public sealed class SshClient : IAsyncDisposable
     {
         ThrowIfHostKeyUnsafe();
         return await _remoteForwards.RequestAsync(listen, destination, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Reverse dynamic forward (-R without a destination): has the server listen on <paramref name="listen"/> as a SOCKS proxy (4, 4A and 5, CONNECT without
+    /// authentication) whose connections start here. Names are resolved here, and a client is told whether its connection was made, or why not. A client
+    /// has 60 seconds to ask, and at most 1,024 may be waiting at once.</summary>
+    /// <param name="listen">As for <see cref="ForwardRemoteAsync"/>.</param>
+    /// <param name="mayConnect">Whether a client may go where it asks to: anybody who reaches the server's port can ask for anything that this machine reaches. Called for
+    /// every request, first with the name and then with each address that it stands for; never on the connection's receive loop. One that throws refuses.</param>
+    /// <param name="cancellationToken">Gives up asking the server.</param>
+    /// <exception cref="SshException"><see cref="SshError.ForwardFailed"/> when the server refuses.</exception>
+    public async Task<RemoteForward> ForwardRemoteDynamicAsync(
+        ForwardAddress listen, Func<RemoteDynamicRequest, CancellationToken, ValueTask<ForwardingDecision>> mayConnect, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(mayConnect);
+        ThrowIfHostKeyUnsafe();
+        return await _remoteForwards.RequestDynamicAsync(listen, mayConnect, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Opens one connection from the server to a TCP destination. Throws <see cref="SshException"/> (<see cref="SshError.ChannelOpenFailed"/>) with the server's reason.</summary>
@@ -190,8 +211,7 @@ public sealed class SshClient : IAsyncDisposable
     private async Task<Forward> ListenAsync(ForwardAddress listen, ForwardAddress? destination, ListenOptions options, CancellationToken cancellationToken)
     {
         ThrowIfHostKeyUnsafe();
-        var forward = await Forward.ListenAsync(_connection, listen, destination, options, _connections,
-            $"{_options.UserName}@{_options.Host}", _logger, _options.TimeProvider, cancellationToken).ConfigureAwait(false);
+        var forward = await Forward.ListenAsync(_connection, listen, destination, options, _connections, _failures, _logger, _options.TimeProvider, cancellationToken).ConfigureAwait(false);
         lock (_lock)
             _forwards.Add(forward);
         if (_transport.Reason is not { } reason)

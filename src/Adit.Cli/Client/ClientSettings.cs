@@ -22,8 +22,11 @@ internal sealed class ClientSettings : IAsyncDisposable
     /// <summary>-W: where standard input goes to and standard output comes from.</summary>
     public ForwardAddress? StandardIo { get; set; }
 
-    /// <summary>-R and RemoteForward, command line first; all with a destination.</summary>
+    /// <summary>-R and RemoteForward, command line first.</summary>
     public IReadOnlyList<ForwardSpecification> RemoteForwards { get; init; } = [];
+
+    /// <summary>PermitRemoteOpen: where SOCKS clients of those without a destination may go.</summary>
+    public PermitRemoteOpen RemoteOpen { get; init; } = PermitRemoteOpen.Any;
 
     /// <summary>How the local ones are bound: GatewayPorts, AddressFamily, StreamLocalBindUnlink, StreamLocalBindMask.</summary>
     public ListenOptions Listen { get; init; } = new();

@@ -74,7 +74,8 @@ internal sealed class ClientSettingsBuilder
             Host = _config.OriginalHost,
             LocalForwards = _config.LocalForwards,
             DynamicForwards = _config.DynamicForwards,
-            RemoteForwards = [.. _config.RemoteForwards.Where(forward => !forward.IsDynamic)],
+            RemoteForwards = _config.RemoteForwards,
+            RemoteOpen = _config.Get(Keywords.PermitRemoteOpen),
             Listen = new ListenOptions
             {
                 AddressFamily = family,

@@ -1,6 +1,7 @@
 using Adit.Cli.Diagnostics;
 using Adit.Ssh;
 using Adit.Ssh.Forwarding;
+using Adit.Ssh.OpenSsh;
 
 namespace Adit.Cli.Client;
 
@@ -14,8 +15,10 @@ internal static class RemoteRequests
         var answers = new List<Task<RemoteForward>>();
         foreach (var specification in settings.RemoteForwards)
         {
-            log.Write(OpenSshLogLevel.Debug1, $"Remote connections from {Describe(specification.Listen)} forwarded to local address {specification.Destination}");
-            answers.Add(client.ForwardRemoteAsync(specification.Listen, specification.Destination!.Value, cancellationToken));
+            log.Write(OpenSshLogLevel.Debug1, $"Remote connections from {Describe(specification.Listen)} forwarded to local address {Describe(specification.Destination)}");
+            answers.Add(specification.Destination is { } destination
+                ? client.ForwardRemoteAsync(specification.Listen, destination, cancellationToken)
+                : client.ForwardRemoteDynamicAsync(specification.Listen, MayConnect(settings.RemoteOpen), cancellationToken));
         }
 
         var isFine = true;
@@ -48,11 +51,20 @@ internal static class RemoteRequests
         _ => listen.ToString(),
     };
 
+    private static string Describe(ForwardAddress? destination) => destination?.ToString() ?? "socks:0";
+
+    /// <summary>PermitRemoteOpen goes by the name that the client wrote, as ssh's does; which addresses that has is not its matter.</summary>
+    private static Func<RemoteDynamicRequest, CancellationToken, ValueTask<ForwardingDecision>> MayConnect(PermitRemoteOpen permitted)
+    {
+        var refusal = ForwardingDecision.Deny($"PermitRemoteOpen {permitted}");
+        return (request, _) => new(permitted.Allows(request.Destination.Host!, request.Destination.Port) ? ForwardingDecision.Allow : refusal);
+    }
+
     private static void Announce(RemoteForward forward, ClientSettings settings, LogOutput log)
     {
         if (forward.Listen is { IsUnix: false, Port: 0 })
         {
-            log.Write(OpenSshLogLevel.Info, $"Allocated port {forward.Port} for remote forward to {forward.Destination}");
+            log.Write(OpenSshLogLevel.Info, $"Allocated port {forward.Port} for remote forward to {Describe(forward.Destination)}");
         }
 
         // Scripts, which expect silence, see nothing of the rest.
@@ -62,7 +74,7 @@ internal static class RemoteRequests
         }
 
         var server = $"{settings.Options.UserName}@{settings.Host}";
-        log.Write(OpenSshLogLevel.Info, $"adit: {(forward.Listen.IsUnix ? forward.Listen.Path : $"port {forward.Port}")} at {server} -> {forward.Destination} here");
+        log.Write(OpenSshLogLevel.Info, $"adit: {(forward.Listen.IsUnix ? forward.Listen.Path : $"port {forward.Port}")} at {server} -> {forward.Destination?.ToString() ?? "wherever SOCKS clients there ask to go, from"} here");
         foreach (var line in ErrorReporter.Hints(forward.Note))
         {
             log.Write(OpenSshLogLevel.Info, line);

@@ -15,16 +15,10 @@ internal static class UnbuiltOptions
         Refuse(config.Get(Keywords.ForkAfterAuthentication), "ForkAfterAuthentication", "-o ForkAfterAuthentication=no stays in the foreground.");
         Refuse(config.Get(Keywords.BindInterface) is not null, "BindInterface", "BindAddress (-b) takes an address of this machine.");
         Refuse(config.Get(Keywords.ProxyUseFdpass) && config.Get(Keywords.ProxyCommand) is not null, "ProxyUseFdpass", "The ProxyCommand has to carry the bytes itself.");
-        var isReverseDynamic = config.RemoteForwards.Any(forward => forward.IsDynamic);
-        LeaveOut(isReverseDynamic, "RemoteForward without a destination (SOCKS)", log);
         LeaveOut(config.Get(Keywords.Tunnel) != TunnelMode.No, "Tunnel", log);
         LeaveOut(config.Get(Keywords.PermitLocalCommand) && config.LocalCommandLine is not null, "LocalCommand", log);
         LeaveOut(config.Get(Keywords.KnownHostsCommand) is not (null or "none"), "KnownHostsCommand", log);
         LeaveOut(config.Get(Keywords.Pkcs11Provider) is not (null or "none"), "PKCS11Provider", log);
-        if (config.Get(Keywords.ExitOnForwardFailure))
-        {
-            Refuse(isReverseDynamic, "RemoteForward without a destination (SOCKS)", "ExitOnForwardFailure is set, so nothing may be left out.");
-        }
     }
 
     private static void Refuse(bool isSet, string keyword, string hint)

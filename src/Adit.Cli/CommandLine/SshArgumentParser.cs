@@ -182,8 +182,7 @@ internal sealed class SshArgumentParser
                 TakeJump(value);
                 break;
             case 'R':
-                var remote = ForwardSpecification.Parse(value, ForwardKind.Remote);
-                _result.Lines.Add(remote.IsDynamic ? throw NotYet(flag) : ConfigLine(remote));
+                _result.Lines.Add(ConfigLine(ForwardSpecification.Parse(value, ForwardKind.Remote)));
                 break;
             case 'p':
                 TakePort(PortFormat.TryParse(value, out var port) && port > 0 ? port : throw new UsageException($"Bad port '{value}'"));
@@ -243,7 +242,7 @@ internal sealed class SshArgumentParser
         string Address(ForwardAddress address) => address.IsUnix ? address.Path! : address.Host is null ? $"{address.Port}" : $"[{address.Host}]:{address.Port}";
         return forward.Destination is { } destination
             ? $"{forward.Kind}Forward {Quote(Address(forward.Listen))} {Quote(Address(destination))}"
-            : $"DynamicForward {Quote(Address(forward.Listen))}";
+            : $"{forward.Kind}Forward {Quote(Address(forward.Listen))}";
     }
 
     private void TakeStandardIo(string value)

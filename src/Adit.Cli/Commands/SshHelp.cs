@@ -26,6 +26,8 @@ internal static class SshHelp
           -R [bind:]port:host:hostport   the other way round: the server listens, connections go from here to host:hostport.
                                          port 0: any free one, which is told. Where bind is not loopback, the server's
                                          GatewayPorts decides what it really listens on.
+          -R [bind:]port                 the server listens as a SOCKS proxy; names are resolved, and connections start,
+                                         here: PermitRemoteOpen says where to (-o "PermitRemoteOpen host:port ...")
           -D [bind:]port                 listen here as a SOCKS proxy (4, 4A, 5): what connects to it says where to
                                          go, and the server resolves the name and connects; repeatable
           -W host:port                   connect from the server to host:port, or to the path of a Unix socket there,
@@ -44,7 +46,7 @@ internal static class SshHelp
           -E file      append the log to a file     -G           print the resulting configuration
           -V           version                      -n -T -a -x  accepted: they hold already
 
-        Not built yet, and refused: -R port (SOCKS), -A -f -M -O -S -s -t -w -X -Y.
+        Not built yet, and refused: -A -f -M -O -S -s -t -w -X -Y.
         Reads ~/.ssh/config, /etc/ssh/ssh_config and known_hosts as OpenSSH does. Exits with 255 on any error;
         with -N, SIGTERM ends it with 0.
 

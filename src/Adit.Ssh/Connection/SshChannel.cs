@@ -120,6 +120,29 @@ internal sealed class SshChannel
         return true;
     }
 
+    /// <summary>Copies bytes into packets and queues them, waiting for room where there is none. False when the channel takes no more. Throws
+    /// <see cref="OperationCanceledException"/>.</summary>
+    public async ValueTask<bool> SendAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken = default)
+    {
+        while (!data.IsEmpty)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            int count = Math.Min(Math.Min(SendAllowance, MaxData), data.Length);
+            if (count < 0)
+                return false;
+            if (count == 0)
+            {
+                await WaitToSendAsync(cancellationToken).ConfigureAwait(false);
+                continue;
+            }
+            var packet = Rent(count);
+            data[..count].CopyTo(packet.DataArea(count));
+            SendData(packet, count, flush: true);
+            data = data[count..];
+        }
+        return true;
+    }
+
     /// <summary>No more data follows from here; data still comes the other way.</summary>
     public void SendEof()
     {

@@ -13,17 +13,17 @@ public sealed class Forward : IAsyncDisposable
     private readonly ForwardAddress? _destination;
     private readonly TimeProvider _time;
     private readonly TaskTracker _connections;
+    private readonly ForwardFailures _failures;
     private readonly ILogger _logger;
-    private readonly string _serverName;
     private long _opened;
 
-    private Forward(SshConnection connection, ForwardListener listener, ForwardAddress? destination, TaskTracker connections, string serverName, ILogger logger, TimeProvider time)
+    private Forward(SshConnection connection, ForwardListener listener, ForwardAddress? destination, TaskTracker connections, ForwardFailures failures, ILogger logger, TimeProvider time)
     {
         _connection = connection;
         _listener = listener;
         _destination = destination;
         _connections = connections;
-        _serverName = serverName;
+        _failures = failures;
         _logger = logger;
         _time = time;
     }
@@ -38,10 +38,10 @@ public sealed class Forward : IAsyncDisposable
     public long Connections => Interlocked.Read(ref _opened);
 
     internal static async Task<Forward> ListenAsync(SshConnection connection, ForwardAddress listen, ForwardAddress? destination, ListenOptions options,
-        TaskTracker connections, string serverName, ILogger logger, TimeProvider time, CancellationToken cancellationToken)
+        TaskTracker connections, ForwardFailures failures, ILogger logger, TimeProvider time, CancellationToken cancellationToken)
     {
         var listener = await ForwardListener.BindAsync(listen, options, logger, cancellationToken).ConfigureAwait(false);
-        var forward = new Forward(connection, listener, destination, connections, serverName, logger, time);
+        var forward = new Forward(connection, listener, destination, connections, failures, logger, time);
         listener.Start(forward.OnAccepted);
         return forward;
     }
@@ -86,7 +86,7 @@ public sealed class Forward : IAsyncDisposable
         {
             var refused = e as SshException;
             if (refused?.Error == SshError.ChannelOpenFailed)
-                Explain(refused, destination);
+                _failures.TellRefusedOpen(destination, refused);
             if (request is null)
                 connection.Abandon();
             else
@@ -94,23 +94,5 @@ public sealed class Forward : IAsyncDisposable
             return;
         }
         await connection.RunAsync().ConfigureAwait(false);
-    }
-
-    /// <summary>OpenSSH's line for a refused open, then who refused what and what to look at.</summary>
-    private void Explain(SshException refused, ForwardAddress destination)
-    {
-        _logger.LogInformation("{Refusal}", refused.Message);
-        string hint = refused.OpenFailureReason switch
-        {
-            OpenFailureReason.AdministrativelyProhibited => "its rules forbid it: AllowTcpForwarding, PermitOpen, or the options of your key there",
-            OpenFailureReason.ConnectFailed when refused.Message.EndsWith("Connection refused", StringComparison.Ordinal) =>
-                "nothing listens there, seen from that machine: is the service up, and on that address?",
-            OpenFailureReason.ConnectFailed when refused.Message.EndsWith("not known", StringComparison.Ordinal) =>
-                "that machine does not know the name; names are resolved there, not here",
-            OpenFailureReason.ConnectFailed => "the connection was tried from that machine, not from this one",
-            OpenFailureReason.ResourceShortage => "it has no room for more connections now",
-            _ => "it does not offer this kind of forwarding",
-        };
-        _logger.LogInformation("  {Server} could not connect to {Destination}: {Hint}", _serverName, destination, hint);
     }
 }

@@ -8,20 +8,30 @@ using Microsoft.Extensions.Logging;
 namespace Adit.Ssh.Forwarding;
 
 /// <summary>The forwards that the peer listens for: asks for them, finds the one a forwarded channel belongs to, and connects to where it leads.</summary>
-internal sealed class RemoteForwards(SshConnection connection, IForwardDialer dialer, TaskTracker connections, string serverName, ILogger logger) : IChannelHandler
+internal sealed class RemoteForwards(
+    SshConnection connection, IForwardDialer dialer, TaskTracker connections, string serverName, ForwardFailures failures, ILogger logger, TimeProvider time) : IChannelHandler
 {
     public const string TcpChannel = "forwarded-tcpip";
     public const string StreamLocalChannel = "forwarded-streamlocal@openssh.com";
 
     private readonly Lock _lock = new();
+    private readonly ReverseSocks _socks = new(dialer, connections, failures, time, logger);
 
     /// <summary>By what the peer will name in a channel open: the address word for word as it was sent, with the real port; or the path.</summary>
     private readonly Dictionary<ForwardAddress, RemoteForward> _forwards = [];
 
     /// <summary>Asks the peer to listen. Throws <see cref="SshException"/> (<see cref="SshError.ForwardFailed"/>) when it refuses.</summary>
-    public async Task<RemoteForward> RequestAsync(ForwardAddress listen, ForwardAddress destination, CancellationToken cancellationToken)
+    public Task<RemoteForward> RequestAsync(ForwardAddress listen, ForwardAddress destination, CancellationToken cancellationToken) =>
+        RequestAsync(new RemoteForward(this, listen, destination), cancellationToken);
+
+    /// <summary>The same for a SOCKS proxy, whose clients <paramref name="mayConnect"/> judges.</summary>
+    public Task<RemoteForward> RequestDynamicAsync(
+        ForwardAddress listen, Func<RemoteDynamicRequest, CancellationToken, ValueTask<ForwardingDecision>> mayConnect, CancellationToken cancellationToken) =>
+        RequestAsync(new RemoteForward(this, listen, null) { MayConnect = mayConnect }, cancellationToken);
+
+    private async Task<RemoteForward> RequestAsync(RemoteForward forward, CancellationToken cancellationToken)
     {
-        var forward = new RemoteForward(this, listen, destination);
+        var listen = forward.Listen;
         // A port that is known is entered before the request leaves; one that the peer chooses when its answer is seen, which is before any channel open behind it.
         if ((listen.IsUnix || listen.Port != 0) && !TryAdd(forward))
             throw Failed(listen, $"{listen} is forwarded on this connection already");
@@ -78,9 +88,14 @@ internal sealed class RemoteForwards(SshConnection connection, IForwardDialer di
         if (Find(key, request) is not { } forward)
             return;
         forward.OnConnection();
+        if (forward.Destination is not { } destination)
+        {
+            _socks.Take(request, forward, from);
+            return;
+        }
         try
         {
-            var socket = await ConnectAsync(forward.Destination, cancellationToken).ConfigureAwait(false);
+            var socket = await ConnectAsync(destination, cancellationToken).ConfigureAwait(false);
             var carried = new ForwardConnection(socket);
             if (request.Accept(carried) is null)
                 carried.Abandon();
@@ -89,7 +104,7 @@ internal sealed class RemoteForwards(SshConnection connection, IForwardDialer di
         }
         catch (SshException e)
         {
-            Explain(forward, from, e);
+            failures.TellUnreachable(forward, destination, from, e);
             if (e.Error == SshError.NameResolution)
                 request.Reject(OpenFailureReason.AdministrativelyProhibited, "open failed");
             else
@@ -196,7 +211,7 @@ internal sealed class RemoteForwards(SshConnection connection, IForwardDialer di
                 _forwards.TryAdd(Key(forward), forward);
             }
         }
-        logger.LogDebug("remote forward success for: listen {Listen}, connect {Destination}", forward.Listen, forward.Destination);
+        logger.LogDebug("remote forward success for: listen {Listen}, connect {Destination}", forward.Listen, forward.Destination?.ToString() ?? "socks:0");
         // Whoever asked has given up meanwhile, and nobody else will take the listener down.
         if (abandoned)
             connection.Requests.Notify(forward.Listen.IsUnix ? "cancel-streamlocal-forward@openssh.com" : TcpipForwardData.Cancel, RequestData(forward));
@@ -259,18 +274,4 @@ internal sealed class RemoteForwards(SshConnection connection, IForwardDialer di
     {
         Hint = hint,
     };
-
-    /// <summary>OpenSSH's line for a destination that cannot be reached, then what that means.</summary>
-    private void Explain(RemoteForward forward, string from, SshException e)
-    {
-        var destination = forward.Destination;
-        if (e.Error == SshError.NameResolution)
-            logger.LogError("connect_to {Host}: unknown host ({Reason})", destination.Host, e.Message);
-        else if (destination.IsUnix)
-            logger.LogError("connect_to {Path}: failed.", destination.Path);
-        else
-            logger.LogError("connect_to {Host} port {Port}: failed.", destination.Host ?? "localhost", destination.Port);
-        logger.LogInformation("  {Server} has a connection from {From} for {Listen}, but {Destination} cannot be reached from here: {Reason}",
-            serverName, from, forward.Listen.IsUnix ? "the socket" : $"its port {forward.Port}", destination, e.Message);
-    }
 }

@@ -38,7 +38,7 @@ internal sealed class SocketPump(Socket socket, SshChannel channel)
         int streak = 0;
         try
         {
-            if (!early.IsEmpty && !await SendAsync(early).ConfigureAwait(false))
+            if (!early.IsEmpty && !await channel.SendAsync(early).ConfigureAwait(false))
                 return PumpEnd.ChannelClosed;
             while (true)
             {
@@ -72,26 +72,6 @@ internal sealed class SocketPump(Socket socket, SshChannel channel)
         {
             return PumpEnd.Failed;
         }
-    }
-
-    private async ValueTask<bool> SendAsync(ReadOnlyMemory<byte> data)
-    {
-        while (!data.IsEmpty)
-        {
-            int count = Math.Min(Math.Min(channel.SendAllowance, channel.MaxData), data.Length);
-            if (count < 0)
-                return false;
-            if (count == 0)
-            {
-                await channel.WaitToSendAsync().ConfigureAwait(false);
-                continue;
-            }
-            var packet = channel.Rent(count);
-            data[..count].CopyTo(packet.DataArea(count));
-            channel.SendData(packet, count, flush: true);
-            data = data[count..];
-        }
-        return true;
     }
 
     /// <summary>Receives up to <paramref name="wanted"/> bytes and sends them. 0 at the end of the stream, -1 when nothing is there.</summary>

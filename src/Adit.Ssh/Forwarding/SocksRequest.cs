@@ -35,11 +35,13 @@ internal sealed record SocksRequest(int Version, ForwardAddress Destination)
         return answer;
     }
 
-    /// <summary>The true reason, as far as SOCKS5 has a code for it. Servers tell why a connection failed in words only: those of their C library.</summary>
-    public static SocksReply Explain(SshException failure) => failure.OpenFailureReason switch
+    /// <summary>The true reason, as far as SOCKS5 has a code for it: for a dial from here that failed, or a channel that the server refused. Servers tell why
+    /// a connection failed in words only: those of their C library.</summary>
+    public static SocksReply Explain(SshException failure) => failure switch
     {
-        OpenFailureReason.AdministrativelyProhibited => SocksReply.NotAllowed,
-        OpenFailureReason.ConnectFailed => Explain(failure.Message),
+        { Error: SshError.PolicyDenied } or { OpenFailureReason: OpenFailureReason.AdministrativelyProhibited } => SocksReply.NotAllowed,
+        { Error: SshError.NameResolution } => SocksReply.HostUnreachable,
+        { Error: SshError.ConnectFailed } or { OpenFailureReason: OpenFailureReason.ConnectFailed } => Explain(failure.Message),
         _ => SocksReply.GeneralFailure,
     };
 

@@ -101,7 +101,7 @@ public class RemoteForwardPeerTests
 
     private static RemoteForwards Attach(ConnectionPair pair, ILogger logger)
     {
-        var forwards = new RemoteForwards(pair.Client, new TcpDialer(AddressFamily.Unspecified), new TaskTracker(), "peer", logger);
+        var forwards = new RemoteForwards(pair.Client, new TcpDialer(AddressFamily.Unspecified), new TaskTracker(), "peer", new ForwardFailures("peer", TimeProvider.System, logger), logger, TimeProvider.System);
         pair.Client.Handle(RemoteForwards.TcpChannel, forwards);
         return forwards;
     }

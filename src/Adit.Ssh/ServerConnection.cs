@@ -19,6 +19,7 @@ internal sealed class ServerConnection
     private readonly TaskTracker _forwarded = new();
     private readonly LoginProgress _progress = new();
     private ListenRequestHandler? _listeners;
+    private StreamLocalRequestHandler? _streamLocalListeners;
 
     public ServerConnection(SshServerOptions options, ByteTransport bytes, long id, ListenerRegistry registry, Func<ModuliFile> moduli, ILogger logger)
     {
@@ -94,6 +95,8 @@ internal sealed class ServerConnection
             await Transport.DisposeAsync().ConfigureAwait(false);
             if (_listeners is not null)
                 await _listeners.CloseAsync().ConfigureAwait(false);
+            if (_streamLocalListeners is not null)
+                await _streamLocalListeners.CloseAsync().ConfigureAwait(false);
             if (connection is not null)
                 await connection.WhenIdleAsync().ConfigureAwait(false);
             await _forwarded.WhenIdleAsync().ConfigureAwait(false); // the handlers above may have added one more
@@ -127,6 +130,12 @@ internal sealed class ServerConnection
         _listeners = new ListenRequestHandler(connection, _options.ForwardingPolicy, principal, _registry, _options.AddressFamily, _options.MaxRemoteForwards, _forwarded, _logger);
         connection.Requests.Handle(TcpipForwardData.Listen, _listeners);
         connection.Requests.Handle(TcpipForwardData.Cancel, _listeners);
+        if (_options.UnixSockets is not { } sockets)
+            return;
+        connection.Handle(DirectStreamLocalData.ChannelType, new DirectStreamLocalHandler(_options.ForwardingPolicy, principal, sockets, _forwarded, _logger));
+        _streamLocalListeners = new StreamLocalRequestHandler(connection, _options.ForwardingPolicy, principal, sockets, _options.MaxRemoteForwards, _forwarded, _logger);
+        connection.Requests.Handle(StreamLocalForwardData.Listen, _streamLocalListeners);
+        connection.Requests.Handle(StreamLocalForwardData.Cancel, _streamLocalListeners);
     }
 
     private void GiveUpLogin()

@@ -25,6 +25,10 @@ public sealed class SshServerOptions
     /// <summary>What may be forwarded. Without one nothing may.</summary>
     public IForwardingPolicy? ForwardingPolicy { get; set; }
 
+    /// <summary>How Unix sockets are opened for whoever logged in, where <see cref="ForwardingPolicy"/> allows it. Without one none are. <see cref="ProcessUnixSockets"/> opens
+    /// them with this process's own rights.</summary>
+    public IUnixSocketOpener? UnixSockets { get; set; }
+
     /// <summary>ModuliFile: groups for diffie-hellman-group-exchange; without it, or while it cannot be read, the groups of RFC 3526 serve.</summary>
     public string? ModuliFile { get; set; }
 
@@ -49,7 +53,8 @@ public sealed class SshServerOptions
     /// <summary>Stops listening after so many connections (sshd -d serves one); null for no limit.</summary>
     public int? AcceptLimit { get; set; }
 
-    /// <summary>Remote forwards (-R) that one connection may have at a time; further ones are refused. Each holds one socket per address family.</summary>
+    /// <summary>Remote forwards (-R) that one connection may have at a time; further ones are refused. Each holds one socket per address family. Those of
+    /// Unix sockets are counted apart and have the same limit.</summary>
     public int MaxRemoteForwards { get; set; } = 4096;
 
     /// <summary>AddressFamily: which addresses a forward's destination name may resolve to, and which a remote forward may listen on.</summary>

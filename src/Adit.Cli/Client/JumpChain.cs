@@ -92,6 +92,8 @@ internal sealed class JumpChain : IAsyncDisposable
             Hint = $"{server} could not connect to {destination}: " + refusal.OpenFailureReason switch
             {
                 OpenFailureReason.AdministrativelyProhibited => "its rules forbid it (AllowTcpForwarding, PermitOpen, or the options of your key there).",
+                OpenFailureReason.ConnectFailed when destination.IsUnix =>
+                    "the socket has to be on that machine, with a program listening, for your account there to use, and allowed by its rules (AllowStreamLocalForwarding).",
                 OpenFailureReason.ConnectFailed => "names and addresses are those that machine knows, not this one.",
                 _ => "it does not offer this, or has no room for it.",
             },

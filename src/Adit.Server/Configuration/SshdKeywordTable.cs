@@ -12,7 +12,7 @@ public static class SshdKeywordTable
     private static readonly SshdKeyword[] WithoutEffect =
     [
         .. Inert(inMatch: true, "AcceptEnv", "AllowAgentForwarding", "ExposeAuthInfo", "IPQoS", "LogVerbose", "MaxSessions", "PermitTTY", "PermitTunnel",
-            "PermitUserRC", "SetEnv", "StreamLocalBindMask", "StreamLocalBindUnlink", "Subsystem", "X11DisplayOffset", "X11Forwarding", "X11UseLocalhost"),
+            "PermitUserRC", "SetEnv", "Subsystem", "X11DisplayOffset", "X11Forwarding", "X11UseLocalhost"),
         .. Inert(inMatch: false, "DebianBanner", "FingerprintHash", "PAMServiceName", "PermitUserEnvironment", "PrintLastLog", "PrintMotd",
             "SecurityKeyProvider", "SshdAuthPath", "SshdSessionPath", "SyslogFacility", "XAuthLocation"),
 
@@ -52,7 +52,7 @@ public static class SshdKeywordTable
         SshdKeywords.PermitRootLogin, SshdKeywords.PubkeyAuthentication, SshdKeywords.PasswordAuthentication,
         SshdKeywords.KbdInteractiveAuthentication, SshdKeywords.StrictModes, SshdKeywords.TcpKeepAlive, SshdKeywords.PermitEmptyPasswords,
         SshdKeywords.Compression, SshdKeywords.GatewayPorts, SshdKeywords.UseDns, SshdKeywords.AllowTcpForwarding, SshdKeywords.DisableForwarding,
-        SshdKeywords.AllowStreamLocalForwarding, SshdKeywords.PidFile, SshdKeywords.ModuliFile, SshdKeywords.Ciphers, SshdKeywords.Macs, SshdKeywords.Banner,
+        SshdKeywords.AllowStreamLocalForwarding, SshdKeywords.StreamLocalBindMask, SshdKeywords.StreamLocalBindUnlink, SshdKeywords.PidFile, SshdKeywords.ModuliFile, SshdKeywords.Ciphers, SshdKeywords.Macs, SshdKeywords.Banner,
         SshdKeywords.VersionAddendum, SshdKeywords.KexAlgorithms, SshdKeywords.CaSignatureAlgorithms, SshdKeywords.HostKeyAlgorithms,
         SshdKeywords.PubkeyAcceptedAlgorithms, SshdKeywords.LogLevel, SshdKeywords.AuthorizedKeysFile, SshdKeywords.TrustedUserCaKeys, SshdKeywords.AuthorizedPrincipalsFile, SshdKeywords.HostKey,
         SshdKeywords.HostCertificate, SshdKeywords.AllowUsers, SshdKeywords.DenyUsers, SshdKeywords.AllowGroups, SshdKeywords.DenyGroups,

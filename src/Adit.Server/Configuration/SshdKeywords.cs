@@ -176,6 +176,17 @@ public static class SshdKeywords
 
     public static SshdKeyword<ForwardingDirections> AllowStreamLocalForwarding { get; } = Directions("AllowStreamLocalForwarding");
 
+    /// <summary>Permission bits that the sockets of remote forwards do not get.</summary>
+    public static SshdKeyword<UnixFileMode> StreamLocalBindMask { get; } = new("StreamLocalBindMask", (UnixFileMode)0b001_111_111, Mask)
+    {
+        InMatch = true,
+        Append = (_, last) => last,
+        Show = value => ["0" + Convert.ToString((int)value, 8)],
+    };
+
+    /// <summary>Whether a socket in the way of a remote forward's is removed.</summary>
+    public static SshdKeyword<bool> StreamLocalBindUnlink { get; } = new("StreamLocalBindUnlink", false, Flag) { InMatch = true, Show = YesNo };
+
     /// <summary>Which addresses a remote forward listens on.</summary>
     public static SshdKeyword<GatewayPorts> GatewayPorts { get; } = new("GatewayPorts", Adit.Ssh.Forwarding.GatewayPorts.No, Choice(
         ("clientspecified", Adit.Ssh.Forwarding.GatewayPorts.ClientSpecified), ("yes", Adit.Ssh.Forwarding.GatewayPorts.Yes), ("no", Adit.Ssh.Forwarding.GatewayPorts.No)))

@@ -37,6 +37,17 @@ internal static class ValueReaders
             : throw arguments.Error("integer value invalid.", $"\"{PeerText.Escape(word, 80)}\" is not a whole number from {least} up.");
     };
 
+    /// <summary>Permission bits in octal.</summary>
+    public static UnixFileMode Mask(SshdArguments arguments)
+    {
+        var word = arguments.Next("missing StreamLocalBindMask argument.");
+        const int all = 0b111_111_111;
+        var isOctal = word.Length is > 0 and <= 11 && !word.AsSpan().ContainsAnyExceptInRange('0', '7');
+        return isOctal && Convert.ToInt64(word, 8) is <= all and var mask
+            ? (UnixFileMode)mask
+            : throw arguments.Error("Bad mask.", $"\"{PeerText.Escape(word, 80)}\" is no octal number from 0 to 0777.");
+    }
+
     public static TimeSpan Time(SshdArguments arguments)
     {
         var word = arguments.Next("missing time value.");

@@ -3,6 +3,7 @@ using Adit.Server.Authentication;
 using Adit.Server.Configuration;
 using Adit.Server.Policy;
 using Adit.Server.Service;
+using Adit.Server.Users;
 using Adit.Ssh;
 using Adit.Ssh.Authentication;
 using Adit.Ssh.Forwarding;
@@ -61,6 +62,7 @@ public sealed class SshServerBuilder
         Services.Replace(ServiceDescriptor.Singleton(config));
         Services.TryAddSingleton<IUserAuthenticator, AuthorizedKeysAuthenticator>();
         Services.TryAddSingleton<IForwardingPolicy, ServerForwardingPolicy>();
+        Services.TryAddSingleton<IUnixSocketOpener, UserUnixSockets>();
         _configure.Add((options, provider) =>
         {
             var logger = provider.GetRequiredService<ILoggerFactory>().CreateLogger("Adit.Server");
@@ -96,6 +98,7 @@ public sealed class SshServerBuilder
 
         options.Authenticator ??= provider.GetService<IUserAuthenticator>();
         options.ForwardingPolicy ??= provider.GetService<IForwardingPolicy>();
+        options.UnixSockets ??= provider.GetService<IUnixSocketOpener>();
         return options;
     }
 }

@@ -86,10 +86,7 @@ public sealed class ServerForwardingPolicy(SshdConfig config, IUserDatabase user
             return ForwardingDecision.Deny($"PermitOpen {permitted}");
         }
 
-        // Sockets are opened as the user this process is. Somebody else would get that user's rights.
-        return account is not null && account.Uid == users.ProcessUid
-            ? ForwardingDecision.Allow
-            : ForwardingDecision.Deny("Unix sockets only for the user that the server runs as");
+        return UserIdentity.Obstacle(users.ProcessUid, account) is { } obstacle ? ForwardingDecision.Deny(obstacle) : ForwardingDecision.Allow;
     }
 
     private static int ReadFirstUnprivilegedPort()

@@ -34,6 +34,7 @@ public static class SshdOptions
         {
             Authenticator = authenticator,
             ForwardingPolicy = new ServerForwardingPolicy(config, users),
+            UnixSockets = new UserUnixSockets(config, users, loggerFactory),
             LoggerFactory = loggerFactory,
         };
         Apply(config, options, loggerFactory.CreateLogger("Adit.Server"));

@@ -10,6 +10,9 @@ public sealed class SystemUsers : IUserDatabase
     /// <summary>Longest name asked for; Linux allows 32 characters, directories more.</summary>
     private const int MaxNameLength = 256;
 
+    /// <summary>What the kernel takes (NGROUPS_MAX).</summary>
+    private const int MaxGroups = 64 * 1024;
+
     private const int FirstBuffer = 2 * 1024;
     private const int LargestBuffer = 4 * 1024 * 1024;
 
@@ -35,32 +38,11 @@ public sealed class SystemUsers : IUserDatabase
             return (error, result is null ? null : ToAccount(result));
         });
 
-    public unsafe IReadOnlyList<string> GroupNames(UserAccount account)
+    public IReadOnlyList<string> GroupNames(UserAccount account)
     {
-        var ids = new uint[32];
-        int count;
-        while (true)
-        {
-            count = ids.Length;
-            fixed (uint* pointer = ids)
-            {
-                if (LibC.GetGroupList(account.Name, account.Gid, pointer, &count) >= 0)
-                {
-                    break;
-                }
-            }
-
-            if (ids.Length >= 64 * 1024)
-            {
-                count = ids.Length;
-                break;
-            }
-
-            ids = new uint[Math.Max(ids.Length * 2, count)];
-        }
-
-        var names = new List<string>(count);
-        foreach (var id in ids.AsSpan(0, count))
+        var ids = GroupIds(account);
+        var names = new List<string>(ids.Count);
+        foreach (var id in ids)
         {
             if (GroupName(id) is { } name && !names.Contains(name))
             {
@@ -69,6 +51,29 @@ public sealed class SystemUsers : IUserDatabase
         }
 
         return names;
+    }
+
+    public unsafe IReadOnlyList<uint> GroupIds(UserAccount account)
+    {
+        var ids = new uint[32];
+        while (true)
+        {
+            var count = ids.Length;
+            fixed (uint* pointer = ids)
+            {
+                if (LibC.GetGroupList(account.Name, account.Gid, pointer, &count) >= 0)
+                {
+                    return ids[..count];
+                }
+            }
+
+            if (ids.Length >= MaxGroups)
+            {
+                return ids;
+            }
+
+            ids = new uint[Math.Min(Math.Max(ids.Length * 2, count), MaxGroups)];
+        }
     }
 
     public unsafe ShadowEntry? FindShadow(UserAccount account) =>

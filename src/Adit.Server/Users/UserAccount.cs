@@ -33,6 +33,9 @@ public interface IUserDatabase
     /// <summary>Names of all groups the account is in, the primary one first.</summary>
     IReadOnlyList<string> GroupNames(UserAccount account);
 
+    /// <summary>Ids of all groups the account is in, the primary one among them.</summary>
+    IReadOnlyList<uint> GroupIds(UserAccount account);
+
     /// <summary>The shadow entry, or null when there is none or this process may not read it.</summary>
     ShadowEntry? FindShadow(UserAccount account);
 }

@@ -1,4 +1,3 @@
-using System.Net;
 using System.Net.Sockets;
 using Adit.Ssh.Connection;
 using Microsoft.Extensions.Logging;
@@ -65,34 +64,16 @@ public sealed class Forward : IAsyncDisposable
             (request, early) = asked;
         }
         var destination = _destination ?? request!.Destination;
-        ForwardConnection connection;
-        IPEndPoint? originator;
-        try
-        {
-            connection = new ForwardConnection(socket, request?.Answer(SocksReply.Succeeded) ?? default, early);
-            originator = socket.RemoteEndPoint as IPEndPoint;
-        }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
-        {
-            socket.Dispose(); // its peer is gone already
+        var failure = await AcceptedSocket.CarryAsync(
+            _connection, socket, originator => DirectChannel.To(destination, originator), request?.Answer(SocksReply.Succeeded) ?? default, early).ConfigureAwait(false);
+        if (failure is null)
             return;
-        }
-        try
-        {
-            var (type, data) = DirectChannel.To(destination, originator);
-            await _connection.OpenAsync(type, data, connection, _connection.Transport.Ended).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is SshException or OperationCanceledException or ObjectDisposedException)
-        {
-            var refused = e as SshException;
-            if (refused?.Error == SshError.ChannelOpenFailed)
-                _failures.TellRefusedOpen(destination, refused);
-            if (request is null)
-                connection.Abandon();
-            else
-                await SocksHandshake.RefuseAsync(socket, request.Answer(refused is null ? SocksReply.GeneralFailure : SocksRequest.Explain(refused)), _time, _connection.Transport.Ended).ConfigureAwait(false);
-            return;
-        }
-        await connection.RunAsync().ConfigureAwait(false);
+        var refused = failure as SshException;
+        if (refused?.Error == SshError.ChannelOpenFailed)
+            _failures.TellRefusedOpen(destination, refused);
+        if (request is null)
+            socket.Dispose();
+        else
+            await SocksHandshake.RefuseAsync(socket, request.Answer(refused is null ? SocksReply.GeneralFailure : SocksRequest.Explain(refused)), _time, _connection.Transport.Ended).ConfigureAwait(false);
     }
 }

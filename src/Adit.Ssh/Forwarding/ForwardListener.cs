@@ -13,10 +13,11 @@ public sealed class ListenOptions
     /// <summary>Whether a forward without a bind address listens on all addresses instead of loopback (GatewayPorts, -g).</summary>
     public bool GatewayPorts { get; init; }
 
-    /// <summary>StreamLocalBindUnlink: a socket file in the way is removed first.</summary>
+    /// <summary>StreamLocalBindUnlink: a socket file in the way is removed first, in use or not. Nothing but a socket ever is.</summary>
     public bool UnlinkFirst { get; init; }
 
-    /// <summary>StreamLocalBindMask: permission bits that a socket file does not get.</summary>
+    /// <summary>StreamLocalBindMask: permission bits, 0 to 0777, that a socket file does not get. It gets all others: 0177 leaves reading and writing (that is,
+    /// connecting) to its owner.</summary>
     public UnixFileMode BindMask { get; init; } = (UnixFileMode)0b001_111_111;
 }
 
@@ -50,9 +51,17 @@ internal sealed class ForwardListener : IAsyncDisposable
     {
         var listener = new ForwardListener(logger);
         if (target.Listen.IsUnix)
-            listener.BindUnix(target.Listen.Path!, options);
+            listener.Take(UnixSocket.Listen(target.Listen.Path!, options), target.Listen);
         else
             listener.BindTcp(target);
+        return listener;
+    }
+
+    /// <summary>Takes over a socket that listens already.</summary>
+    public static ForwardListener Of(Socket listening, ForwardAddress bound, ILogger logger)
+    {
+        var listener = new ForwardListener(logger);
+        listener.Take(listening, bound);
         return listener;
     }
 
@@ -93,6 +102,12 @@ internal sealed class ForwardListener : IAsyncDisposable
                 _logger.LogDebug("accept: {Reason}", SocketErrors.Describe(e));
             }
         }
+    }
+
+    private void Take(Socket listening, ForwardAddress bound)
+    {
+        _sockets.Add(listening);
+        Bound = [bound];
     }
 
     private void BindTcp(ListenTarget target)
@@ -142,36 +157,4 @@ internal sealed class ForwardListener : IAsyncDisposable
         SocketError.AddressNotAvailable => "no interface of this machine has that address: ip addr shows those it has",
         _ => null,
     };
-
-    private void BindUnix(string path, ListenOptions options)
-    {
-        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        try
-        {
-            var endPoint = new UnixDomainSocketEndPoint(path);
-            if (options.UnlinkFirst)
-                File.Delete(path);
-            socket.Bind(endPoint);
-            if (!OperatingSystem.IsWindows())
-                File.SetUnixFileMode(path, (UnixFileMode)0b110_110_110 & ~options.BindMask);
-            socket.Listen(AcceptBacklog);
-        }
-        catch (ArgumentOutOfRangeException e)
-        {
-            socket.Dispose();
-            throw new SshException(SshError.ForwardFailed, $"unix_listener: path \"{path}\" too long for Unix domain socket", e);
-        }
-        catch (Exception e) when (e is SocketException or IOException or UnauthorizedAccessException)
-        {
-            socket.Dispose();
-            string reason = e is SocketException error ? SocketErrors.Describe(error) : e.Message;
-            throw new SshException(SshError.ForwardFailed, $"unix_listener: cannot bind to path {path}: {reason}", e)
-            {
-                Hint = e is SocketException { SocketErrorCode: SocketError.AddressAlreadyInUse }
-                    ? "the file exists: remove it if nobody uses it, or set StreamLocalBindUnlink yes" : null,
-            };
-        }
-        _sockets.Add(socket);
-        Bound = [ForwardAddress.Unix(path)];
-    }
 }

@@ -12,7 +12,10 @@ internal sealed class RemoteForwards(
     SshConnection connection, IForwardDialer dialer, TaskTracker connections, string serverName, ForwardFailures failures, ILogger logger, TimeProvider time) : IChannelHandler
 {
     public const string TcpChannel = "forwarded-tcpip";
-    public const string StreamLocalChannel = "forwarded-streamlocal@openssh.com";
+    public const string StreamLocalChannel = ForwardedStreamLocalData.ChannelType;
+
+    private const string InTheWay = "a file of that name exists there (StreamLocalBindUnlink yes in its sshd_config replaces a socket that was left behind), its folder does not exist or is "
+        + "not yours to write to";
 
     private readonly Lock _lock = new();
     private readonly ReverseSocks _socks = new(dialer, connections, failures, time, logger);
@@ -37,7 +40,7 @@ internal sealed class RemoteForwards(
             throw Failed(listen, $"{listen} is forwarded on this connection already");
         try
         {
-            string name = listen.IsUnix ? "streamlocal-forward@openssh.com" : TcpipForwardData.Listen;
+            string name = listen.IsUnix ? StreamLocalForwardData.Listen : TcpipForwardData.Listen;
             byte[]? answer = await connection.Requests.RequestAsync(name, RequestData(forward), data => OnAnswer(forward, data)).WaitAsync(cancellationToken).ConfigureAwait(false);
             lock (_lock)
             {
@@ -45,7 +48,7 @@ internal sealed class RemoteForwards(
                     return forward;
             }
             throw Failed(listen, answer is null
-                ? $"{serverName} did not listen: the {(listen.IsUnix ? "file exists there" : "port is in use there")}, or its rules forbid it: "
+                ? $"{serverName} did not listen: {(listen.IsUnix ? InTheWay : "the port is in use there")}, or its rules forbid it: "
                     + $"{(listen.IsUnix ? "AllowStreamLocalForwarding" : "PermitListen")}, AllowTcpForwarding, DisableForwarding, or the options of your key there"
                 : $"{serverName} did not say which port it listens on");
         }
@@ -72,7 +75,7 @@ internal sealed class RemoteForwards(
         }
         try
         {
-            string name = forward.Listen.IsUnix ? "cancel-streamlocal-forward@openssh.com" : TcpipForwardData.Cancel;
+            string name = forward.Listen.IsUnix ? StreamLocalForwardData.Cancel : TcpipForwardData.Cancel;
             if (await connection.Requests.RequestAsync(name, RequestData(forward), _ => Remove(forward)).ConfigureAwait(false) is null)
                 logger.LogDebug("{Server} did not cancel the forward of {Listen}", serverName, forward.Listen);
         }
@@ -127,15 +130,10 @@ internal sealed class RemoteForwards(
     private static ForwardAddress Key(RemoteForward forward) =>
         forward.Listen.IsUnix ? forward.Listen : ForwardAddress.Tcp(BindHost(forward.Listen), forward.Port);
 
-    /// <summary>The same for asking and for cancelling. streamlocal-forward@openssh.com (OpenSSH PROTOCOL, section 2.4): <code>string socket path</code></summary>
-    private static byte[] RequestData(RemoteForward forward)
-    {
-        if (forward.Listen.Path is not { } path)
-            return new TcpipForwardData(BindHost(forward.Listen), (uint)forward.Port).ToArray();
-        var writer = new SshWriter(64);
-        writer.WriteString(path);
-        return writer.ToArray();
-    }
+    /// <summary>The same for asking and for cancelling.</summary>
+    private static byte[] RequestData(RemoteForward forward) => forward.Listen.Path is { } path
+        ? new StreamLocalForwardData(path).ToArray()
+        : new TcpipForwardData(BindHost(forward.Listen), (uint)forward.Port).ToArray();
 
     private (ForwardAddress Key, string From) ReadTcp(ReadOnlySpan<byte> data)
     {
@@ -145,15 +143,12 @@ internal sealed class RemoteForwards(
         return (ForwardAddress.Tcp(open.Host, open.Port > 65535 ? -1 : (int)open.Port), from);
     }
 
-    /// <summary>forwarded-streamlocal@openssh.com (OpenSSH PROTOCOL, section 2.4): <code>string socket path | string reserved</code></summary>
     private (ForwardAddress Key, string From) ReadStreamLocal(ReadOnlySpan<byte> data)
     {
-        var reader = new SshReader(data);
-        string path = reader.ReadText(1025);
-        reader.ReadString();
-        reader.EnsureEnd();
-        logger.LogDebug("client_request_forwarded_streamlocal: request: {Path}", PeerText.Escape(path, 256));
-        return (ForwardAddress.Unix(path), PeerText.Escape(path, 256));
+        string path = ForwardedStreamLocalData.Read(data).Path;
+        string shown = PeerText.Escape(path, 256);
+        logger.LogDebug("client_request_forwarded_streamlocal: request: {Path}", shown);
+        return (ForwardAddress.Unix(path), shown);
     }
 
     /// <summary>Null when there is no such forward, and then the channel has been refused.</summary>
@@ -173,24 +168,9 @@ internal sealed class RemoteForwards(
         return null;
     }
 
-    private async Task<Socket> ConnectAsync(ForwardAddress destination, CancellationToken cancellationToken)
-    {
-        if (destination.Path is not { } path)
-            return await dialer.ConnectAsync(destination.Host ?? "localhost", destination.Port, static (_, _) => new(true), cancellationToken).ConfigureAwait(false);
-        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        try
-        {
-            await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellationToken).ConfigureAwait(false);
-            return socket;
-        }
-        catch (Exception e)
-        {
-            socket.Dispose();
-            if (e is SocketException error)
-                throw new SshException(SshError.ConnectFailed, File.Exists(path) ? SocketErrors.Describe(error) : "No such file or directory", e);
-            throw;
-        }
-    }
+    private ValueTask<Socket> ConnectAsync(ForwardAddress destination, CancellationToken cancellationToken) => destination.Path is { } path
+        ? UnixSocket.ConnectAsync(path, cancellationToken)
+        : dialer.ConnectAsync(destination.Host ?? "localhost", destination.Port, static (_, _) => new(true), cancellationToken);
 
     /// <summary>On the receive loop.</summary>
     private void OnAnswer(RemoteForward forward, byte[]? answer)
@@ -214,7 +194,7 @@ internal sealed class RemoteForwards(
         logger.LogDebug("remote forward success for: listen {Listen}, connect {Destination}", forward.Listen, forward.Destination?.ToString() ?? "socks:0");
         // Whoever asked has given up meanwhile, and nobody else will take the listener down.
         if (abandoned)
-            connection.Requests.Notify(forward.Listen.IsUnix ? "cancel-streamlocal-forward@openssh.com" : TcpipForwardData.Cancel, RequestData(forward));
+            connection.Requests.Notify(forward.Listen.IsUnix ? StreamLocalForwardData.Cancel : TcpipForwardData.Cancel, RequestData(forward));
     }
 
     /// <summary>The answer to a request for port 0: <code>uint32 port</code></summary>

@@ -12,7 +12,6 @@ internal sealed class RemoteListener(
     SshConnection connection, ListenerLease lease, TcpipForwardData requested, Func<CancellationToken, ValueTask<ForwardingDecision>> decide, TaskTracker connections, ILogger logger)
     : IAsyncDisposable
 {
-    private readonly string _host = PeerText.Escape(requested.Host, 256);
     private volatile bool _closed;
 
     /// <summary>The port that is really listened on.</summary>
@@ -30,65 +29,20 @@ internal sealed class RemoteListener(
         return lease.DisposeAsync();
     }
 
-    private async Task CarryAsync(Socket socket)
-    {
-        bool allowed = false;
-        try
-        {
-            var decision = await decide(connection.Transport.Ended).ConfigureAwait(false);
-            allowed = decision.Allowed;
-            if (!allowed)
-                logger.LogInformation("refused remote port forward: listen address {Host} port {Port}{Rule}", _host, Port, decision.Rule is null ? "" : $" ({decision.Rule})");
-        }
-        catch (OperationCanceledException)
-        {
-            // the connection ended
-        }
-        catch (Exception e)
-        {
-            logger.LogError(e, "asking whether a connection to {Host} port {Port} may be forwarded failed", _host, Port);
-        }
-        if (!allowed || _closed)
-        {
-            socket.Dispose();
-            return;
-        }
-        await ForwardAsync(socket).ConfigureAwait(false);
-    }
+    private Task CarryAsync(Socket socket) =>
+        AcceptedSocket.CarryToPeerAsync(connection, socket, $"address {PeerText.Escape(requested.Host, 256)} port {Port}", DecideAsync, Open, logger);
 
-    private async Task ForwardAsync(Socket socket)
+    private async ValueTask<ForwardingDecision> DecideAsync(CancellationToken cancellationToken)
     {
-        ForwardConnection carried;
-        IPEndPoint originator;
-        try
-        {
-            carried = new ForwardConnection(socket);
-            originator = (IPEndPoint)socket.RemoteEndPoint!;
-        }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
-        {
-            socket.Dispose(); // its peer is gone already
-            return;
-        }
-        try
-        {
-            await connection.OpenAsync("forwarded-tcpip", OpenData(originator), carried, connection.Transport.Ended).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is SshException or OperationCanceledException or ObjectDisposedException)
-        {
-            carried.Abandon();
-            if (e is SshException { Error: SshError.ChannelOpenFailed })
-                logger.LogInformation("{Refusal}", e.Message);
-            return;
-        }
-        await carried.RunAsync().ConfigureAwait(false);
+        var decision = await decide(cancellationToken).ConfigureAwait(false);
+        return _closed ? ForwardingDecision.Deny("it was cancelled") : decision;
     }
 
     /// <summary>forwarded-tcpip (RFC 4254, section 7.2): the address word for word as it was requested, since that is how the peer finds the forward.</summary>
-    private byte[] OpenData(IPEndPoint originator)
+    private (string Type, byte[] Data) Open(IPEndPoint? originator)
     {
         var writer = new SshWriter(96);
-        new TcpipChannelData(requested.Host, (uint)Port, originator.Address.ToString(), (uint)originator.Port).Write(ref writer);
-        return writer.ToArray();
+        new TcpipChannelData(requested.Host, (uint)Port, originator!.Address.ToString(), (uint)originator.Port).Write(ref writer);
+        return (RemoteForwards.TcpChannel, writer.ToArray());
     }
 }

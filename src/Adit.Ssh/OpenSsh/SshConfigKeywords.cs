@@ -55,10 +55,11 @@ public static class SshConfigKeywords
     {
         IgnoresBlocks = true,
         Join = (_, later) => later,
+        Support = Supported,
         Show = mask => ["0" + Convert.ToString(mask, 8)],
     };
 
-    public static SshConfigKeyword<bool> StreamLocalBindUnlink { get; } = Switch("StreamLocalBindUnlink", false, Essential, Planned);
+    public static SshConfigKeyword<bool> StreamLocalBindUnlink { get; } = Switch("StreamLocalBindUnlink", false, Essential, Supported);
     public static SshConfigKeyword<AgentForwarding> ForwardAgent { get; } =
         new("ForwardAgent", new AgentForwarding(false), SshConfigSpecialParsers.ForwardAgent) { Priority = Essential, Show = value => [value.Enabled ? value.Socket ?? "yes" : "no"] };
 

@@ -19,5 +19,7 @@ internal sealed class FakeUsers : IUserDatabase
 
     public IReadOnlyList<string> GroupNames(UserAccount account) => Groups.GetValueOrDefault(account.Name) ?? ["users"];
 
+    public IReadOnlyList<uint> GroupIds(UserAccount account) => [account.Gid];
+
     public ShadowEntry? FindShadow(UserAccount account) => Shadow.GetValueOrDefault(account.Name);
 }

@@ -1,0 +1,87 @@
+using System.Net;
+using System.Net.Sockets;
+using Adit.Ssh.Connection;
+using Microsoft.Extensions.Logging;
+
+namespace Adit.Ssh.Forwarding;
+
+/// <summary>The way of an accepted socket into a channel: the same for a listener of ours and one that the peer asked for, over TCP and Unix sockets.</summary>
+internal static class AcceptedSocket
+{
+    /// <summary>Opens a channel and carries bytes until both directions have ended. Returns null then, and when the socket's peer had gone already; otherwise why there is no
+    /// channel, and the socket is still open.</summary>
+    /// <param name="ssh">The connection.</param>
+    /// <param name="socket">Becomes the channel's.</param>
+    /// <param name="open">The channel to open for a socket from that address, null for a Unix socket.</param>
+    /// <param name="greeting">As in <see cref="ForwardConnection"/>.</param>
+    /// <param name="early">As in <see cref="ForwardConnection"/>.</param>
+    public static async Task<Exception?> CarryAsync(SshConnection ssh, Socket socket, Func<IPEndPoint?, (string Type, byte[] Data)> open,
+        ReadOnlyMemory<byte> greeting = default, ReadOnlyMemory<byte> early = default)
+    {
+        ForwardConnection connection;
+        IPEndPoint? originator;
+        try
+        {
+            connection = new ForwardConnection(socket, greeting, early);
+            originator = socket.RemoteEndPoint as IPEndPoint;
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            socket.Dispose();
+            return null;
+        }
+        try
+        {
+            var (type, data) = open(originator);
+            await ssh.OpenAsync(type, data, connection, ssh.Transport.Ended).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is SshException or OperationCanceledException or ObjectDisposedException)
+        {
+            return e;
+        }
+        await connection.RunAsync().ConfigureAwait(false);
+        return null;
+    }
+
+    /// <summary>The same for a listener that the peer asked for, if the policy of now still allows it. Ends with the socket closed, whatever happens.</summary>
+    /// <param name="ssh">The connection.</param>
+    /// <param name="socket">Accepted by that listener.</param>
+    /// <param name="listener">What it listens on, for logs.</param>
+    /// <param name="decide">Asks the policy.</param>
+    /// <param name="open">As in the other.</param>
+    /// <param name="logger">For refusals.</param>
+    public static async Task CarryToPeerAsync(SshConnection ssh, Socket socket, string listener, Func<CancellationToken, ValueTask<ForwardingDecision>> decide,
+        Func<IPEndPoint?, (string Type, byte[] Data)> open, ILogger logger)
+    {
+        if (!await MayAsync().ConfigureAwait(false))
+        {
+            socket.Dispose();
+            return;
+        }
+        if (await CarryAsync(ssh, socket, open).ConfigureAwait(false) is not { } failure)
+            return;
+        socket.Dispose();
+        if (failure is SshException { Error: SshError.ChannelOpenFailed })
+            logger.LogInformation("{Refusal}", failure.Message);
+
+        async ValueTask<bool> MayAsync()
+        {
+            try
+            {
+                var decision = await decide(ssh.Transport.Ended).ConfigureAwait(false);
+                if (!decision.Allowed)
+                    logger.LogInformation("refused remote port forward: listen {Listener}{Rule}", listener, decision.Rule is null ? "" : $" ({decision.Rule})");
+                return decision.Allowed;
+            }
+            catch (OperationCanceledException)
+            {
+                return false; // the connection ended
+            }
+            catch (Exception e)
+            {
+                logger.LogError(e, "asking whether a connection to {Listener} may be forwarded failed", listener);
+                return false;
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+using Adit.Ssh.Authentication;
+using Adit.Ssh.Connection;
+using Adit.Ssh.Wire;
+using Adit.Ssh.Wire.Messages;
+using Microsoft.Extensions.Logging;
+
+namespace Adit.Ssh.Forwarding;
+
+/// <summary>Server side of -L to a Unix socket: connects where a direct-streamlocal@openssh.com channel wants to go, with the rights of whoever logged in, if the policy of
+/// now allows it. Whatever the reason, a refusal has the code for a failed connection, as OpenSSH's.</summary>
+internal sealed class DirectStreamLocalHandler(
+    IForwardingPolicy? policy, SshPrincipal principal, IUnixSocketOpener sockets, TaskTracker connections, ILogger logger) : IChannelHandler
+{
+    public async ValueTask HandleAsync(IncomingChannel request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var target = DirectStreamLocalData.Read(request.Data.Span);
+            if (target.OriginatorPort > 65535 || !await MayAsync(target, cancellationToken).ConfigureAwait(false))
+            {
+                request.Reject(OpenFailureReason.ConnectFailed, "open failed");
+                return;
+            }
+            await ConnectAsync(request, target, cancellationToken).ConfigureAwait(false);
+        }
+        catch (SshException e) when (e.Error == SshError.ProtocolError)
+        {
+            logger.LogInformation("refused streamlocal port forward: {Reason}", e.Message);
+            request.Reject(OpenFailureReason.ConnectFailed, "open failed");
+        }
+    }
+
+    private async ValueTask ConnectAsync(IncomingChannel request, DirectStreamLocalData target, CancellationToken cancellationToken)
+    {
+        string path = PeerText.Escape(target.Path, 256);
+        logger.LogDebug("server_request_direct_streamlocal: originator {Originator} port {OriginatorPort}, target {Path}",
+            PeerText.Escape(target.OriginatorHost, 256), target.OriginatorPort, path);
+        try
+        {
+            if (UnixSocket.Flaw(target.Path) is { } flaw)
+                throw new SshException(SshError.ConnectFailed, flaw);
+            var connection = new ForwardConnection(await sockets.ConnectAsync(principal, target.Path, cancellationToken).ConfigureAwait(false));
+            if (request.Accept(connection) is null)
+                connection.Abandon();
+            else
+                connections.Add(connection.RunAsync());
+        }
+        catch (SshException e)
+        {
+            logger.LogInformation("connect_to {Path}: failed. ({Reason})", path, e.Message);
+            request.Reject(OpenFailureReason.ConnectFailed, e.Message);
+        }
+    }
+
+    private async ValueTask<bool> MayAsync(DirectStreamLocalData target, CancellationToken cancellationToken)
+    {
+        if (policy is null)
+            return false;
+        var decision = await policy.DecideAsync(
+            new ForwardingRequest(principal, ForwardingKind.DirectStreamLocal, target.Path, 0, null), cancellationToken).ConfigureAwait(false);
+        if (!decision.Allowed)
+        {
+            logger.LogInformation("refused streamlocal port forward: originator {Originator} port {OriginatorPort}, target {Path}{Rule}",
+                PeerText.Escape(target.OriginatorHost, 256), target.OriginatorPort, PeerText.Escape(target.Path, 256), decision.Rule is null ? "" : $" ({decision.Rule})");
+        }
+        return decision.Allowed;
+    }
+}

@@ -47,7 +47,9 @@ internal static class Daemons
     }
 
     /// <summary>A fresh PostgreSQL cluster with the superuser "postgres", trusted on loopback. As root it runs as the user postgres, since it refuses root.</summary>
-    public static async Task<int> StartPostgresAsync(this Lab lab)
+    /// <param name="lab">The test.</param>
+    /// <param name="sockets">A folder for a Unix socket too, over which everybody has to be who the kernel says (peer).</param>
+    public static async Task<int> StartPostgresAsync(this Lab lab, string? sockets = null)
     {
         string initdb = Machine.Tool("initdb"), postgres = Machine.Tool("postgres");
         string data = lab.Folder["postgres"];
@@ -64,13 +66,13 @@ internal static class Daemons
             asPostgres = [Machine.Tool("runuser"), "-u", "postgres", "--"];
         }
 
-        string[] init = [.. asPostgres, initdb, "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "--no-locale", "-E", "UTF8"];
+        string[] init = [.. asPostgres, initdb, "-D", data, "-U", "postgres", "--auth-host=trust", sockets is null ? "--auth-local=trust" : "--auth-local=peer", "--no-sync", "--no-locale", "-E", "UTF8"];
         await lab.MustAsync(init[0], init[1..]);
         int port = Net.FreePort();
         string[] run =
         [
             .. asPostgres, postgres, "-D", data, "-p", Text(port), "-c", "listen_addresses=127.0.0.1",
-            "-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "shared_buffers=32MB",
+            "-c", "unix_socket_directories=" + sockets, "-c", "fsync=off", "-c", "shared_buffers=32MB",
         ];
         ManagedProcess process = lab.Start("postgres", run[0], run[1..]);
         await process.WaitForLineAsync("database system is ready to accept connections", lab.Deadline);

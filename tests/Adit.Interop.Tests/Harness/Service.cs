@@ -15,17 +15,20 @@ internal sealed class Service : IAsyncDisposable
     private readonly Task _accepting;
     private int _open;
 
-    private Service(Func<Socket, CancellationToken, Task> serve, CancellationToken cancellation)
+    private Service(Func<Socket, CancellationToken, Task> serve, CancellationToken cancellation, string? path = null)
     {
         _serve = serve;
         _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        Port = Net.FreePort();
-        _listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        _listener.Bind(new IPEndPoint(IPAddress.Loopback, Port));
+        Port = path is null ? Net.FreePort() : 0;
+        _listener = path is null
+            ? new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)
+            : new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        _listener.Bind(path is null ? new IPEndPoint(IPAddress.Loopback, Port) : new UnixDomainSocketEndPoint(path));
         _listener.Listen(4096);
         _accepting = AcceptAsync();
     }
 
+    /// <summary>0 for a Unix socket.</summary>
     public int Port { get; }
 
     public int Accepted => _connections.Count;
@@ -36,7 +39,10 @@ internal sealed class Service : IAsyncDisposable
     public static Service Start(Func<Socket, CancellationToken, Task> serve, CancellationToken cancellation) => new(serve, cancellation);
 
     /// <summary>Answers every byte with itself, and the end of the stream with its own.</summary>
-    public static Service Echo(CancellationToken cancellation) => new(
+    public static Service Echo(CancellationToken cancellation) => EchoAt(null, cancellation);
+
+    /// <summary>The same on a Unix socket.</summary>
+    public static Service EchoAt(string? path, CancellationToken cancellation) => new(
         static async (socket, stop) =>
         {
             byte[] buffer = new byte[64 * 1024];
@@ -47,14 +53,14 @@ internal sealed class Service : IAsyncDisposable
 
             socket.Shutdown(SocketShutdown.Send);
         },
-        cancellation);
+        cancellation, path);
 
     /// <summary>Sends and receives <paramref name="length"/> bytes at once and checks what came.</summary>
     public static Service Exchange(long length, CancellationToken cancellation, bool compressible = false) => new(
         (socket, stop) => Traffic.BothWaysAsync(socket, length, sendUp: false, compressible, stop), cancellation);
 
     /// <summary>Reads the whole request first; answers after the client's end of stream with the request's SHA-256 and a long tail.</summary>
-    public static Service AnswerAfterEof(CancellationToken cancellation) => new(
+    public static Service AnswerAfterEof(CancellationToken cancellation, string? path = null) => new(
         static async (socket, stop) =>
         {
             byte[] request = await Net.ReceiveToEndAsync(socket, stop);
@@ -62,7 +68,7 @@ internal sealed class Service : IAsyncDisposable
             await Payload.SendAsync(socket, Traffic.AnswerLength, up: false, stop);
             socket.Shutdown(SocketShutdown.Send);
         },
-        cancellation);
+        cancellation, path);
 
     /// <summary>Greets, ends its own direction at once, and then still reads all that the client has to say.</summary>
     public static Service GreetThenListen(CancellationToken cancellation) => new(
@@ -133,7 +139,11 @@ internal sealed class Service : IAsyncDisposable
         {
             try
             {
-                socket.NoDelay = true;
+                if (socket.AddressFamily != AddressFamily.Unix)
+                {
+                    socket.NoDelay = true;
+                }
+
                 await _serve(socket, _stop.Token);
             }
             finally

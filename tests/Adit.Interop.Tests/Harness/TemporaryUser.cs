@@ -4,14 +4,14 @@ using System.Security.Cryptography;
 namespace Adit.Interop.Tests.Harness;
 
 /// <summary>
-/// A user of the machine with a password and a home of its own, made when a test first needs one and removed when the tests end.
+/// A user of the machine with a password and a home of its own, made when a test first needs one and removed when the tests end; and another one.
 /// Only root can make one.
 /// </summary>
 internal sealed class TemporaryUser
 {
     private const string Prefix = "adit-t";
 
-    private static readonly Lazy<Task<TemporaryUser>> Instance = new(CreateAsync);
+    private static readonly Lazy<Task<TemporaryUser>> Instance = new(() => CreateAsync("")), OtherInstance = new(OtherAsync);
 
     private TemporaryUser(string name, string password, string home) => (Name, Password, Home) = (name, password, home);
 
@@ -39,18 +39,31 @@ internal sealed class TemporaryUser
         await RunAsync("chown", "-R", Name + ":", folder);
     }
 
-    private static async Task<TemporaryUser> CreateAsync()
+    /// <summary>Somebody else, with nothing in common with the first.</summary>
+    public static Task<TemporaryUser> GetOtherAsync()
+    {
+        Need.Root();
+        return OtherInstance.Value;
+    }
+
+    private static async Task<TemporaryUser> OtherAsync()
+    {
+        await Instance.Value; // one at a time: both look for users left behind
+        return await CreateAsync("b");
+    }
+
+    private static async Task<TemporaryUser> CreateAsync(string suffix)
     {
         // One left behind by tests that were killed.
         foreach (string left in File.ReadLines("/etc/passwd").Select(line => line.Split(':')[0]).Where(name => name.StartsWith(Prefix, StringComparison.Ordinal)).ToList())
         {
-            if (int.TryParse(left[Prefix.Length..], CultureInfo.InvariantCulture, out int owner) && ProcessIdentity.Of(owner) is null)
+            if (int.TryParse(left[Prefix.Length..].TrimEnd('b'), CultureInfo.InvariantCulture, out int owner) && ProcessIdentity.Of(owner) is null)
             {
                 await RunAsync("userdel", "-r", "-f", left);
             }
         }
 
-        string name = Prefix + Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
+        string name = Prefix + Environment.ProcessId.ToString(CultureInfo.InvariantCulture) + suffix;
         string password = Convert.ToHexString(RandomNumberGenerator.GetBytes(12));
         string home = "/var/lib/" + name; // not below /tmp, which anybody may write into: StrictModes has an opinion on that
         await RunAsync("useradd", "--create-home", "--home-dir", home, "--shell", "/bin/sh", name);

@@ -103,11 +103,16 @@ public class ServerForwardingPolicyTests
         Assert.Equal(listen, (await Ask(config, ForwardingKind.ListenStreamLocal, "/s", 0)).Allowed);
     }
 
-    // INVARIANTS 25: a server that is somebody else does not open sockets with that somebody's rights.
+    // INVARIANTS 25: root opens sockets with the user's identity; a server that cannot does not open them with its own.
     [Theory]
     [InlineData(ForwardingKind.DirectStreamLocal)]
     [InlineData(ForwardingKind.ListenStreamLocal)]
-    public async Task Unix_sockets_only_for_the_servers_own_user(ForwardingKind kind) => Assert.False((await Ask("", kind, "/s", 0, processUid: 0)).Allowed);
+    public async Task Unix_sockets_only_where_they_can_be_the_users(ForwardingKind kind)
+    {
+        Assert.True((await Ask("", kind, "/s", 0, processUid: 0)).Allowed);
+        Assert.True((await Ask("", kind, "/s", 0, processUid: 1000)).Allowed);
+        Assert.False((await Ask("", kind, "/s", 0, processUid: 1001)).Allowed);
+    }
 
     [Fact]
     public async Task Nobody_known_means_the_global_part()

@@ -11,6 +11,9 @@ internal sealed class FakeUsers : IUserDatabase
 
     public Dictionary<string, string[]> Groups { get; } = [];
 
+    /// <summary>Ids of groups.</summary>
+    public Dictionary<string, uint[]> Ids { get; } = [];
+
     public uint ProcessUid { get; set; }
 
     public UserAccount? Find(string name) => Accounts.GetValueOrDefault(name);
@@ -19,7 +22,7 @@ internal sealed class FakeUsers : IUserDatabase
 
     public IReadOnlyList<string> GroupNames(UserAccount account) => Groups.GetValueOrDefault(account.Name) ?? ["users"];
 
-    public IReadOnlyList<uint> GroupIds(UserAccount account) => [account.Gid];
+    public IReadOnlyList<uint> GroupIds(UserAccount account) => Ids.GetValueOrDefault(account.Name) ?? [account.Gid];
 
     public ShadowEntry? FindShadow(UserAccount account) => Shadow.GetValueOrDefault(account.Name);
 }

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Adit.Interop.Tests.Harness;
 using Adit.Interop.Tests.Peers;
 
@@ -26,6 +27,32 @@ public sealed class JumpTests
         await service.CompleteAsync(lab.Deadline);
         client.Signal(ManagedProcess.SigTerm);
         Assert.Equal(0, (await client.WaitForExitAsync(lab.Deadline)).ExitCode);
+    });
+
+    [Fact]
+    public Task Every_kind_of_forward_goes_that_way() => Lab.RunAsync(async lab =>
+    {
+        Server[] servers = [await lab.StartServerAsync(Peer.OpenSsh), await lab.StartServerAsync(Peer.Adit)];
+        string config = await Route.WriteAsync(lab, servers);
+        await using Service service = Service.Echo(lab.Deadline);
+        int local = Net.FreePort(), remote = Net.FreePort(), socks = Net.FreePort();
+        string jumps = string.Join(',', new[] { 0, 1, 0 }.Select(i => Route.Hop(servers[i])));
+        ManagedProcess client = lab.Start(
+            "client", Machine.Adit, Route.Arguments(
+                config, servers[1], "-N", "-J", jumps,
+                "-L", $"127.0.0.1:{local}:127.0.0.1:{service.Port}", "-R", $"127.0.0.1:{remote}:127.0.0.1:{service.Port}", "-D", $"127.0.0.1:{socks}"));
+        foreach ((ManagedProcess listener, int port) in new[] { (client, local), (client, socks), (servers[1].Process, remote) })
+        {
+            await Net.WaitForListenerAsync(listener, port, lab.Deadline);
+        }
+
+        using Socket asking = await Net.ConnectAsync(socks, lab.Deadline);
+        byte[] answer = new byte[12];
+        await Net.SendAllAsync(asking, new byte[] { 5, 1, 0, 5, 1, 0, 1, 127, 0, 0, 1, (byte)(service.Port >> 8), (byte)service.Port }, lab.Deadline);
+        await Net.ReceiveExactlyAsync(asking, answer, lab.Deadline);
+        Assert.Equal(0, answer[3]);
+        await Task.WhenAll(
+            Traffic.EchoAsync(local, Payload.MiB, lab.Deadline), Traffic.EchoAsync(remote, Payload.MiB, lab.Deadline), Traffic.EchoAsync(asking, Payload.MiB, lab.Deadline));
     });
 
     [Fact]

@@ -16,7 +16,7 @@ internal static class Daemons
         return port;
     }
 
-    /// <summary>nginx that serves the files of <paramref name="folder"/>.</summary>
+    /// <summary>nginx that serves the files of <paramref name="folder"/>; <paramref name="listenAddress"/> may be several, separated by spaces.</summary>
     public static async Task<int> StartNginxAsync(this Lab lab, string folder, string listenAddress = "127.0.0.1", IReadOnlyList<string>? prefix = null)
     {
         int port = Net.FreePort();
@@ -32,12 +32,13 @@ internal static class Daemons
             http {
                 access_log off;
                 sendfile on;
+                types { text/html html; text/css css; text/javascript js; image/svg+xml svg; }
                 client_body_temp_path {{home}}/body;
                 proxy_temp_path {{home}}/proxy;
                 fastcgi_temp_path {{home}}/fastcgi;
                 uwsgi_temp_path {{home}}/uwsgi;
                 scgi_temp_path {{home}}/scgi;
-                server { listen {{listenAddress}}:{{port}}; root {{folder}}; }
+                server { {{string.Concat(listenAddress.Split(' ').Select(address => $"listen {address}:{port}; "))}}root {{folder}}; }
             }
             """);
         string[] command = [.. prefix ?? [], Machine.Tool("nginx"), "-e", "stderr", "-p", home, "-c", config];

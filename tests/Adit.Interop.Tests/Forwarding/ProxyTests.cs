@@ -12,6 +12,9 @@ public sealed class ProxyTests
         { "-D", Peer.Adit, Peer.Adit },
         { "-D", Peer.Adit, Peer.OpenSsh },
         { "-D", Peer.OpenSsh, Peer.Adit },
+        { "-R", Peer.Adit, Peer.Adit },
+        { "-R", Peer.Adit, Peer.OpenSsh },
+        { "-R", Peer.OpenSsh, Peer.Adit },
     };
 
     /// <summary>Those where our client is the proxy.</summary>
@@ -19,6 +22,8 @@ public sealed class ProxyTests
     {
         { "-D", Peer.Adit, Peer.Adit },
         { "-D", Peer.Adit, Peer.OpenSsh },
+        { "-R", Peer.Adit, Peer.Adit },
+        { "-R", Peer.Adit, Peer.OpenSsh },
     };
 
     [Theory]
@@ -92,11 +97,13 @@ public sealed class ProxyTests
             <p id=mark>daylight at the far end</p>
             {{string.Concat(Enumerable.Range(0, Pictures).Select(i => $"<img src={i}.svg>"))}}
             <script>
+              let failed = 0;
+              for (const image of document.images) image.onerror = () => failed++;
               onload = () => {
-                let sum = 0, width = 0;
+                let sum = 0;
                 for (const c of big) sum = (sum * 31 + c.charCodeAt(0)) | 0;
-                for (const image of document.images) width += image.naturalWidth;
-                document.body.dataset.seen = [getComputedStyle(mark).color, big.length, sum, width].join('; ');
+                const widths = [...document.images].map(image => image.naturalWidth);
+                document.body.dataset.seen = [getComputedStyle(mark).color, big.length, sum, widths, failed].join('; ');
               }
             </script>
             """);
@@ -107,7 +114,8 @@ public sealed class ProxyTests
             "--dump-dom", $"http://{FarEnd.Name}:{far.Web}/");
         int sum = text.Aggregate(0, (so, c) => unchecked((so * 31) + c));
         Assert.Contains("daylight at the far end", page, StringComparison.Ordinal);
-        Assert.Contains($"data-seen=\"rgb(1, 2, 3); {text.Length}; {sum}; {Pictures * (Pictures + 1) / 2}\"", page, StringComparison.Ordinal);
+        string widths = string.Join(',', Enumerable.Range(1, Pictures));
+        Assert.Contains($"data-seen=\"rgb(1, 2, 3); {text.Length}; {sum}; {widths}; 0\"", page, StringComparison.Ordinal);
     });
 
     // A program that knows nothing of proxies: its connect() and its lookups are caught.

@@ -46,6 +46,8 @@ internal sealed class Namespaces : IAsyncDisposable
         foreach ((string name, string peer, string address) in new[] { (one, two, oneAddress), (two, one, twoAddress) })
         {
             await IpAsync("-n", FullName(name), "address", "add", address, "dev", "to-" + peer);
+            // Without an address of the kernel's own, which comes a second later: browsers take that for a change of the network and load nothing while it happens.
+            await IpAsync("-n", FullName(name), "link", "set", "to-" + peer, "addrgenmode", "none");
             await IpAsync("-n", FullName(name), "link", "set", "to-" + peer, "up");
         }
     }

@@ -252,6 +252,7 @@ internal sealed class SendQueue : IDisposable
     private bool TakeBatch()
     {
         TaskCompletionSource? stopped = null;
+        bool empty;
         lock (_lock)
         {
             int bytes = 0;
@@ -264,11 +265,12 @@ internal sealed class SendQueue : IDisposable
                 if (packet.PayloadLength > SmallFrame)
                     large++;
             }
-            // Found empty and given up under one lock: whoever adds a packet after this finds nobody sending.
-            if (_batchCount == 0)
+            // Found empty and given up under one lock: whoever adds a packet after this finds nobody sending, and what is in the batch from then on is theirs.
+            empty = _batchCount == 0;
+            if (empty)
                 stopped = StopLocked();
         }
-        if (_batchCount == 0)
+        if (empty)
         {
             stopped?.TrySetResult();
             return false;

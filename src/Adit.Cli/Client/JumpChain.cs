@@ -10,7 +10,7 @@ using Keywords = Adit.Ssh.OpenSsh.SshConfigKeywords;
 namespace Adit.Cli.Client;
 
 /// <summary>The machines of ProxyJump, each reached through the one before, all by connections of this process. A jump host has its own configuration, which comes
-/// from the files alone: of the command line only -F and -v are for it too.</summary>
+/// from the files alone: of the command line only -F and -v are for it too. Keepalives it has no word on are the target's.</summary>
 internal sealed class JumpChain : IAsyncDisposable
 {
     /// <summary>Files can send one jump host through another for ever.</summary>
@@ -146,7 +146,11 @@ internal sealed class JumpChain : IAsyncDisposable
             arguments.Lines.Add($"ProxyJump {string.Join(',', jumps.SkipLast(1))}");
         }
 
-        return ClientConfig.Resolve(arguments, _log);
+        // The whole way is one tunnel: where the jump host's own configuration says nothing, the target's keepalives hold.
+        var hop = ClientConfig.Resolve(arguments, _log);
+        hop.SetDefault(Keywords.ServerAliveInterval, target.Get(Keywords.ServerAliveInterval));
+        hop.SetDefault(Keywords.ServerAliveCountMax, target.Get(Keywords.ServerAliveCountMax));
+        return hop;
     }
 
     private async Task AddAsync(SshConfigValues config, int count, CancellationToken cancellationToken)

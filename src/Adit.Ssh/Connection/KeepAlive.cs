@@ -34,7 +34,7 @@ internal sealed class KeepAlive(SshTransport transport, GlobalRequests requests,
             transport.End(new SshException(SshError.KeepAliveTimeout,
                 transport.Role == SshRole.Client ? $"Timeout, server {who} not responding." : $"Timeout, client not responding from {transport.RemoteAddress} port {transport.RemotePort}")
             {
-                Hint = $"no packet came for {_interval.TotalSeconds * (_countMax + 1):0} s and {_unanswered} keepalives went unanswered",
+                Hint = $"nothing came for {_interval.TotalSeconds * (_countMax + 1):0} s and {_unanswered} keepalives went unanswered",
             });
             return;
         }

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Adit.Ssh.Forwarding;
 
-/// <summary>All remote listeners of one server, and takeover: a client that reconnects gets its addresses back from its own older session when that one is dead but
+/// <summary>All remote TCP listeners of one server, and takeover: a client that reconnects gets its addresses back from its own older session when that one is dead but
 /// not yet buried. A session that answers is never robbed, nor one of somebody else, nor a newer one; the kernel sees to it that no address has two owners.</summary>
 /// <param name="answerTime">How long an older session may be silent when it is asked; zero or less turns takeover off.</param>
 /// <param name="time">Clock.</param>
@@ -13,8 +13,8 @@ internal sealed class ListenerRegistry(TimeSpan answerTime, TimeProvider time, I
 {
     private readonly Lock _lock = new();
 
-    /// <summary>By port or path.</summary>
-    private readonly Dictionary<ForwardAddress, List<ListenerLease>> _leases = [];
+    /// <summary>By port.</summary>
+    private readonly Dictionary<int, List<ListenerLease>> _leases = [];
 
     /// <summary>Those who wait for an older session's address.</summary>
     private readonly List<Claim> _claims = [];
@@ -73,41 +73,35 @@ internal sealed class ListenerRegistry(TimeSpan answerTime, TimeProvider time, I
     /// <summary>The lease's addresses are free.</summary>
     public void Remove(ListenerLease lease)
     {
-        var key = Key(lease.Listener.Bound[0]);
+        int port = lease.Listener.Bound[0].Port;
         lock (_lock)
         {
-            if (!_leases.TryGetValue(key, out var leases))
+            if (!_leases.TryGetValue(port, out var leases))
                 return;
             leases.Remove(lease);
             if (leases.Count == 0)
-                _leases.Remove(key);
+                _leases.Remove(port);
         }
     }
-
-    private static ForwardAddress Key(ForwardAddress address) => address.IsUnix ? address : ForwardAddress.Tcp(null, address.Port);
 
     /// <summary>A listener in the way that <paramref name="session"/> may ask for. Under the lock.</summary>
     private ListenerLease? FindRival(ListenSession session, ListenTarget target, HashSet<ListenSession> alive) => answerTime <= TimeSpan.Zero ? null
         : InTheWay(target).FirstOrDefault(lease => lease.Owner.Epoch < session.Epoch && !alive.Contains(lease.Owner) && lease.Owner.IsOfSamePrincipal(session));
 
     private IEnumerable<ListenerLease> InTheWay(ListenTarget target) =>
-        _leases.TryGetValue(Key(target.Listen), out var leases) ? leases.Where(lease => lease.Listener.Bound.Any(target.Overlaps)) : [];
+        _leases.TryGetValue(target.Listen.Port, out var leases) ? leases.Where(lease => lease.Listener.Bound.Any(target.Overlaps)) : [];
 
     /// <summary>The wait of a newer session for the same: of several that reconnected the newest shall have it, for the others may be dead as well. Under the lock.</summary>
     private Task? NewerClaim(ListenSession session, ListenTarget target) => _claims.Find(claim =>
-        claim.Session.Epoch > session.Epoch && Key(claim.Target.Listen) == Key(target.Listen) && claim.Session.IsOfSamePrincipal(session))?.Settled.Task;
+        claim.Session.Epoch > session.Epoch && claim.Target.Listen.Port == target.Listen.Port && claim.Session.IsOfSamePrincipal(session))?.Settled.Task;
 
     /// <summary>Under the lock: whoever looks next sees the listener and whose it is, or neither.</summary>
     private ListenerLease Bind(ListenSession session, ListenTarget target, ListenOptions options, HashSet<ListenSession> alive)
     {
-        // A socket file is replaced where that was asked for, but not under a listener of this server: it would go on and never be found.
-        var holders = InTheWay(target).Select(lease => lease.Owner).ToArray();
-        string? heldBy = holders.FirstOrDefault(owner => owner != session && owner.IsOfSamePrincipal(session))?.HeldBy;
+        string? heldBy = InTheWay(target).Select(lease => lease.Owner).FirstOrDefault(owner => owner != session && owner.IsOfSamePrincipal(session))?.HeldBy;
         ForwardListener listener;
         try
         {
-            if (target.Listen.IsUnix && holders.Length > 0)
-                throw new SshException(SshError.ForwardFailed, $"unix_listener: cannot bind to path {target.Listen.Path}: Address already in use");
             listener = ForwardListener.Bind(target, options, logger);
         }
         catch (SshException e) when (heldBy is not null)
@@ -116,9 +110,9 @@ internal sealed class ListenerRegistry(TimeSpan answerTime, TimeProvider time, I
             throw new SshException(e.Error, $"{e.Message}: {heldBy}", e) { Hint = e.Hint };
         }
         var lease = new ListenerLease(this, session, listener, listener.Missing is { } missing && heldBy is not null ? $"{missing}: {heldBy}" : listener.Missing);
-        var key = Key(listener.Bound[0]);
-        if (!_leases.TryGetValue(key, out var leases))
-            _leases.Add(key, leases = []);
+        int port = listener.Bound[0].Port;
+        if (!_leases.TryGetValue(port, out var leases))
+            _leases.Add(port, leases = []);
         leases.Add(lease);
         return lease;
     }

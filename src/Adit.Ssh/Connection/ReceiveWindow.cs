@@ -1,15 +1,20 @@
 namespace Adit.Ssh.Connection;
 
-/// <summary>How much the peer may send us on a channel: debited when data arrives, credited when it was delivered or discarded. It doubles when the way to the
-/// peer and back is what limits the channel (a whole window was consumed in little more than one round trip), the sink kept up and the budget agrees.
-/// On a short way it stays as it is: a larger one would only move the queue into the peer's memory. Not thread-safe: the channel locks around it.</summary>
+/// <summary>How much the peer may send us on a channel: debited when data arrives, credited when it was delivered or discarded. Where the budget
+/// was short it starts small and doubles up to the usual size as it is used. From there it doubles when the way to the peer and back is what limits the channel
+/// (a whole window was consumed in little more than one round trip), the sink kept up and the budget agrees.
+/// On a short way it stays at the usual size: a larger one would only move the queue into the peer's memory. Not thread-safe: the channel locks around it.</summary>
 internal struct ReceiveWindow
 {
     /// <summary>A window that was used up within this many round trips was too small.</summary>
     private const double LimitingRoundTrips = 1.5;
 
+    /// <summary>Credit worth a message, however large the window: what is held back for longer is missing on a long way.</summary>
+    private const int LargestHeldCredit = 512 * 1024;
+
     private readonly WindowBudget _budget;
     private readonly RoundTripClock _clock;
+    private readonly int _usual;
     private readonly int _ceiling;
     private int _size;
     private long _remaining;
@@ -18,13 +23,14 @@ internal struct ReceiveWindow
     private bool _backlogged;
     private long _sizedAt;
 
-    public ReceiveWindow(WindowBudget budget, RoundTripClock clock, int initial, int ceiling)
+    public ReceiveWindow(WindowBudget budget, RoundTripClock clock, int usual, int ceiling)
     {
+        _usual = usual;
         _clock = clock;
         _sizedAt = clock.Now;
         _budget = budget;
         _ceiling = ceiling;
-        _size = budget.ReserveInitial(initial);
+        _size = budget.ReserveInitial(usual);
         _remaining = _size;
     }
 
@@ -50,7 +56,7 @@ internal struct ReceiveWindow
     {
         _consumed += bytes;
         _consumedAtThisSize += bytes;
-        if (_consumed < _size / 4)
+        if (_consumed < Math.Min(_size / 4, LargestHeldCredit))
             return 0;
         long grant = _consumed;
         _consumed = 0;
@@ -69,12 +75,13 @@ internal struct ReceiveWindow
 
     private int Grow()
     {
-        bool limited = !_backlogged && _clock.RoundTripsSince(_sizedAt) <= LimitingRoundTrips;
+        bool small = _size < _usual;
+        bool wanted = !_backlogged && (small || _clock.RoundTripsSince(_sizedAt) <= LimitingRoundTrips);
         _consumedAtThisSize = 0;
         _backlogged = false;
         _sizedAt = _clock.Now;
-        int more = Math.Min(_size, _ceiling - _size);
-        if (!limited || more <= 0 || !_budget.TryReserve(more))
+        int more = Math.Min(_size, (small ? _usual : _ceiling) - _size);
+        if (!wanted || more <= 0 || !(small ? _budget.TryReserveUsual(more) : _budget.TryReserveMore(more)))
             return 0;
         _size += more;
         return more;

@@ -29,7 +29,7 @@ internal sealed class SshChannel
         LocalId = localId;
         Sink = sink;
         _receiveWindow = window;
-        _lane = new SendLane(_maySend.Set);
+        _lane = new SendLane(() => _maySend.Set(inline: true));
     }
 
     /// <summary>Our number for it.</summary>
@@ -91,6 +91,9 @@ internal sealed class SshChannel
     /// <summary>Completes when <see cref="SendAllowance"/> may have changed, or <paramref name="cancellationToken"/> is cancelled. One waiter.</summary>
     public ValueTask WaitToSendAsync(CancellationToken cancellationToken = default) =>
         cancellationToken.CanBeCanceled ? WaitOrCancelAsync(cancellationToken) : _maySend.WaitAsync();
+
+    /// <summary>The same for a pump, whose next step is one receive into the room that was made: it may run inside whatever made it.</summary>
+    public ValueTask WaitToPumpAsync() => _maySend.WaitAsync(mayInline: true);
 
     /// <summary>A buffer whose <see cref="PacketBuffer.DataArea"/> holds <paramref name="length"/> bytes.</summary>
     public PacketBuffer Rent(int length) => _transport.Rent(PacketBuffer.DataHeaderLength + length);

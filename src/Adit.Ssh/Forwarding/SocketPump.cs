@@ -22,9 +22,6 @@ internal sealed class SocketPump(Socket socket, SshChannel channel)
     private const int SmallRead = 32 * 1024;
     private const int MaxSegments = 8;
 
-    /// <summary>Reads in a row before other work of the pool gets its turn.</summary>
-    private const int MaxStreak = 4;
-
     [ThreadStatic]
     private static List<ArraySegment<byte>>? _segments;
     [ThreadStatic]
@@ -47,7 +44,7 @@ internal sealed class SocketPump(Socket socket, SshChannel channel)
                     return PumpEnd.ChannelClosed;
                 if (allowance == 0)
                 {
-                    await channel.WaitToSendAsync().ConfigureAwait(false);
+                    await channel.WaitToPumpAsync().ConfigureAwait(false);
                     streak = 0;
                     continue;
                 }
@@ -61,9 +58,8 @@ internal sealed class SocketPump(Socket socket, SshChannel channel)
                     await socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None).ConfigureAwait(false);
                     streak = 0;
                 }
-                else if (++streak == MaxStreak)
+                else if (ThreadTurn.IsOver(ref streak))
                 {
-                    streak = 0;
                     await Task.Yield();
                 }
             }

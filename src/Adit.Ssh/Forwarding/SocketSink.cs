@@ -141,8 +141,11 @@ internal sealed class SocketSink(Socket socket)
             if (_isDraining)
                 return;
             _isDraining = true;
-            _draining = Task.Run(DrainAsync);
         }
+        // The socket is full: what begins here is a wait. It ends on the thread that sees room, without waking another one first.
+        var draining = DrainAsync();
+        lock (_lock)
+            _draining = draining;
     }
 
     private async Task DrainAsync()

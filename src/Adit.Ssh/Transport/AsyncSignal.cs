@@ -3,24 +3,27 @@ using System.Threading.Tasks.Sources;
 namespace Adit.Ssh.Transport;
 
 /// <summary>An auto-reset signal for one waiter that allocates nothing per wait. A signal set while nobody waits is kept; several become one.
-/// The waiter continues on the thread pool, never on the thread that set the signal.</summary>
+/// The waiter continues on the thread pool, unless it and whoever sets the signal agree to go on at once on the thread that sets it.</summary>
 internal sealed class AsyncSignal : IValueTaskSource
 {
     private const int Idle = 0;
     private const int Signaled = 1;
     private const int Waiting = 2;
 
-    private ManualResetValueTaskSourceCore<bool> _core = new() { RunContinuationsAsynchronously = true };
+    private ManualResetValueTaskSourceCore<bool> _core;
     private int _state;
+    private bool _mayInline;
 
     /// <summary>Completes when the signal is set; at once if it already is. Only one wait may be outstanding.</summary>
-    public ValueTask WaitAsync()
+    /// <param name="mayInline">What follows is short and may run inside <see cref="Set"/>.</param>
+    public ValueTask WaitAsync(bool mayInline = false)
     {
         if (Interlocked.CompareExchange(ref _state, Idle, Signaled) == Signaled)
             return ValueTask.CompletedTask;
         if (Volatile.Read(ref _state) == Waiting)
             throw new InvalidOperationException("two waiters on one signal"); // before Reset, which would strand the first
         _core.Reset();
+        _mayInline = mayInline;
         short token = _core.Version;
         return Interlocked.CompareExchange(ref _state, Waiting, Idle) switch
         {
@@ -31,7 +34,8 @@ internal sealed class AsyncSignal : IValueTaskSource
     }
 
     /// <summary>Lets the waiter go on, or the next one if there is none yet.</summary>
-    public void Set()
+    /// <param name="inline">The waiter may go on inside this call: no lock is held and it would cost more to wake another thread.</param>
+    public void Set(bool inline = false)
     {
         while (true)
         {
@@ -42,7 +46,10 @@ internal sealed class AsyncSignal : IValueTaskSource
             if (Interlocked.CompareExchange(ref _state, next, state) != state)
                 continue;
             if (state == Waiting)
+            {
+                _core.RunContinuationsAsynchronously = !(inline && _mayInline);
                 _core.SetResult(true);
+            }
             return;
         }
     }

@@ -23,9 +23,6 @@ internal sealed class SendQueue : IDisposable
     /// <summary>Batches that a borrowed thread sends before it hands over to the send loop.</summary>
     private const int InlineBatches = 2;
 
-    /// <summary>Batches in a row before the send loop lets others have its thread.</summary>
-    private const int MaxStreak = 4;
-
     private readonly Lock _lock = new();
     private readonly SendScheduler _scheduler = new();
     private readonly ByteTransport _transport;
@@ -142,7 +139,7 @@ internal sealed class SendQueue : IDisposable
     {
         while (true)
         {
-            await _handOver.WaitAsync().ConfigureAwait(false);
+            await _handOver.WaitAsync(mayInline: true).ConfigureAwait(false);
             lock (_lock)
             {
                 if (_closed && _sender == Sender.Nobody)
@@ -157,7 +154,7 @@ internal sealed class SendQueue : IDisposable
                 {
                     await SendRestAsync().ConfigureAwait(false);
                     CompleteBatch();
-                    if (++streak % MaxStreak == 0)
+                    if (ThreadTurn.IsOver(ref streak))
                         await Task.Yield();
                 }
                 while (TakeBatch());
@@ -219,16 +216,21 @@ internal sealed class SendQueue : IDisposable
             return;
         }
         TaskCompletionSource? stopped = null;
+        bool full = _batchCount > 0;
+        bool done = false;
         lock (_lock)
         {
-            if (_batchCount == 0 && !_scheduler.HasWork)
-                stopped = StopLocked();
+            if (full || _scheduler.HasWork)
+                _sender = Sender.Loop;
             else
             {
-                _sender = Sender.Loop;
-                _handOver.Set();
+                stopped = StopLocked();
+                done = true;
             }
         }
+        // A full socket is only waited for, so the loop may begin here; a long queue it shall send on a thread of its own.
+        if (!done)
+            _handOver.Set(inline: full);
         stopped?.TrySetResult();
     }
 

@@ -10,9 +10,6 @@ namespace Adit.Ssh.Transport;
 /// nobody above notices. It ends once, for the first reason given; <see cref="Completion"/> then says which.</summary>
 internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
 {
-    /// <summary>Batches in a row before the loop lets others have the thread: it may be the one that watches all sockets.</summary>
-    private const int MaxStreak = 2;
-
     private readonly ByteTransport _bytes;
     private readonly TransportOptions _options;
     private readonly ILogger _logger;
@@ -235,7 +232,7 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
                     await _bytes.WaitReadableAsync().ConfigureAwait(false);
                     streak = 0;
                 }
-                else if (++streak % MaxStreak == 0)
+                else if (ThreadTurn.IsOver(ref streak))
                 {
                     await Task.Yield();
                 }

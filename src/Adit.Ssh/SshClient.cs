@@ -175,8 +175,15 @@ public sealed class SshClient : IAsyncDisposable
     {
         var (type, data) = DirectChannel.To(destination);
         var stream = new ChannelStream();
-        await _connection.OpenAsync(type, data, stream, cancellationToken).ConfigureAwait(false);
-        return stream;
+        try
+        {
+            await _connection.OpenAsync(type, data, stream, cancellationToken).ConfigureAwait(false);
+            return stream;
+        }
+        catch (SshException e) when (e.Error == SshError.ChannelOpenFailed)
+        {
+            throw new SshException(e.Error, e.Message, e) { OpenFailureReason = e.OpenFailureReason, Hint = _failures.Describe(destination, e) };
+        }
     }
 
     /// <summary>Sends SSH_MSG_DISCONNECT and closes; listeners go first.</summary>

@@ -108,7 +108,7 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
     /// <summary>-W: one connection, which is standard input and output here.</summary>
     private async Task<int> CarryAsync(SshClient client, ForwardAddress destination, EndingSignals signals, CancellationToken cancellationToken)
     {
-        await using var carrier = await StandardIoForward.OpenAsync(client, destination, settings, cancellationToken).ConfigureAwait(false);
+        await using var carrier = await StandardIoForward.OpenAsync(client, destination, cancellationToken).ConfigureAwait(false);
         var carrying = carrier.RunAsync();
         var ended = await Task.WhenAny(carrying, signals.Received).WaitAsync(cancellationToken).ConfigureAwait(false);
         return ended == signals.Received ? await EndedBySignalAsync(signals).ConfigureAwait(false) : await carrying.ConfigureAwait(false);

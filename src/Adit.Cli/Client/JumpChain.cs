@@ -3,7 +3,6 @@ using Adit.Cli.CommandLine;
 using Adit.Cli.Diagnostics;
 using Adit.Cli.Terminal;
 using Adit.Ssh;
-using Adit.Ssh.Forwarding;
 using Adit.Ssh.OpenSsh;
 using Keywords = Adit.Ssh.OpenSsh.SshConfigKeywords;
 
@@ -80,24 +79,13 @@ internal sealed class JumpChain : IAsyncDisposable
         }
         catch (SshException e) when (e.Error == SshError.ChannelOpenFailed)
         {
-            throw Refused(e, last.Name, ForwardAddress.Tcp(options.Host, options.Port));
+            throw Refused(e);
         }
     }
 
     /// <summary>What "ssh -W" says, and which machine would not.</summary>
-    public static SshException Refused(SshException refusal, string server, ForwardAddress destination) =>
-        new(SshError.ChannelOpenFailed, $"{refusal.Message}\nstdio forwarding failed", refusal)
-        {
-            OpenFailureReason = refusal.OpenFailureReason,
-            Hint = $"{server} could not connect to {destination}: " + refusal.OpenFailureReason switch
-            {
-                OpenFailureReason.AdministrativelyProhibited => "its rules forbid it (AllowTcpForwarding, PermitOpen, or the options of your key there).",
-                OpenFailureReason.ConnectFailed when destination.IsUnix =>
-                    "the socket has to be on that machine, with a program listening, for your account there to use, and allowed by its rules (AllowStreamLocalForwarding).",
-                OpenFailureReason.ConnectFailed => "names and addresses are those that machine knows, not this one.",
-                _ => "it does not offer this, or has no room for it.",
-            },
-        };
+    public static SshException Refused(SshException refusal) =>
+        new(SshError.ChannelOpenFailed, $"{refusal.Message}\nstdio forwarding failed", refusal) { OpenFailureReason = refusal.OpenFailureReason, Hint = refusal.Hint };
 
     /// <summary>The farthest first: each goodbye still has a way.</summary>
     public async ValueTask DisposeAsync()

@@ -67,14 +67,13 @@ internal static class RemoteRequests
             log.Write(OpenSshLogLevel.Info, $"Allocated port {forward.Port} for remote forward to {Describe(forward.Destination)}");
         }
 
-        // Scripts, which expect silence, see nothing of the rest.
-        if (!log.IsTerminal && !log.Shows(OpenSshLogLevel.Debug1))
+        // Scripts, which expect silence, see nothing of this; that a server may have bound less than it was asked for is for everybody.
+        if (log.IsTerminal || log.Shows(OpenSshLogLevel.Debug1))
         {
-            return;
+            var server = $"{settings.Options.UserName}@{settings.Host}";
+            log.Write(OpenSshLogLevel.Info, $"adit: {(forward.Listen.IsUnix ? forward.Listen.Path : $"port {forward.Port}")} at {server} -> {forward.Destination?.ToString() ?? "wherever SOCKS clients there ask to go, from"} here");
         }
 
-        var server = $"{settings.Options.UserName}@{settings.Host}";
-        log.Write(OpenSshLogLevel.Info, $"adit: {(forward.Listen.IsUnix ? forward.Listen.Path : $"port {forward.Port}")} at {server} -> {forward.Destination?.ToString() ?? "wherever SOCKS clients there ask to go, from"} here");
         foreach (var line in ErrorReporter.Hints(forward.Note))
         {
             log.Write(OpenSshLogLevel.Info, line);

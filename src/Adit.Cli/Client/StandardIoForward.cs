@@ -15,7 +15,7 @@ internal sealed class StandardIoForward : IAsyncDisposable
 
     private StandardIoForward(SshStream far) => _far = far;
 
-    public static async Task<StandardIoForward> OpenAsync(SshClient client, ForwardAddress destination, ClientSettings settings, CancellationToken cancellationToken)
+    public static async Task<StandardIoForward> OpenAsync(SshClient client, ForwardAddress destination, CancellationToken cancellationToken)
     {
         try
         {
@@ -23,7 +23,7 @@ internal sealed class StandardIoForward : IAsyncDisposable
         }
         catch (SshException e) when (e.Error == SshError.ChannelOpenFailed)
         {
-            throw JumpChain.Refused(e, $"{settings.Options.UserName}@{settings.Options.Host}", destination);
+            throw JumpChain.Refused(e);
         }
     }
 

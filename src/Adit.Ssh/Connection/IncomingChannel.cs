@@ -12,6 +12,8 @@ internal interface IChannelHandler
 /// <summary>A channel that the peer wants to open.</summary>
 internal sealed class IncomingChannel
 {
+    internal const string RemarkPrefix = "channel ";
+
     private readonly SshConnection _connection;
     private readonly uint _remoteId;
     private readonly uint _window;
@@ -54,10 +56,17 @@ internal sealed class IncomingChannel
     }
 
     /// <summary>Refuses it. Does nothing when it was already answered.</summary>
-    public void Reject(OpenFailureReason reason, string description)
+    /// <param name="reason">The code.</param>
+    /// <param name="description">What OpenSSH says, since scripts match it.</param>
+    /// <param name="detail">More than that, for the person at the other end: the rule, the addresses that were tried. It goes ahead as SSH_MSG_DEBUG, "channel N: …" with
+    /// the peer's number: our client tells it with the refusal, OpenSSH's shows it from -v on.</param>
+    public void Reject(OpenFailureReason reason, string description, string? detail = null)
     {
-        if (Interlocked.Exchange(ref _answered, 1) == 0)
-            Refuse(reason, description);
+        if (Interlocked.Exchange(ref _answered, 1) != 0)
+            return;
+        if (detail is not null)
+            _connection.Transport.Send(new DebugMessage(AlwaysDisplay: false, $"{RemarkPrefix}{_remoteId}: {detail}"));
+        Refuse(reason, description);
     }
 
     private void Refuse(OpenFailureReason reason, string description) =>

@@ -52,6 +52,9 @@ internal sealed class SshChannel
     /// <summary>Waits for the peer's answer to our open; null before and after.</summary>
     internal TaskCompletionSource<SshChannel>? PendingOpen { get; set; }
 
+    /// <summary>What the peer told about our open ahead of refusing it; null for nothing. Escaped.</summary>
+    internal string? OpenRemark { get; set; }
+
     /// <summary>Both sides know it: set before our confirmation leaves, or when the peer's has come.</summary>
     internal bool IsOpen
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Adit.Ssh.Transport;
 using Adit.Ssh.Wire;
 using Adit.Ssh.Wire.Messages;
@@ -156,6 +157,21 @@ internal sealed class SshConnection : IConnectionHandler
         }
     }
 
+    /// <summary>"channel N: why", ahead of the refusal of that channel.</summary>
+    bool IConnectionHandler.OnRemark(string text)
+    {
+        const string prefix = IncomingChannel.RemarkPrefix;
+        int colon = text.IndexOf(": ", StringComparison.Ordinal);
+        if (colon < 0 || !text.StartsWith(prefix, StringComparison.Ordinal)
+            || !uint.TryParse(text.AsSpan(prefix.Length, colon - prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out uint number)
+            || _channels.Find(number) is not { PendingOpen: not null } channel)
+        {
+            return false;
+        }
+        channel.OpenRemark = text[(colon + 2)..];
+        return true;
+    }
+
     void IConnectionHandler.OnBatchEnd()
     {
         foreach (var channel in _touched)
@@ -301,6 +317,7 @@ internal sealed class SshConnection : IConnectionHandler
             $"channel {channel.LocalId}: open failed: {Describe(message.Reason)}{(description.Length > 0 ? ": " : "")}{description}")
         {
             OpenFailureReason = (OpenFailureReason)message.Reason,
+            Hint = channel.OpenRemark,
         });
     }
 

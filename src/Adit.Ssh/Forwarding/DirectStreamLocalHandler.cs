@@ -16,9 +16,10 @@ internal sealed class DirectStreamLocalHandler(
         try
         {
             var target = DirectStreamLocalData.Read(request.Data.Span);
-            if (target.OriginatorPort > 65535 || !await MayAsync(target, cancellationToken).ConfigureAwait(false))
+            string? rule = target.OriginatorPort > 65535 ? "there is no such port" : await RuleAgainstAsync(target, cancellationToken).ConfigureAwait(false);
+            if (rule is not null)
             {
-                request.Reject(OpenFailureReason.ConnectFailed, "open failed");
+                request.Reject(OpenFailureReason.ConnectFailed, "open failed", rule);
                 return;
             }
             await ConnectAsync(request, target, cancellationToken).ConfigureAwait(false);
@@ -52,10 +53,11 @@ internal sealed class DirectStreamLocalHandler(
         }
     }
 
-    private async ValueTask<bool> MayAsync(DirectStreamLocalData target, CancellationToken cancellationToken)
+    /// <summary>Null when there is none.</summary>
+    private async ValueTask<string?> RuleAgainstAsync(DirectStreamLocalData target, CancellationToken cancellationToken)
     {
         if (policy is null)
-            return false;
+            return "no forwarding policy is set up";
         var decision = await policy.DecideAsync(
             new ForwardingRequest(principal, ForwardingKind.DirectStreamLocal, target.Path, 0, null), cancellationToken).ConfigureAwait(false);
         if (!decision.Allowed)
@@ -63,6 +65,6 @@ internal sealed class DirectStreamLocalHandler(
             logger.LogInformation("refused streamlocal port forward: originator {Originator} port {OriginatorPort}, target {Path}{Rule}",
                 PeerText.Escape(target.OriginatorHost, 256), target.OriginatorPort, PeerText.Escape(target.Path, 256), decision.Rule is null ? "" : $" ({decision.Rule})");
         }
-        return decision.Allowed;
+        return decision.Allowed ? null : decision.Rule is null ? "refused by its policy" : $"refused by {decision.Rule}";
     }
 }

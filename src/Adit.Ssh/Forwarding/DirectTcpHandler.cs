@@ -10,14 +10,17 @@ namespace Adit.Ssh.Forwarding;
 /// <summary>Server side of -L: connects where a direct-tcpip channel wants to go, if the policy of now allows it.</summary>
 internal sealed class DirectTcpHandler(IForwardingPolicy? policy, SshPrincipal principal, IForwardDialer dialer, TaskTracker connections, ILogger logger) : IChannelHandler
 {
+    private const string ByPolicy = "refused by its policy";
+
     public async ValueTask HandleAsync(IncomingChannel request, CancellationToken cancellationToken)
     {
         var target = TcpipChannelData.Read(request.Data.Span);
         string host = PeerText.Escape(target.Host, 256);
         string originator = PeerText.Escape(target.OriginatorHost, 256);
-        if (target.Port > 65535 || !await MayAsync(target, null, cancellationToken).ConfigureAwait(false))
+        string? rule = target.Port > 65535 ? "there is no such port" : await RuleAgainstAsync(target, null, cancellationToken).ConfigureAwait(false);
+        if (rule is not null)
         {
-            Refuse(request);
+            Refuse(request, rule);
             return;
         }
         logger.LogDebug("server_request_direct_tcpip: originator {Originator} port {OriginatorPort}, target {Host} port {Port}",
@@ -25,7 +28,7 @@ internal sealed class DirectTcpHandler(IForwardingPolicy? policy, SshPrincipal p
         try
         {
             var socket = await dialer.ConnectAsync(target.Host, (int)target.Port,
-                (address, token) => MayAsync(target, address, token), cancellationToken).ConfigureAwait(false);
+                async (address, token) => (rule = await RuleAgainstAsync(target, address, token).ConfigureAwait(false)) is null, cancellationToken).ConfigureAwait(false);
             var connection = new ForwardConnection(socket);
             if (request.Accept(connection) is null)
                 connection.Abandon();
@@ -34,7 +37,7 @@ internal sealed class DirectTcpHandler(IForwardingPolicy? policy, SshPrincipal p
         }
         catch (SshException e) when (e.Error == SshError.PolicyDenied)
         {
-            Refuse(request);
+            Refuse(request, rule ?? ByPolicy);
         }
         catch (SshException e)
         {
@@ -42,14 +45,15 @@ internal sealed class DirectTcpHandler(IForwardingPolicy? policy, SshPrincipal p
                 logger.LogInformation("connect_to {Host}: unknown host ({Reason})", host, e.Message);
             else
                 logger.LogInformation("connect_to {Host} port {Port}: failed.", host, target.Port);
-            request.Reject(OpenFailureReason.ConnectFailed, e.Message);
+            request.Reject(OpenFailureReason.ConnectFailed, e.Message, e.Hint ?? e.Message);
         }
     }
 
-    private async ValueTask<bool> MayAsync(TcpipChannelData target, IPAddress? resolved, CancellationToken cancellationToken)
+    /// <summary>Null when there is none.</summary>
+    private async ValueTask<string?> RuleAgainstAsync(TcpipChannelData target, IPAddress? resolved, CancellationToken cancellationToken)
     {
         if (policy is null)
-            return false;
+            return "no forwarding policy is set up";
         var decision = await policy.DecideAsync(
             new ForwardingRequest(principal, ForwardingKind.DirectTcp, target.Host, (int)target.Port, resolved), cancellationToken).ConfigureAwait(false);
         if (!decision.Allowed)
@@ -58,8 +62,8 @@ internal sealed class DirectTcpHandler(IForwardingPolicy? policy, SshPrincipal p
                 PeerText.Escape(target.OriginatorHost, 256), target.OriginatorPort, PeerText.Escape(target.Host, 256), target.Port,
                 decision.Rule is null ? "" : $" ({decision.Rule})");
         }
-        return decision.Allowed;
+        return decision.Allowed ? null : decision.Rule is null ? ByPolicy : $"refused by {decision.Rule}";
     }
 
-    private static void Refuse(IncomingChannel request) => request.Reject(OpenFailureReason.AdministrativelyProhibited, "open failed");
+    private static void Refuse(IncomingChannel request, string rule) => request.Reject(OpenFailureReason.AdministrativelyProhibited, "open failed", rule);
 }

@@ -14,8 +14,11 @@ internal sealed class ForwardFailures(string serverName, TimeProvider time, ILog
     {
         // The channel's number is the only thing that differs when the same thing fails again.
         string reason = refused.Message[(refused.Message.IndexOf(':', StringComparison.Ordinal) + 1)..];
-        Tell($"{destination}{reason}", LogLevel.Information, refused.Message, $"{serverName} could not connect to {destination}: {Explain(refused, destination)}");
+        Tell($"{destination}{reason}", LogLevel.Information, refused.Message, Describe(destination, refused));
     }
+
+    /// <summary>Who could not connect to what, and why.</summary>
+    public string Describe(ForwardAddress destination, SshException refused) => $"{serverName} could not connect to {destination}: {Explain(refused, destination)}";
 
     /// <summary>A connection came in from the server (-R) and its destination cannot be reached from here.</summary>
     public void TellUnreachable(RemoteForward forward, ForwardAddress destination, string from, SshException e)
@@ -33,7 +36,7 @@ internal sealed class ForwardFailures(string serverName, TimeProvider time, ILog
             $"{serverName} has a SOCKS client from {from} for {Where(forward)} that asks for {destination}: {rule} forbids it");
 
     /// <summary>What a refused channel means: what our own servers tell about it, or else what there is to look at.</summary>
-    public static string Explain(SshException refused, ForwardAddress destination)
+    private static string Explain(SshException refused, ForwardAddress destination)
     {
         string advice = refused.OpenFailureReason switch
         {
@@ -68,6 +71,6 @@ internal sealed class ForwardFailures(string serverName, TimeProvider time, ILog
         logger.Log(isHidden ? LogLevel.Debug : level, "{Line}", line);
         logger.Log(repeat == Repeat.First ? LogLevel.Information : LogLevel.Debug, "  {Explanation}", explanation);
         if (repeat == Repeat.Last)
-            logger.LogInformation("  (more of these within this minute are shown from -v on)");
+            logger.LogInformation("{Note}", RepeatLimit.Note);
     }
 }

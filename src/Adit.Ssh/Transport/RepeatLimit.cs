@@ -19,6 +19,10 @@ internal sealed class RepeatLimit(TimeProvider time)
 {
     public const int PerLine = 5;
     public const int InAll = 200;
+
+    /// <summary>What stands behind the last line that is shown.</summary>
+    public const string Note = "  (more of these within this minute are shown with -v)";
+
     private const int MaxLines = 256;
     private static readonly TimeSpan Window = TimeSpan.FromMinutes(1);
 

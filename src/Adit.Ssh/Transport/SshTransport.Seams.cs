@@ -12,6 +12,7 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
 {
     private static readonly TimeSpan GoodbyeTime = TimeSpan.FromSeconds(1);
 
+    private readonly RepeatLimit _remarks;
     private ReadOnlyMemory<byte> _rejection;
 
     public ReadOnlyMemory<byte> SessionId => _kex.SessionId;
@@ -121,9 +122,7 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
             case MessageId.Ignore or MessageId.Unimplemented:
                 return ValueTask.CompletedTask;
             case MessageId.Debug:
-                var debug = DebugMessage.Read(ref reader);
-                // What a server wants to be seen is told to the person at the client; nobody watches a server's log for what its clients say.
-                _logger.Log(debug.AlwaysDisplay && Role == SshRole.Client ? LogLevel.Information : LogLevel.Debug, "Remote: {Text}", PeerText.Escape(debug.Text, 1024));
+                OnRemark(DebugMessage.Read(ref reader));
                 return ValueTask.CompletedTask;
             case MessageId.ExtInfo:
                 Extensions = ExtInfo.Parse(payload.Span, Extensions);
@@ -143,6 +142,17 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
         _roundTrip.Received();
         _mailbox.Post(payload.Span);
         return ValueTask.CompletedTask;
+    }
+
+    /// <summary>What a server wants to be seen is told to the person at the client; nobody watches a server's log for what its clients say.</summary>
+    private void OnRemark(DebugMessage debug)
+    {
+        string text = PeerText.Escape(debug.Text, 1024);
+        bool isForPeople = _connection?.OnRemark(text) != true && debug.AlwaysDisplay && Role == SshRole.Client;
+        var repeat = isForPeople ? _remarks.Next(text) : Repeat.Hidden;
+        _logger.Log(repeat == Repeat.Hidden ? LogLevel.Debug : LogLevel.Information, "Remote: {Text}", text);
+        if (repeat == Repeat.Last)
+            _logger.LogInformation("{Note}", RepeatLimit.Note);
     }
 
     /// <summary>Milliseconds of arithmetic: not on the thread that watches all sockets.</summary>

@@ -44,6 +44,7 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
         _bytes = bytes;
         _options = options;
         _logger = options.Logger;
+        _remarks = new RepeatLimit(options.TimeProvider);
         Ended = _ended.Token; // the source itself is disposed of when the connection has ended
         var remote = options.RemoteEndPoint ?? bytes.RemoteEndPoint;
         RemoteAddress = remote?.Address.ToString() ?? "UNKNOWN";

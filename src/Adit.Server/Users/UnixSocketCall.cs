@@ -20,7 +20,7 @@ internal enum UnixSocketStep
 /// way of telling anybody that it is done, either: whoever started it waits for its end.</para></summary>
 internal unsafe struct UnixSocketCall
 {
-    private const int NoEntryAtAll = -100; // AT_FDCWD: a path that begins at the root needs no folder
+    private const int CurrentFolder = -100; // AT_FDCWD
     private const int Interrupted = 4;
     private const int InvalidArgument = 22;
     private const int AddressInUse = 98;
@@ -140,10 +140,10 @@ internal unsafe struct UnixSocketCall
         }
         else
         {
-            if (call->UnlinkFirst && system->Call(system->Statx, NoEntryAtAll, path, noFollow, typeAndMode, (nint)status) == 0
+            if (call->UnlinkFirst && system->Call(system->Statx, CurrentFolder, path, noFollow, typeAndMode, (nint)status) == 0
                 && (*(ushort*)(status + modeOffset) & typeMask) == socketType)
             {
-                _ = system->Call(system->Unlink, NoEntryAtAll, path, 0, 0, 0);
+                _ = system->Call(system->Unlink, CurrentFolder, path, 0, 0, 0);
             }
 
             // The file gets the mode of the unbound socket, less the umask. With a umask of the thread's own that is just what was asked for; where the thread may not have
@@ -157,7 +157,7 @@ internal unsafe struct UnixSocketCall
             result = system->Call(system->Bind, descriptor, (nint)call->_address, call->_addressLength, 0, 0);
             call->Error = result < 0 ? *system->Error() : 0;
             call->Step = UnixSocketStep.Bind;
-            if (system->Call(system->Statx, NoEntryAtAll, path, noFollow, typeAndMode, (nint)status) == 0)
+            if (system->Call(system->Statx, CurrentFolder, path, noFollow, typeAndMode, (nint)status) == 0)
             {
                 int mode = *(ushort*)(status + modeOffset);
                 call->ModeGiven = (uint)(mode & modeMask);

@@ -6,6 +6,7 @@ using Adit.Server.Configuration;
 using Adit.Ssh;
 using Adit.Ssh.Authentication;
 using Adit.Ssh.Forwarding;
+using Adit.Ssh.Wire;
 using Microsoft.Extensions.Logging;
 using K = Adit.Server.Configuration.SshdKeywords;
 
@@ -140,7 +141,7 @@ public sealed class UserUnixSockets(SshdConfig config, IUserDatabase users, ILog
         if (listen is not null && call.ModeGiven != call.Mode)
         {
             _logger.LogWarning("socket {Path} has mode {Given} and not {Wanted}: this thread may not have a umask of its own (unshare(2) is forbidden here), so the process's counts too",
-                path, Octal(call.ModeGiven), Octal(call.Mode));
+                PeerText.Escape(path, 256), Octal(call.ModeGiven), Octal(call.Mode));
         }
 
         return new Socket(new SafeSocketHandle(call.Descriptor, ownsHandle: true));

@@ -97,17 +97,15 @@ internal static partial class UnixSocket
 
     private static void Bind(Socket socket, string path, UnixFileMode mode)
     {
-        if (OperatingSystem.IsWindows())
+        // The file gets the mode of the unbound socket without what the umask takes, so it never has more than it shall have. Only Linux takes a mode for a socket.
+        if (OperatingSystem.IsLinux())
         {
-            socket.Bind(new UnixSocketAddress(path));
-            return;
-        }
-        // The file gets the mode of the unbound socket without what the umask takes, so it never has more than it shall have.
-        using (var handle = new SafeFileHandle(socket.Handle, ownsHandle: false))
+            using var handle = new SafeFileHandle(socket.Handle, ownsHandle: false);
             File.SetUnixFileMode(handle, mode);
+        }
         socket.Bind(new UnixSocketAddress(path));
         // A mask that allows more than the umask: nobody can connect before it listens.
-        if (OperatingSystem.IsMacOS() || File.GetUnixFileMode(path) != mode)
+        if (!OperatingSystem.IsWindows() && File.GetUnixFileMode(path) != mode)
             File.SetUnixFileMode(path, mode);
     }
 

@@ -7,7 +7,9 @@ using Microsoft.Extensions.Logging;
 namespace Adit.Ssh.Authentication;
 
 /// <summary>One login on the client: the service, "none" to learn the methods, then method after method in the order of PreferredAuthentications,
-/// among those that the server lets continue. A changed list starts the order over, as in OpenSSH.</summary>
+/// among those that the server lets continue. A changed list starts the order over, as in OpenSSH.
+/// <para>The service request, "none" and the first key leave in one flight (RFC 4252, section 5.1, has a client send several requests without waiting; a server
+/// answers them in order and drops what comes behind the one that succeeds): with a key that the server takes, a login is one round trip.</para></summary>
 internal sealed class ClientAuthenticationSession : IAsyncDisposable
 {
     private const string AuthenticationService = "ssh-userauth";
@@ -31,14 +33,18 @@ internal sealed class ClientAuthenticationSession : IAsyncDisposable
 
     private ILogger Logger => _conversation.Logger;
 
+    private bool KeysComeFirst => _conversation.Options.PreferredAuthentications is [var first, ..] && first == _publicKey.Name;
+
     /// <summary>See <see cref="ClientAuthenticator.AuthenticateAsync"/>.</summary>
     public async Task<ClientAuthenticationResult> RunAsync(CancellationToken cancellationToken)
     {
         try
         {
             SendServiceRequest();
-            await ReceiveServiceAcceptAsync(cancellationToken).ConfigureAwait(false);
             SendNone();
+            if (KeysComeFirst)
+                await _publicKey.SendAheadAsync(cancellationToken).ConfigureAwait(false);
+            await ReceiveServiceAcceptAsync(cancellationToken).ConfigureAwait(false);
             var reply = await _conversation.ReceiveFinalReplyAsync(cancellationToken).ConfigureAwait(false);
             string method = "none";
             while (reply.Kind != ClientReplyKind.Success)
@@ -100,7 +106,8 @@ internal sealed class ClientAuthenticationSession : IAsyncDisposable
         {
             if (_current is null)
             {
-                _current = NextMethod();
+                // What is under way is answered next, whatever the list says now.
+                _current = _publicKey.IsUnderWay ? _publicKey : NextMethod();
                 if (_current is null)
                 {
                     Logger.LogDebug("No more authentication methods to try.");

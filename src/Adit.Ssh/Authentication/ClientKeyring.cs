@@ -29,6 +29,21 @@ internal sealed class ClientKeyring(ClientConversation conversation, ClientAuthe
         return _keys[_next++];
     }
 
+    /// <summary>The next key as long as getting at it disturbs nobody; null where it would, or where there is none.</summary>
+    public async ValueTask<ISigner?> NextSilentlyAsync(CancellationToken cancellationToken)
+    {
+        while (_next >= _keys.Count)
+        {
+            if (_opened.Count >= _credentials.Length || !_credentials[_opened.Count].OpensSilently)
+                return null;
+            await OpenAsync(_credentials[_opened.Count], cancellationToken).ConfigureAwait(false);
+        }
+        return _keys[_next++];
+    }
+
+    /// <summary>Puts the key that was taken last back.</summary>
+    public void PutBack() => _next--;
+
     /// <summary>Starts over with the first key.</summary>
     public void Rewind() => _next = 0;
 

@@ -12,7 +12,8 @@ public abstract class Credential
     /// <summary>The authentication method this is for.</summary>
     internal abstract string Method { get; }
 
-    /// <summary>One key, asked for by its public half and used to sign only when the server accepts that. It stays the caller's to dispose of.</summary>
+    /// <summary>One key. One that <see cref="ISigner.SignsAtOnce"/> is shown to the server together with the signature; any other is asked for by its public half
+    /// first and signs only when the server accepts that. It stays the caller's to dispose of.</summary>
     public static Credential Key(ISigner signer)
     {
         ArgumentNullException.ThrowIfNull(signer);

@@ -14,6 +14,8 @@ internal sealed class KeyFileCredential(string path, Func<string, CancellationTo
 
     internal override bool IsOptional => !File.Exists(_path);
 
+    internal override bool OpensSilently => !KeyFileSigner.AsksToOpen(_path);
+
     internal override async ValueTask<OpenedKeys> OpenAsync(IMessageExchange exchange, ILogger logger, CancellationToken cancellationToken)
     {
         var signer = await KeyFileSigner.OpenAsync(_path, passphrase, cancellationToken: cancellationToken).ConfigureAwait(false);

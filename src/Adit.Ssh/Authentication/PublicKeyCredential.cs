@@ -15,6 +15,9 @@ internal abstract class PublicKeyCredential : Credential
     /// <summary>That it is not there is not worth a warning (an agent, a default key file).</summary>
     internal virtual bool IsOptional => true;
 
+    /// <summary>True where <see cref="OpenAsync"/> asks nobody for anything and is done at once, so that it may be opened before the server has said that it takes keys.</summary>
+    internal virtual bool OpensSilently => false;
+
     /// <summary>The keys it has now, for a login over <paramref name="exchange"/>. Throws an <see cref="IOException"/> when it cannot be used.</summary>
     internal abstract ValueTask<OpenedKeys> OpenAsync(IMessageExchange exchange, ILogger logger, CancellationToken cancellationToken);
 }
@@ -42,6 +45,8 @@ internal sealed record OpenedKeys(IReadOnlyList<ISigner> Signers, object? Owner)
 internal sealed class SignerCredential(ISigner signer) : PublicKeyCredential
 {
     internal override string Name => signer.Comment;
+
+    internal override bool OpensSilently => true;
 
     internal override ValueTask<OpenedKeys> OpenAsync(IMessageExchange exchange, ILogger logger, CancellationToken cancellationToken) =>
         ValueTask.FromResult(new OpenedKeys([signer], null));

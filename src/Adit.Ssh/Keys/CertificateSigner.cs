@@ -24,6 +24,8 @@ public sealed class CertificateSigner : ISigner
 
     public PublicKey PublicKey => _certificate;
 
+    public bool SignsAtOnce => _key.SignsAtOnce;
+
     public string Comment => _key.Comment;
 
     public ValueTask<byte[]> SignAsync(string algorithm, ReadOnlyMemory<byte> data, CancellationToken cancellationToken) =>

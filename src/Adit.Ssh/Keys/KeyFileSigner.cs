@@ -22,6 +22,9 @@ public sealed class KeyFileSigner : ISigner, IDisposable
 
     public PublicKey PublicKey { get; private set; } = null!;
 
+    /// <summary>The key is there, with nobody left to ask for its passphrase.</summary>
+    public bool SignsAtOnce => Volatile.Read(ref _key) is not null;
+
     /// <summary>The file's path.</summary>
     public string Comment => _path;
 
@@ -76,6 +79,20 @@ public sealed class KeyFileSigner : ISigner, IDisposable
         _key?.Dispose();
         _content.Dispose();
         _loading.Dispose();
+    }
+
+    /// <summary>True where <see cref="OpenAsync"/> would ask for the passphrase, or fail.</summary>
+    internal static bool AsksToOpen(string path)
+    {
+        try
+        {
+            using var content = KeyFile.Load(path);
+            return content.IsEncrypted && (content.PublicKey ?? FindBeside(path)) is null;
+        }
+        catch (SshException)
+        {
+            return true;
+        }
     }
 
     private static PublicKey? FindBeside(string path)

@@ -17,6 +17,9 @@ public abstract class PrivateKey : ISigner, IDisposable
     /// <summary>The comment from the key's file; may be empty. It is not escaped.</summary>
     public string Comment { get; set; } = "";
 
+    /// <summary>True: it lies in memory.</summary>
+    public bool SignsAtOnce => true;
+
     /// <summary>Makes a new key.</summary>
     /// <param name="type">"ed25519", "ecdsa", "rsa", or a key type's full name.</param>
     /// <param name="bits">Size; 0 for the default. Ed25519 has one size only; ECDSA 256 (default), 384 or 521; RSA 1024–16384 in steps of 8 (default 3072).</param>

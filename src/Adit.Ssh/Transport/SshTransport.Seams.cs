@@ -34,8 +34,8 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
     {
         if (payload[0] == (byte)MessageId.UserAuthRequest)
             _gate.AuthenticationRequestSent();
-        if (_gate.Phase == SshPhase.Authentication)
-            _roundTrip.Sent();
+        if (_gate.Phase == SshPhase.Authentication && TimesLogin && (MessageId)payload[0] is not (MessageId.UserAuthBanner or MessageId.ExtInfo))
+            _roundTrip.Asked();
         _queue.SendControl(Copy(payload));
     }
 
@@ -50,6 +50,10 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
 
     public ValueTask<byte[]> ReceiveAsync(CancellationToken cancellationToken) => _mailbox.TakeAsync(cancellationToken);
 
+    /// <summary>A client's requests are answered in order, however many are under way. A server's answers are followed by the client's next request only where the client
+    /// waits for them: one of ours does not, and gets a ping instead.</summary>
+    private bool TimesLogin => Role == SshRole.Client || !Quirks.IsAdit;
+
     public void CompleteAuthentication()
     {
         _gate.EnterConnection();
@@ -57,6 +61,10 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
         var packet = Copy([(byte)MessageId.UserAuthSuccess]);
         packet.StartsCompression = true;
         _queue.SendControl(packet);
+        if (TimesLogin)
+            return;
+        _roundTrip.Asked();
+        Send(new PingMessage(default));
     }
 
     void IKexSink.SendKexPacket(ReadOnlySpan<byte> payload)
@@ -94,8 +102,7 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
 
     void IKexSink.KexCompleted(bool first)
     {
-        if (first)
-            _firstKex.TrySetResult();
+        _firstKexDone |= first;
     }
 
     void ISendQueueOwner.OnSealed()
@@ -131,6 +138,8 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
                 Send(new PongMessage(PingMessage.Read(ref reader).Data));
                 return ValueTask.CompletedTask;
             case MessageId.Pong:
+                if (!TimesLogin)
+                    _roundTrip.Answered();
                 return ValueTask.CompletedTask;
             case MessageId.KexInit or MessageId.NewKeys or (>= MessageId.KexInitValue and < MessageId.UserAuthRequest):
                 return ExchangeKeysAsync(id, payload);
@@ -139,7 +148,8 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
                 _writer.OnAuthenticated();
                 break;
         }
-        _roundTrip.Received();
+        if (TimesLogin && id != MessageId.UserAuthBanner)
+            _roundTrip.Answered();
         _mailbox.Post(payload.Span);
         return ValueTask.CompletedTask;
     }

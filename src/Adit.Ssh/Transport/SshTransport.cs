@@ -35,6 +35,7 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
     private Task _sending = Task.CompletedTask;
     private bool _started;
     private bool _connectionTold;
+    private bool _firstKexDone;
     private int _rekeyAsked;
     private long _bytesBeforeLogin;
     private long _receiveCount;
@@ -223,6 +224,9 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
                     if (!more)
                         break;
                 }
+                // Not before what came along with NEWKEYS was read: EXT_INFO tells the login what the server can do.
+                if (_firstKexDone)
+                    _firstKex.TrySetResult();
                 _connection?.OnBatchEnd();
                 if (_rekey.ShouldRekey())
                     AskForRekey();

@@ -83,7 +83,7 @@ public class HostileServerTests
     [Fact]
     public async Task A_key_type_in_place_of_the_algorithm_is_forgiven()
     {
-        var script = new ClientScript(Credential.Key(TestKeys.Rsa));
+        var script = new ClientScript(Credential.Key(new CountingSigner(TestKeys.Rsa)));
         await script.StartAsync("publickey");
         byte[] signed = await script.AskAsync(Scripts.KeyOk(TestKeys.Rsa.PublicKey, "ssh-rsa"));
         Assert.Equal(Scripts.Signed(new SignedRequest(TestKeys.Rsa, script.Client.SessionId.ToArray()) { Algorithm = "rsa-sha2-512" }), signed);
@@ -94,7 +94,7 @@ public class HostileServerTests
     [Fact]
     public async Task The_signed_request_has_the_layout_of_the_rfc()
     {
-        var script = new ClientScript(Credential.Key(TestKeys.Alice));
+        var script = new ClientScript(Credential.Key(new CountingSigner(TestKeys.Alice)));
         Assert.Equal(Scripts.Query(TestKeys.Alice.PublicKey), await script.StartAsync("publickey"));
         byte[] signed = await script.AskAsync(Scripts.KeyOk(TestKeys.Alice.PublicKey, "ssh-ed25519"));
         Assert.Equal(Scripts.Signed(new SignedRequest(TestKeys.Alice, script.Client.SessionId.ToArray())), signed);

@@ -41,9 +41,9 @@ public class LoginTests
         Assert.Equal(key.PublicKey, server.Key);
         Assert.Equal("publickey", server.Method);
 
-        // Asked for the query, ahead of the signature, and again once it was verified.
+        // Asked ahead of the signature, and again once it was verified.
         var asked = authenticator.Requests.OfType<PublicKeyRequest>().ToArray();
-        Assert.Equal([false, false, true], asked.Select(r => r.SignatureVerified));
+        Assert.Equal([false, true], asked.Select(r => r.SignatureVerified));
         Assert.All(asked, r => Assert.Equal(algorithm, r.Algorithm));
         Assert.Contains($"Accepted publickey for alice from 192.0.2.7 port 50022 ssh2: {key.PublicKey.TypeName} {key.PublicKey.Fingerprint}", harness.ServerLog.Texts);
     }
@@ -57,7 +57,7 @@ public class LoginTests
         harness.Client.Extensions = new PeerExtensions { ServerSignatureAlgorithms = TestKeys.DefaultAlgorithms, HostBoundPublicKey = announced };
         await harness.LoginAsync(ForKeys(TestKeys.Alice.PublicKey), Credential.Key(TestKeys.Alice));
         var requests = harness.Client.Sent.Where(m => m.Payload[0] == 50).Select(m => Scripts.MethodOf(m.Payload)).ToArray();
-        Assert.Equal(["none", method, method], requests);
+        Assert.Equal(["none", method], requests);
     }
 
     [Fact]
@@ -72,10 +72,10 @@ public class LoginTests
         Assert.Equal((0, 1, 0), (first.Signatures, second.Signatures, third.Signatures));
         Assert.Equal(
             [
+                $"Offering public key: bob@desk {TestKeys.Bob.PublicKey}",
                 "SSH2_MSG_SERVICE_ACCEPT received",
                 "Authentications that can continue: publickey",
                 "Next authentication method: publickey",
-                $"Offering public key: bob@desk {TestKeys.Bob.PublicKey}",
                 "Authentications that can continue: publickey",
                 $"Offering public key: ecdsa@desk {TestKeys.Ecdsa.PublicKey}",
                 $"Server accepts key: ecdsa@desk {TestKeys.Ecdsa.PublicKey}",

@@ -69,15 +69,15 @@ public sealed class SshClient : IAsyncDisposable
         // An alias stands for the host with its port.
         string host = options.HostKeyAlias ?? options.Host;
         int port = options.HostKeyAlias is null ? options.Port : 22;
-        var knownKeyTypes = verifier.KnownKeyTypes(host, port);
+        var guess = new KexGuess(options.KexMemory, host, port, algorithms, verifier.KnownKeyTypes(host, port));
         HostKeyContext? hostKey = null;
         await using var deadline = new ConnectDeadline(options, cancellationToken);
         var bytes = await Connector.ConnectAsync(options, logger, deadline).ConfigureAwait(false);
         var transport = new SshTransport(bytes, new TransportOptions
         {
             Role = SshRole.Client,
-            Algorithms = algorithms,
-            KnownHostKeyTypes = knownKeyTypes,
+            Algorithms = guess.Offer,
+            SendGuess = guess.IsSent,
             VerifyHostKey = (key, token) => deadline.WithoutAsync(() =>
                 verifier.VerifyAsync(hostKey = new HostKeyContext(host, port, bytes.RemoteEndPoint?.Address, key), token)),
             RekeyLimit = options.RekeyLimit,
@@ -86,7 +86,15 @@ public sealed class SshClient : IAsyncDisposable
         });
         try
         {
-            await deadline.GuardAsync(transport).ConfigureAwait(false);
+            try
+            {
+                await deadline.GuardAsync(transport).ConfigureAwait(false);
+            }
+            catch (SshException)
+            {
+                guess.Learn(transport.PeerOffer, isAuthentic: false);
+                throw;
+            }
             var connection = new SshConnection(transport, new ConnectionOptions
             {
                 KeepAliveInterval = options.KeepAliveInterval,
@@ -106,6 +114,7 @@ public sealed class SshClient : IAsyncDisposable
             // From here on the time is the user's, who may be asked for passwords.
             var login = await ClientAuthenticator.AuthenticateAsync(transport, AuthenticationOptions(options, algorithms, isUnsafe, logger), cancellationToken).ConfigureAwait(false);
             connection.Start();
+            guess.Learn(transport.PeerOffer, isAuthentic: !isUnsafe);
             logger.LogInformation(LogEvents.Authenticated, "Authenticated to {Host} ({Address}) using \"{Method}\".",
                 PeerText.Escape(options.Host), options.ConnectCallback is null ? $"[{transport.RemoteAddress}]:{transport.RemotePort}" : "via proxy", login.Method);
             return new SshClient(options, transport, connection, connections, remoteForwards, failures, isUnsafe, logger);

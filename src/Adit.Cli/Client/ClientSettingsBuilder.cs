@@ -8,6 +8,7 @@ using Adit.Ssh.Authentication;
 using Adit.Ssh.Forwarding;
 using Adit.Ssh.Keys;
 using Adit.Ssh.OpenSsh;
+using Adit.Ssh.Transport;
 using Keywords = Adit.Ssh.OpenSsh.SshConfigKeywords;
 
 namespace Adit.Cli.Client;
@@ -59,6 +60,7 @@ internal sealed class ClientSettingsBuilder
             KeepAliveCountMax = _config.Get(Keywords.ServerAliveCountMax),
             RekeyLimit = _config.Get(Keywords.RekeyLimit),
             ConnectCallback = Proxy(user),
+            KexMemory = new KexMemory(KexMemoryPath()),
             Banner = _log.Shows(OpenSshLogLevel.Info) ? StandardStreams.WriteError : null,
             LoggerFactory = new OpenSshLoggerProvider(_log),
             PreferredAuthentications = Methods(),
@@ -110,6 +112,15 @@ internal sealed class ClientSettingsBuilder
         {
             throw new SshException(SshError.NameResolution, $"getaddrinfo: {name}: Name or service not known", e) { Hint = "-b and BindAddress take an address of this machine." };
         }
+    }
+
+    /// <summary>A cache: what is lost with it is learned again.</summary>
+    private static string KexMemoryPath()
+    {
+        // A path that is not absolute counts as none (XDG Base Directory Specification).
+        var cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is ['/', ..] set ? set
+            : Path.Join(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
+        return Path.Join(cache, "adit", "kex");
     }
 
     private HostKeyRules HostKeyVerifier()

@@ -64,6 +64,9 @@ internal sealed partial class KexSession : IDisposable
     /// <summary>The peer's first KEXINIT said that it understands SSH_MSG_EXT_INFO. The session itself sends ours, right after our first NEWKEYS.</summary>
     public bool PeerSentExtInfoMarker { get; private set; }
 
+    /// <summary>The peer's first KEXINIT.</summary>
+    public KexInitMessage? PeerOffer { get; private set; }
+
     /// <summary>Sends our KEXINIT, unless a key exchange is in progress already.</summary>
     public void Start()
     {
@@ -142,7 +145,10 @@ internal sealed partial class KexSession : IDisposable
         }
         _logger.LogDebug("SSH2_MSG_KEXINIT received");
         if (run.IsFirst)
+        {
+            PeerOffer = remote.Message;
             ReadFlags(remote.Message);
+        }
         _gate.PeerKexInit(StrictKex);
 
         run.Algorithms = KexNegotiation.Negotiate(Role, run.Local!.Message, remote.Message, _options.RemoteAddress, _options.RemotePort);

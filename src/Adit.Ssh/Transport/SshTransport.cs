@@ -64,6 +64,7 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
             HostKeys = options.HostKeys,
             Moduli = options.Moduli,
             KnownHostKeyTypes = options.KnownHostKeyTypes,
+            SendGuess = options.SendGuess,
             RekeyLimit = options.RekeyLimit,
             RemoteAddress = RemoteAddress,
             RemotePort = RemotePort,
@@ -88,6 +89,9 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
     public PeerQuirks Quirks => _version.Quirks;
 
     public NegotiatedAlgorithms? Algorithms => _kex.Algorithms;
+
+    /// <summary>The peer's first SSH_MSG_KEXINIT; null before it. Nobody vouches for it until the first key exchange is done.</summary>
+    public KexInitMessage? PeerOffer => _kex.PeerOffer;
 
     public IPEndPoint? LocalEndPoint => _bytes.LocalEndPoint;
 

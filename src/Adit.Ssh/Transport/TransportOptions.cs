@@ -23,6 +23,9 @@ internal sealed class TransportOptions
     /// <summary>Client: key types known for the host.</summary>
     public IReadOnlyList<string> KnownHostKeyTypes { get; init; } = [];
 
+    /// <summary>Client: send the first packet of the preferred key exchange along with the first SSH_MSG_KEXINIT.</summary>
+    public bool SendGuess { get; init; }
+
     /// <summary>Client: says whether the host key may be trusted, or throws.</summary>
     public Func<PublicKey, CancellationToken, ValueTask>? VerifyHostKey { get; init; }
 

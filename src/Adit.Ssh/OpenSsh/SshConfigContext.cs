@@ -19,7 +19,7 @@ public sealed record SshConfigContext
     public string HomeDirectory { get; init; } = OpenSsh.LocalUser.Home;
 
     /// <summary>%l; %L is what stands before its first dot.</summary>
-    public string LocalHostName { get; init; } = Dns.GetHostName();
+    public string LocalHostName { get; init; } = HostName();
 
     /// <summary>Where Include looks for relative paths of system files.</summary>
     public string SystemFolder { get; init; } = "/etc/ssh";
@@ -65,6 +65,22 @@ public sealed record SshConfigContext
             .Where(item => item.OperationalStatus == OperationalStatus.Up && item.NetworkInterfaceType != NetworkInterfaceType.Loopback)
             .SelectMany(item => item.GetIPProperties().UnicastAddresses)
             .Select(item => item.Address);
+
+    /// <summary>As gethostname(2) has it, dots and all. Where a file tells, the runtime's name services need not be loaded for it, which a client's start would wait for.</summary>
+    private static string HostName()
+    {
+        const string file = "/proc/sys/kernel/hostname";
+        try
+        {
+            if (OperatingSystem.IsLinux() && File.Exists(file))
+                return File.ReadAllText(file).TrimEnd('\n');
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The system call has to do.
+        }
+        return Dns.GetHostName();
+    }
 }
 
 /// <summary>Which files a configuration is read from.</summary>

@@ -25,6 +25,9 @@ internal static unsafe partial class LibCrypto
 
     private const nuint OldestVersion = 0x30000000;
 
+    // Asked for once per function that is called; looking through the folders takes longer than most of those calls.
+    private static nint _loaded;
+
     static LibCrypto() => NativeLibrary.SetDllImportResolver(typeof(LibCrypto).Assembly, Resolve);
 
     /// <summary>Throws unless <paramref name="result"/> is 1.</summary>
@@ -63,6 +66,8 @@ internal static unsafe partial class LibCrypto
     {
         if (name != Library)
             return 0;
+        if (Volatile.Read(ref _loaded) is not 0 and var loaded)
+            return loaded;
         foreach (string candidate in CandidateNames())
         {
             if (!NativeLibrary.TryLoad(candidate, assembly, path, out nint handle))
@@ -70,6 +75,7 @@ internal static unsafe partial class LibCrypto
             if (NativeLibrary.TryGetExport(handle, "OpenSSL_version_num", out nint version)
                 && ((delegate* unmanaged<nuint>)version)() >= OldestVersion)
             {
+                Volatile.Write(ref _loaded, handle);
                 return handle;
             }
             NativeLibrary.Free(handle);

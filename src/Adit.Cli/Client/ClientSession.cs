@@ -80,7 +80,7 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
         }
 
         var summary = listen.IsUnix ? null : $"channel_setup_fwd_listener_tcpip: cannot listen to port: {listen.Port}";
-        if (summary is not null && !error.Message.Contains(summary, StringComparison.Ordinal))
+        if (summary is not null && error.Message.StartsWith("bind ", StringComparison.Ordinal))
         {
             log.Write(OpenSshLogLevel.Error, summary);
         }

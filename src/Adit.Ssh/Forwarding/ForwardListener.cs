@@ -133,7 +133,9 @@ internal sealed class ForwardListener : IAsyncDisposable
             catch (SocketException e)
             {
                 socket.Dispose();
-                failure = (address, e);
+                // OpenSSH's line names the last that it tries, of the loopback addresses 127.0.0.1.
+                if (failure is null || !IPAddress.IsLoopback(address))
+                    failure = (address, e);
             }
         }
         if (bound.Count == 0)

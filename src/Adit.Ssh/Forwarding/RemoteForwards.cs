@@ -50,6 +50,7 @@ internal sealed class RemoteForwards(
             throw Failed(listen, answer is null
                 ? $"{serverName} did not listen: {(listen.IsUnix ? InTheWay : "the port is in use there")}, or its rules forbid it: "
                     + $"{(listen.IsUnix ? "AllowStreamLocalForwarding" : "PermitListen")}, AllowTcpForwarding, DisableForwarding, or the options of your key there"
+                    + (listen.Port is > 0 and < 1024 ? "; ports below 1024 are for root there" : "")
                 : $"{serverName} did not say which port it listens on");
         }
         catch (OperationCanceledException)

@@ -170,7 +170,6 @@ public class SshArgumentParserTests
     [InlineData("-K")]
     [InlineData("-y")]
     [InlineData("-Z")]
-    [InlineData("-R 1")]
     [InlineData("-S /x")]
     [InlineData("-O check")]
     [InlineData("-w 0")]

@@ -35,7 +35,8 @@ public class SshdComparisonTests
         // Where nothing is said, keepalives are on here and off there.
         if (!text.Contains("ClientAliveInterval", StringComparison.Ordinal))
         {
-            Assert.Equal((["15"], ["0"]), (ours["clientaliveinterval"], theirs["clientaliveinterval"]));
+            Assert.Equal(["15"], ours["clientaliveinterval"]);
+            Assert.Equal(["0"], theirs["clientaliveinterval"]);
             theirs["clientaliveinterval"] = ours["clientaliveinterval"];
         }
 

@@ -20,6 +20,7 @@ internal sealed class ServerConnection
     private readonly LoginProgress _progress = new();
     private ListenRequestHandler? _listeners;
     private StreamLocalRequestHandler? _streamLocalListeners;
+    private LiveForwards? _live;
 
     public ServerConnection(SshServerOptions options, ByteTransport bytes, long id, ListenerRegistry registry, Func<ModuliFile> moduli, ILogger logger)
     {
@@ -52,6 +53,7 @@ internal sealed class ServerConnection
             Transport.LocalEndPoint?.Address, Transport.LocalEndPoint?.Port);
         bool counted = true;
         string? user = null;
+        SshPrincipal principal;
         SshConnection? connection = null;
         try
         {
@@ -66,12 +68,18 @@ internal sealed class ServerConnection
                     Logger = _logger,
                     TimeProvider = _options.TimeProvider,
                 });
-                var principal = await LogInAsync(connection).ConfigureAwait(false);
+                principal = await LogInAsync(connection).ConfigureAwait(false);
                 user = PeerText.Escape(principal.UserName, 256);
             }
             startedUp();
             counted = false;
-            connection.Start();
+            foreach (string notice in principal.Notices)
+                Transport.Send(new DebugMessage(AlwaysDisplay: false, notice));
+            if (principal.Settings?.RekeyLimit is { } rekey)
+                Transport.SetRekeyLimit(rekey);
+            connection.Start(principal.Settings?.KeepAliveInterval, principal.Settings?.KeepAliveCountMax);
+            using var idle = IdleWatch.Start(connection, principal.Settings?.ChannelTimeouts ?? _options.ChannelTimeouts,
+                principal.Settings?.UnusedConnectionTimeout ?? _options.UnusedConnectionTimeout, _options.TimeProvider, _logger);
             LogEnd(await Transport.Completion.ConfigureAwait(false), user);
         }
         catch (SshException e)
@@ -103,6 +111,16 @@ internal sealed class ServerConnection
         }
     }
 
+    /// <summary>See <see cref="SshServer.ReviewForwardsAsync"/>.</summary>
+    public async Task<int> ReviewForwardsAsync(CancellationToken cancellationToken)
+    {
+        if (_live is not { } live)
+            return 0; // not logged in
+        int closed = _listeners is null ? 0 : await _listeners.ReviewAsync(live.Report, cancellationToken).ConfigureAwait(false);
+        closed += _streamLocalListeners is null ? 0 : await _streamLocalListeners.ReviewAsync(live.Report, cancellationToken).ConfigureAwait(false);
+        return closed + await live.ReviewAsync(cancellationToken).ConfigureAwait(false);
+    }
+
     private async Task<SshPrincipal> LogInAsync(SshConnection connection)
     {
         if (_options.Authenticator is not { } authenticator)
@@ -126,7 +144,8 @@ internal sealed class ServerConnection
 
     private void Serve(SshConnection connection, SshPrincipal principal)
     {
-        connection.Handle("direct-tcpip", new DirectTcpHandler(_options.ForwardingPolicy, principal, new TcpDialer(_options.AddressFamily), _forwarded, _logger));
+        _live = new LiveForwards(connection, _options.ForwardingPolicy, principal, _logger);
+        connection.Handle("direct-tcpip", new DirectTcpHandler(_options.ForwardingPolicy, principal, new TcpDialer(_options.AddressFamily), _live, _forwarded, _logger));
         _listeners = new ListenRequestHandler(connection, _options.ForwardingPolicy, principal, _registry, _options.AddressFamily, _options.MaxRemoteForwards, _forwarded, _logger);
         connection.Requests.Handle(TcpipForwardData.Listen, _listeners);
         connection.Requests.Handle(TcpipForwardData.Cancel, _listeners);

@@ -95,6 +95,20 @@ public sealed class SshServer : IAsyncDisposable
         await _tasks.WhenIdleAsync().ConfigureAwait(false);
     }
 
+    /// <summary>Asks <see cref="SshServerOptions.ForwardingPolicy"/> again about everything that is forwarded now, on every connection, and closes what it denies:
+    /// listeners of remote forwards, and connections, whose sockets are reset. Each is logged and told to its client. For after the rules have changed; new forwards
+    /// are asked about anyway. Returns how many listeners and connections were closed.</summary>
+    public async Task<int> ReviewForwardsAsync(CancellationToken cancellationToken = default)
+    {
+        List<ServerConnection> connections;
+        lock (_lock)
+            connections = [.. _connections.Values];
+        int closed = 0;
+        await Parallel.ForEachAsync(connections, new ParallelOptions { MaxDegreeOfParallelism = 16, CancellationToken = cancellationToken }, async (connection, token) =>
+            Interlocked.Add(ref closed, await connection.ReviewForwardsAsync(token).ConfigureAwait(false))).ConfigureAwait(false);
+        return closed;
+    }
+
     /// <summary>Stops listening: when it returns the ports are free. Connections go on.</summary>
     public async Task StopListeningAsync()
     {

@@ -73,6 +73,14 @@ public sealed class SshServerOptions
 
     public RekeyLimit RekeyLimit { get; set; } = RekeyLimit.Default;
 
+    /// <summary>ChannelTimeout: channels of these types are closed when they have carried no data for so long; the first pattern that matches counts.
+    /// Measured to the second.</summary>
+    public IReadOnlyList<ChannelTimeout> ChannelTimeouts { get; set; } = [];
+
+    /// <summary>UnusedConnectionTimeout: a connection without channels is ended when its last channel (or login) was so long ago. Listeners of remote forwards are no
+    /// channels. Null or zero for never.</summary>
+    public TimeSpan? UnusedConnectionTimeout { get; set; }
+
     /// <summary>TCPKeepAlive.</summary>
     public bool TcpKeepAlive { get; set; } = true;
 

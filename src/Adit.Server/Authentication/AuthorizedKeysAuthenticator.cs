@@ -15,30 +15,32 @@ namespace Adit.Server.Authentication;
 /// root. An account that does not exist or may not log in is asked the same questions as any other, and none of its answers is right.</summary>
 public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
 {
-    private readonly SshdConfig _config;
+    private readonly LiveSshdConfig _live;
     private readonly IUserDatabase _users;
     private readonly SystemPasswords _passwords;
     private readonly AccountRules _rules;
-    private readonly AuthorizedKeysLookup _keys;
-    private readonly UserCertificates _certificates;
+    private readonly KeyAcceptance _keys;
+    private readonly LoginReviewers _reviewers;
     private readonly ILogger _logger;
 
     // One peer object stands for one connection; what is known about it goes when it goes.
     private readonly ConditionalWeakTable<AuthenticationPeer, LoginState> _states = [];
 
-    /// <param name="config">What the rules are.</param>
+    /// <param name="live">What the rules are; every login begins with those of its moment.</param>
     /// <param name="users">Whose accounts they are.</param>
     /// <param name="loggerFactory">Gets OpenSSH's lines about refusals.</param>
     /// <param name="clock">For accounts that expire.</param>
-    public AuthorizedKeysAuthenticator(SshdConfig config, IUserDatabase users, ILoggerFactory loggerFactory, TimeProvider? clock = null)
+    public AuthorizedKeysAuthenticator(LiveSshdConfig live, IUserDatabase users, ILoggerFactory loggerFactory, TimeProvider? clock = null)
     {
-        _config = config;
+        clock ??= TimeProvider.System;
+        var config = live.Current;
+        _live = live;
         _users = users;
         _logger = loggerFactory.CreateLogger<AuthorizedKeysAuthenticator>();
         _passwords = new SystemPasswords(users);
-        _rules = new AccountRules(users, clock ?? TimeProvider.System);
-        _keys = new AuthorizedKeysLookup(_logger);
-        _certificates = new UserCertificates(_logger, clock ?? TimeProvider.System);
+        _rules = new AccountRules(users, clock);
+        _keys = new KeyAcceptance(_logger, clock);
+        _reviewers = new LoginReviewers(live, users, _rules, _keys, clock, _logger);
         if (!_passwords.IsPossible && (config.Get(K.PasswordAuthentication) || config.Get(K.KbdInteractiveAuthentication)))
         {
             _logger.LogInformation(
@@ -48,7 +50,7 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
     }
 
     /// <summary>False when the configuration leaves no way to log in.</summary>
-    public bool CanAnybodyLogIn => new LoginMethods(_config, _passwords.IsPossible).CanSucceed;
+    public bool CanAnybodyLogIn => new LoginMethods(_live.Current, _passwords.IsPossible).CanSucceed;
 
     public async ValueTask<AuthenticationDecision> AuthenticateAsync(UserAuthenticationRequest request, CancellationToken cancellationToken)
     {
@@ -78,15 +80,24 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
             return Deny(request, state);
         }
 
-        if (account.IsRoot && state.Config.Get(K.PermitRootLogin) is RootLogin.No or RootLogin.ForcedCommandsOnly)
+        var permitRoot = state.Config.Get(K.PermitRootLogin);
+        if (account.IsRoot && permitRoot == RootLogin.No)
         {
             return DenyRoot(request, state);
         }
 
-        var accepted = request.Key is Certificate shown
-            ? _certificates.Accepts(shown, account, state.Config, request.Peer.RemoteAddress)
-            : _keys.Contains(account, state.Config, request.Key);
-        return accepted ? Accept(LoginMethods.PublicKey, request, state, account, request.Key) : Deny(request, state);
+        var stamps = LoginReview.StampsOf(account, state.Config); // first: what changes while the files are read is seen by the first review
+        if (_keys.Find(new KeyQuestion(account, state.Config, request.Key, state.Origin) { Notes = state.Notes }) is not { } rights)
+        {
+            return Deny(request, state);
+        }
+
+        if (account.IsRoot && permitRoot == RootLogin.ForcedCommandsOnly && rights.ForcedCommand is null)
+        {
+            return DenyRoot(request, state);
+        }
+
+        return Accept(LoginMethods.PublicKey, request, state, account, new LoginStep(request.Key, rights) { Stamps = stamps });
     }
 
     private async ValueTask<AuthenticationDecision> DecidePasswordAsync(PasswordRequest request, LoginState state, CancellationToken cancellationToken)
@@ -139,7 +150,7 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
             return Deny(request, state);
         }
 
-        return Accept(method, request, state, account, null);
+        return Accept(method, request, state, account, new LoginStep(null, LoginRights.Unrestricted));
     }
 
     private bool IsAcceptable(PublicKeyRequest request, SshdConfig config)
@@ -164,32 +175,45 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
     private static bool IsAllowed(string method, UserAuthenticationRequest request, LoginState state) =>
         state.Methods.Allows(method, Done(request));
 
-    private static AuthenticationDecision Accept(string method, UserAuthenticationRequest request, LoginState state, UserAccount account, PublicKey? key)
+    private AuthenticationDecision Accept(string method, UserAuthenticationRequest request, LoginState state, UserAccount account, LoginStep step)
     {
-        string[] done = [.. Done(request), method];
-        var restrictions = RestrictionsOf(key);
-        if (!state.Methods.IsComplete(done))
+        // INVARIANTS 9: what an earlier step restricts holds to the end.
+        LoginStep[] steps = [.. request.Completed.Select(earlier => earlier.State).OfType<LoginStep>(), step];
+        var rights = steps.Aggregate<LoginStep, LoginRights?>(LoginRights.Unrestricted, (all, next) => all?.And(next.Rights));
+        if (rights is null)
         {
-            return new AuthenticationDecision.Partial(state.Methods.Next(done)) { State = restrictions };
+            _logger.LogError("{Fault}", LoginRights.Inconsistent);
+            return Deny(request, state);
         }
 
-        // INVARIANTS 9: what an earlier step restricts holds to the end.
-        restrictions = request.Completed.Aggregate(restrictions, (all, step) => step.State is LoginRestrictions more ? all.And(more) : all);
+        string[] done = [.. Done(request), method];
+        if (!state.Methods.IsComplete(done))
+        {
+            return new AuthenticationDecision.Partial(state.Methods.Next(done)) { State = step, SecurityKey = DemandsOf(step, state) };
+        }
 
+        var review = new LoginReview(_reviewers, state, new LoginGrant(state.Config, rights), steps);
         return new AuthenticationDecision.Accepted(new SshPrincipal
         {
             UserName = account.Name,
-            Key = key,
+            Key = step.Key,
             Method = string.Join(',', done),
-            State = new ServerLogin(account, state.Config, restrictions),
-        });
+            State = new ServerLogin(account, review),
+            Notices = state.Notes.Lines,
+            Settings = Service.SshdOptions.SettingsOf(state.Config),
+        })
+        {
+            SecurityKey = DemandsOf(step, state),
+        };
     }
 
-    /// <summary>A certificate allows only what it lists (PROTOCOL.certkeys).</summary>
-    private static LoginRestrictions RestrictionsOf(PublicKey? key) =>
-        key is Certificate certificate && !certificate.Extensions.Any(extension => extension.Name == "permit-port-forwarding")
-            ? new LoginRestrictions("a certificate without permit-port-forwarding")
-            : LoginRestrictions.None;
+    private static SecurityKeyDemands DemandsOf(LoginStep step, LoginState state)
+    {
+        var always = state.Config.Get(K.PubkeyAuthOptions);
+        return always
+            | (step.Rights.TouchRequired ? SecurityKeyDemands.Touch : SecurityKeyDemands.None)
+            | (step.Rights.VerificationRequired ? SecurityKeyDemands.Verification : SecurityKeyDemands.None);
+    }
 
     private static AuthenticationDecision.Denied Deny(UserAuthenticationRequest request, LoginState state) =>
         new(state.Methods.Next(Done(request))) { UnknownUser = state.Account is null };
@@ -215,7 +239,7 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
             return known;
         }
 
-        var host = _config.Get(K.UseDns) ? await HostNameAsync(request.Peer.RemoteAddress, cancellationToken).ConfigureAwait(false) : request.Peer.RemoteAddress;
+        var host = _live.Current.Get(K.UseDns) ? await HostNameAsync(request.Peer.RemoteAddress, cancellationToken).ConfigureAwait(false) : request.Peer.RemoteAddress;
         var state = await BlockingWork.RunAsync(() => LookUp(request, host), cancellationToken).ConfigureAwait(false);
         _states.AddOrUpdate(request.Peer, state);
         return state;
@@ -224,7 +248,8 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
     private LoginState LookUp(UserAuthenticationRequest request, string host)
     {
         var account = _users.Find(request.UserName);
-        var config = _config.For(new MatchContext
+        var whole = _live.Current;
+        var context = new MatchContext
         {
             UserName = account?.Name ?? request.UserName,
             InvalidUser = account is null,
@@ -234,14 +259,15 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
             LocalAddress = request.Peer.LocalAddress,
             LocalPort = request.Peer.LocalPort,
             Version = request.Peer.RemoteVersion,
-        });
+        };
+        var config = whole.For(context);
         if (account is not null && _rules.Refusal(account, config, new LoginOrigin(host, request.Peer.RemoteAddress)) is { } refusal)
         {
             _logger.LogInformation("{Refusal}", refusal);
             account = null;
         }
 
-        return new LoginState(request.UserName, account, config, new LoginMethods(config, _passwords.IsPossible));
+        return new LoginState(request.UserName, account, config, new LoginMethods(config, _passwords.IsPossible), context) { Whole = whole };
     }
 
     /// <summary>The name that the address has and that leads back to it; else the address.</summary>

@@ -1,29 +1,85 @@
-using Adit.Server.Configuration;
-using Adit.Server.Users;
 using Adit.Ssh.Keys;
+using Adit.Ssh.OpenSsh;
 using Adit.Ssh.Wire;
 using Microsoft.Extensions.Logging;
 using K = Adit.Server.Configuration.SshdKeywords;
 
 namespace Adit.Server.Authentication;
 
-/// <summary>Finds a key in a user's authorized_keys files (sshd(8), AUTHORIZED_KEYS FILE FORMAT).</summary>
-internal sealed class AuthorizedKeysLookup(ILogger logger)
+/// <summary>Finds a key, or the authority of a certificate, in a user's authorized_keys files (sshd(8), AUTHORIZED_KEYS FILE FORMAT). Files and lines are tried in
+/// their order; a line whose options forbid this login is passed over, and the first that does not decides what the login may do.</summary>
+internal sealed class AuthorizedKeysLookup(ILogger logger, TimeProvider clock)
 {
     private readonly UserFiles _files = new(logger);
+    private readonly OptionRules _rules = new(logger, clock);
 
-    /// <summary>True when one of the account's files has a line for exactly this key.</summary>
-    public bool Contains(UserAccount account, SshdConfig config, PublicKey key)
+    /// <summary>What the key's line gives, or null when none lets it in.</summary>
+    public LoginRights? Find(KeyQuestion question)
     {
+        var (account, config) = (question.Account, question.Config);
+        var certificate = question.Key as Certificate;
         foreach (var path in UserFiles.Paths(account, config.Get(K.AuthorizedKeysFile)))
         {
-            if (_files.Read(account, config, path, "authorized keys") is { } content && KeyLines.Find(content, path, key, logger) is > 0 and var line)
+            var content = _files.Read(account, config, path, "authorized keys") ?? [];
+            foreach (var entry in KeyLines.Find(content, path, certificate?.AuthorityKey ?? question.Key, logger))
             {
-                logger.LogDebug("Accepted key {Key} found at {Path}:{Line}", key, PeerText.Escape(path), line);
-                return true;
+                // A line about an authority says nothing about the authority's own key, and a certificate needs such a line.
+                if (entry.Options.CertAuthority != certificate is not null)
+                {
+                    continue;
+                }
+
+                var place = $"{PeerText.Escape(path)}:{entry.Line}";
+                if (Accept(entry.Options, place, question, certificate) is { } rights)
+                {
+                    logger.LogDebug("Accepted key {Key} found at {Place}", question.Key, place);
+                    question.Notes.Add($"{place}: key options:{rights}");
+                    return rights;
+                }
             }
         }
 
-        return false;
+        return null;
+    }
+
+    private LoginRights? Accept(AuthorizedKeyOptions options, string place, KeyQuestion question, Certificate? certificate)
+    {
+        if (!_rules.Allow(options, mayBeAuthority: certificate is not null, question, place))
+        {
+            return null;
+        }
+
+        var rights = KeyRights.Of(options, place, question.Config);
+        if (certificate is null)
+        {
+            return rights;
+        }
+
+        if (_rules.Allow(certificate, question) is not { } more)
+        {
+            return null;
+        }
+
+        if (rights.And(more) is not { } both)
+        {
+            return Refuse("Forced command options do not match", question);
+        }
+
+        // INVARIANTS 11: the name is compared exactly, and an empty list of principals matches nobody.
+        var fault = UserCertificates.FindFault(certificate, options.Principals ?? [question.Account.Name], question.Config, clock.GetUtcNow());
+        if (fault is not null)
+        {
+            return Refuse(fault, question);
+        }
+
+        UserCertificates.LogAccepted(logger, certificate, place);
+        return both;
+    }
+
+    private LoginRights? Refuse(string fault, KeyQuestion question)
+    {
+        logger.LogError("{Fault}", PeerText.Escape(fault));
+        question.Notes.Add(PeerText.Escape(fault));
+        return null;
     }
 }

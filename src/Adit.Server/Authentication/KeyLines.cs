@@ -6,40 +6,37 @@ using Microsoft.Extensions.Logging;
 
 namespace Adit.Server.Authentication;
 
-/// <summary>Finds a key in text with one key per line. Options are not supported yet: a line that has any does not count, since every one of them may restrict.</summary>
+/// <summary>Finds a key in text with one key per line.</summary>
 internal static class KeyLines
 {
-    /// <summary>The number of the first line for exactly this key, or 0.</summary>
-    public static int Find(byte[] content, string path, PublicKey key, ILogger logger)
+    /// <summary>The lines for exactly this key, in order, one at a time. A line that cannot be used as it stands is logged and left out.</summary>
+    public static IEnumerable<AuthorizedKeyEntry> Find(byte[] content, string path, PublicKey key, ILogger logger)
     {
         // Most lines hold other keys: only those with this one's text are worth taking apart.
-        var text = Convert.ToBase64String(key.Blob.Span);
-        var number = 0;
-        foreach (var range in content.AsSpan().Split((byte)'\n'))
+        var text = Encoding.ASCII.GetBytes(Convert.ToBase64String(key.Blob.Span));
+        var (number, start) = (0, 0);
+        while (start < content.Length)
         {
             number++;
-            var line = Encoding.UTF8.GetString(content.AsSpan(range));
-            if (!line.Contains(text, StringComparison.Ordinal))
+            var length = content.AsSpan(start).IndexOf((byte)'\n');
+            var bytes = content.AsSpan(start, length < 0 ? content.Length - start : length);
+            start += bytes.Length + 1;
+            if (bytes.IndexOf(text) < 0)
             {
                 continue;
             }
 
-            if (AuthorizedKeys.ParseLine(line, path, number, out var problem) is { } entry)
+            if (AuthorizedKeys.ParseLine(Encoding.UTF8.GetString(bytes), path, number, out var problem) is { } entry)
             {
-                if (entry.Options.IsEmpty && entry.Key.Equals(key))
+                if (entry.Key.Equals(key))
                 {
-                    return number;
+                    yield return entry;
                 }
-
-                problem = $"key options are not supported yet: {PeerText.Escape(entry.Options.Text, 200)}";
             }
-
-            if (problem is not null)
+            else if (problem is not null)
             {
-                logger.LogInformation("{Path}:{Line}: the line for {Key} is not used: {Problem}", PeerText.Escape(path), number, key, problem);
+                logger.LogInformation("{Path}:{Line}: the line for {Key} is not used: {Problem}", PeerText.Escape(path), number, key, PeerText.Escape(problem, 200));
             }
         }
-
-        return 0;
     }
 }

@@ -8,4 +8,22 @@ namespace Adit.Server.Authentication;
 /// <param name="Account">Null when there is no such account, or it may not log in.</param>
 /// <param name="Config">With the Match blocks that match.</param>
 /// <param name="Methods">What leads in.</param>
-internal sealed record LoginState(string UserName, UserAccount? Account, SshdConfig Config, LoginMethods Methods);
+/// <param name="Context">What the Match blocks were compared with.</param>
+internal sealed record LoginState(string UserName, UserAccount? Account, SshdConfig Config, LoginMethods Methods, MatchContext Context)
+{
+    /// <summary>The configuration as a whole that <see cref="Config"/> was taken from.</summary>
+    public required SshdConfig Whole { get; init; }
+
+    public LoginOrigin Origin => new(Context.Host!, Context.Address!);
+
+    public LoginNotes Notes { get; } = new();
+}
+
+/// <summary>A step of a login that succeeded.</summary>
+/// <param name="Key">The key or certificate that was proven; null for another method.</param>
+/// <param name="Rights">What it gives.</param>
+internal sealed record LoginStep(Adit.Ssh.Keys.PublicKey? Key, LoginRights Rights)
+{
+    /// <summary>What the files were that let the key in, from before they were read; empty without a key.</summary>
+    public FileStamp[] Stamps { get; init; } = [];
+}

@@ -3,18 +3,50 @@ using Adit.Server.Users;
 
 namespace Adit.Server.Authentication;
 
-/// <summary>What the server knows about somebody who logged in: the <see cref="Adit.Ssh.Authentication.SshPrincipal.State"/> of its principals.</summary>
-/// <param name="Account">The system's account.</param>
-/// <param name="Config">The configuration for this login, Match blocks applied.</param>
-/// <param name="Restrictions">What the login's own credentials restrict.</param>
-public sealed record ServerLogin(UserAccount Account, SshdConfig Config, LoginRestrictions Restrictions);
-
-/// <summary>What the credentials themselves restrict, whatever the configuration allows.</summary>
-/// <param name="ForwardingForbiddenBy">Why nothing may be forwarded, or null.</param>
-public sealed record LoginRestrictions(string? ForwardingForbiddenBy = null)
+/// <summary>What the server knows about somebody who logged in: the <see cref="Adit.Ssh.Authentication.SshPrincipal.State"/> of its principals. What holds now is in
+/// <see cref="Grant"/>, one immutable object; <see cref="NowAsync"/> brings it up to date first.</summary>
+public sealed class ServerLogin
 {
-    public static LoginRestrictions None { get; } = new();
+    private readonly LoginReview? _review;
+    private readonly LoginGrant? _fixed;
 
-    /// <summary>Both at once: what either forbids is forbidden.</summary>
-    public LoginRestrictions And(LoginRestrictions other) => new(ForwardingForbiddenBy ?? other.ForwardingForbiddenBy);
+    /// <summary>A login whose rights stay what they are.</summary>
+    public ServerLogin(UserAccount account, SshdConfig config, LoginRights rights)
+    {
+        Account = account;
+        _fixed = new LoginGrant(config, rights);
+    }
+
+    internal ServerLogin(UserAccount account, LoginReview review)
+    {
+        Account = account;
+        _review = review;
+    }
+
+    /// <summary>The system's account.</summary>
+    public UserAccount Account { get; }
+
+    /// <summary>What was granted when it was last looked at.</summary>
+    public LoginGrant Grant => _review?.Grant ?? _fixed!;
+
+    /// <summary>What is granted now: a new configuration counts at once, a change of the files that let the user in (authorized_keys and the like) within a second.</summary>
+    public ValueTask<LoginGrant> NowAsync(CancellationToken cancellationToken = default) =>
+        _review is null || _review.IsFresh ? new(Grant) : _review.RunAsync(cancellationToken);
+}
+
+/// <summary>What a login may do.</summary>
+/// <param name="Config">The configuration for it, Match blocks applied.</param>
+/// <param name="Rights">What its own credentials give.</param>
+public sealed record LoginGrant(SshdConfig Config, LoginRights Rights)
+{
+    /// <summary>What runs in place of a client's command: ForceCommand, else what a credential forces; null for neither.</summary>
+    public ForcedCommand? ForcedCommand =>
+        Config.Get(SshdKeywords.ForceCommand) is var command && !command.Equals("none", StringComparison.OrdinalIgnoreCase) ? new ForcedCommand(command, "ForceCommand") : Rights.ForcedCommand;
+
+    /// <summary>The rule against something: DisableForwarding, or what the credentials say. Null where neither is against it; directives about the one thing
+    /// (AllowTcpForwarding, …) are for whoever offers that thing to ask.</summary>
+    public string? RuleAgainst(LoginRight right, DateTimeOffset now) =>
+        right is not (LoginRight.Pty or LoginRight.UserRc) && Config.Get(SshdKeywords.DisableForwarding) ? "DisableForwarding yes"
+        : Rights.End is { } end && end.Time <= now ? end.Rule
+        : Rights.RuleAgainst(right);
 }

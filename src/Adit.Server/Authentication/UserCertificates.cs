@@ -1,7 +1,5 @@
 using System.Text;
 using Adit.Server.Configuration;
-using Adit.Server.Users;
-using Adit.Ssh;
 using Adit.Ssh.Keys;
 using Adit.Ssh.OpenSsh;
 using Adit.Ssh.Wire;
@@ -13,56 +11,81 @@ namespace Adit.Server.Authentication;
 /// <summary>Lets in who shows a certificate of an authority in TrustedUserCAKeys, made out to the account's name or to one of AuthorizedPrincipalsFile.</summary>
 internal sealed class UserCertificates(ILogger logger, TimeProvider clock)
 {
-    private const string SourceAddress = "source-address";
     private const int MaxFileSize = 16 * 1024 * 1024;
 
     private readonly UserFiles _files = new(logger);
+    private readonly OptionRules _rules = new(logger, clock);
 
-    /// <summary>Whether the certificate lets <paramref name="account"/> in from <paramref name="address"/>. What it does not is logged.</summary>
-    public bool Accepts(Certificate certificate, UserAccount account, SshdConfig config, string address)
+    /// <summary>What the certificate gives, together with the options of the principal's line; null when it does not let in, which is logged.</summary>
+    public LoginRights? Find(KeyQuestion question, Certificate certificate)
     {
-        var authorities = config.Get(K.TrustedUserCaKeys);
+        var authorities = question.Config.Get(K.TrustedUserCaKeys);
         if (authorities.Equals("none", StringComparison.OrdinalIgnoreCase) || !IsTrusted(certificate.AuthorityKey, authorities))
         {
             logger.LogDebug("CA {Authority} is not listed in TrustedUserCAKeys {File}", certificate.AuthorityKey, authorities);
-            return false;
+            return null;
         }
 
-        // INVARIANTS 11: the name is compared exactly, and an empty list of principals matches nobody.
-        string? fault = null;
-        foreach (var principal in Principals(account, config))
+        var rights = Check(question, certificate, out var fault);
+        if (rights is null)
         {
-            fault = certificate.FindFault(CertificateType.User, principal, clock.GetUtcNow(), [SourceAddress], config.Get(K.CaSignatureAlgorithms).Names)
-                ?? FindSourceFault(certificate, address);
-            if (fault is null)
+            if (fault is not null)
             {
-                logger.LogInformation("Accepted certificate ID \"{Id}\" (serial {Serial}) signed by {Authority} via {File}", PeerText.Escape(certificate.KeyId, 200),
-                    certificate.Serial, certificate.AuthorityKey, authorities);
-                return true;
+                logger.LogError("{Fault}", PeerText.Escape(fault));
+                question.Notes.Add(PeerText.Escape(fault));
             }
+
+            return null;
         }
 
-        logger.LogError("{Fault}", PeerText.Escape(fault ?? "Certificate does not contain an authorized principal"));
-        return false;
+        LogAccepted(logger, certificate, authorities);
+        return rights;
     }
 
-    private static string? FindSourceFault(Certificate certificate, string address)
+    /// <summary>INVARIANTS 11: names are compared exactly, and an empty list of principals matches nobody. Null when the certificate is good for one of the names.</summary>
+    public static string? FindFault(Certificate certificate, IEnumerable<string> principals, SshdConfig config, DateTimeOffset now)
     {
-        if (certificate.FindOption(SourceAddress) is not { } option)
+        var fault = "Certificate does not contain an authorized principal";
+        foreach (var principal in principals)
+        {
+            if (certificate.FindFault(CertificateType.User, principal, now, KeyRights.EnforcedOptions, config.Get(K.CaSignatureAlgorithms).Names) is not { } found)
+            {
+                return null;
+            }
+
+            fault = found;
+        }
+
+        return fault;
+    }
+
+    public static void LogAccepted(ILogger logger, Certificate certificate, string via) =>
+        logger.LogInformation("Accepted certificate ID \"{Id}\" (serial {Serial}) signed by {Authority} via {File}", PeerText.Escape(certificate.KeyId, 200),
+            certificate.Serial, certificate.AuthorityKey, via);
+
+    /// <summary>A null <paramref name="fault"/> beside a null result: it was logged already.</summary>
+    private LoginRights? Check(KeyQuestion question, Certificate certificate, out string? fault)
+    {
+        var principals = FindPrincipals(question, certificate);
+        fault = FindFault(certificate, principals.Name is { } name ? [name] : [], question.Config, clock.GetUtcNow());
+        if (fault is not null || _rules.Allow(certificate, question) is not { } rights)
         {
             return null;
         }
 
-        try
+        if (principals.Line is not { } line)
         {
-            return option.Text is { } list && AddressPatternList.Parse(list, networksOnly: true).Match(address) == PatternMatch.Matched
-                ? null
-                : $"Certificate source-address does not permit {address}";
+            return rights;
         }
-        catch (SshException error)
+
+        if (!_rules.Allow(line.Options, mayBeAuthority: false, question, line.Place))
         {
-            return $"Certificate source-address is malformed: {error.Message}";
+            return null;
         }
+
+        var both = KeyRights.Of(line.Options, line.Place, question.Config).And(rights);
+        fault = both is null ? "Forced command options do not match" : null;
+        return both;
     }
 
     private bool IsTrusted(PublicKey authority, string path)
@@ -78,7 +101,9 @@ internal sealed class UserCertificates(ILogger logger, TimeProvider clock)
 
             var content = new byte[file.Length];
             file.ReadExactly(content);
-            return KeyLines.Find(content, path, authority, logger) > 0;
+
+            // The file holds keys alone: what options in front of one would mean is said nowhere, so such a line does not count.
+            return KeyLines.Find(content, path, authority, logger).Any(entry => entry.Options.IsEmpty);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
@@ -87,34 +112,58 @@ internal sealed class UserCertificates(ILogger logger, TimeProvider clock)
         }
     }
 
-    /// <summary>Names that stand for the account: its own, or those of its AuthorizedPrincipalsFile where there is one. A line with options does not count yet.</summary>
-    private List<string> Principals(UserAccount account, SshdConfig config)
+    /// <summary>The name that stands for the account: its own, or the first of its AuthorizedPrincipalsFile that the certificate has. That line's options count too.</summary>
+    private (string? Name, (AuthorizedKeyOptions Options, string Place)? Line) FindPrincipals(KeyQuestion question, Certificate certificate)
     {
-        var pattern = config.Get(K.AuthorizedPrincipalsFile);
+        var pattern = question.Config.Get(K.AuthorizedPrincipalsFile);
         if (pattern.Equals("none", StringComparison.OrdinalIgnoreCase))
         {
-            return [account.Name];
+            return (question.Account.Name, null);
         }
 
-        var names = new List<string>();
-        foreach (var path in UserFiles.Paths(account, [pattern]))
+        foreach (var path in UserFiles.Paths(question.Account, [pattern]))
         {
             var number = 0;
-            foreach (var line in Encoding.UTF8.GetString(_files.Read(account, config, path, "authorized principals") ?? []).Split('\n'))
+            foreach (var text in Encoding.UTF8.GetString(_files.Read(question.Account, question.Config, path, "authorized principals") ?? []).Split('\n'))
             {
                 number++;
-                var name = (line.IndexOf('#') is >= 0 and var comment ? line[..comment] : line).Trim(' ', '\t', '\r');
-                if (name.AsSpan().ContainsAny(" \t"))
+                var place = $"{PeerText.Escape(path)}:{number}";
+                if (ReadLine(text, place) is var (name, options) && certificate.Principals.Contains(name, StringComparer.Ordinal))
                 {
-                    logger.LogInformation("{Path}:{Line}: the line is not used: options are not supported yet", PeerText.Escape(path), number);
-                }
-                else if (name.Length > 0)
-                {
-                    names.Add(name);
+                    return (name, (options, place));
                 }
             }
         }
 
-        return names;
+        return (null, null);
+    }
+
+    /// <summary>"[options] name". Null for an empty line, and for one whose options are bad, which is logged.</summary>
+    private (string Name, AuthorizedKeyOptions Options)? ReadLine(string text, string place)
+    {
+        var line = text.AsSpan().Trim(" \t\r");
+        if (line.IsEmpty || line[0] == '#')
+        {
+            return null;
+        }
+
+        var length = AuthorizedKeyOptionsParser.FieldLength(line);
+        var rest = length < 0 ? [] : line[length..].TrimStart(" \t");
+        var field = rest.IsEmpty || rest[0] == '#' ? "" : line[..length].ToString();
+        var name = field.Length == 0 ? line : rest;
+        if (name.IndexOf('#') is >= 0 and var comment)
+        {
+            name = name[..comment].TrimEnd(" \t");
+        }
+
+        string? problem = null;
+        var options = field.Length == 0 ? AuthorizedKeyOptions.None : AuthorizedKeyOptionsParser.Parse(field, out problem);
+        if (options is null || length < 0 || name.ContainsAny(" \t"))
+        {
+            logger.LogInformation("{Place}: bad principals options: {Problem}", place, problem ?? "more than one name");
+            return null;
+        }
+
+        return (name.ToString(), options);
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Adit.Ssh;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -55,6 +56,15 @@ public sealed class SshdConfig
         _matched is not null && _matched.TryGetValue(keyword, out var matched) ? (T)matched
         : _global.TryGetValue(keyword, out var value) ? (T)value
         : keyword.Default;
+
+    /// <summary>The value that a matching Match block sets; false where none does, whatever the global part says.</summary>
+    internal bool TryGetMatched<T>(SshdKeyword<T> keyword, [MaybeNullWhen(false)] out T value)
+        where T : notnull
+    {
+        var found = _matched is not null && _matched.TryGetValue(keyword, out var matched) ? (Set: true, Value: (T)matched) : default;
+        value = found.Value;
+        return found.Set;
+    }
 
     /// <summary>Whether any directive that counts sets the keyword.</summary>
     public bool IsSet(SshdKeyword keyword) => _global.ContainsKey(keyword) || _matched?.ContainsKey(keyword) == true;

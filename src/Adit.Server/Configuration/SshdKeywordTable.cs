@@ -13,7 +13,7 @@ public static class SshdKeywordTable
     [
         .. Inert(inMatch: true, "AcceptEnv", "AllowAgentForwarding", "ExposeAuthInfo", "IPQoS", "LogVerbose", "MaxSessions", "PermitTTY", "PermitTunnel",
             "PermitUserRC", "SetEnv", "Subsystem", "X11DisplayOffset", "X11Forwarding", "X11UseLocalhost"),
-        .. Inert(inMatch: false, "DebianBanner", "FingerprintHash", "PAMServiceName", "PermitUserEnvironment", "PrintLastLog", "PrintMotd",
+        .. Inert(inMatch: false, "DebianBanner", "FingerprintHash", "PAMServiceName", "PrintLastLog", "PrintMotd",
             "SecurityKeyProvider", "SshdAuthPath", "SshdSessionPath", "SyslogFacility", "XAuthLocation"),
 
         // Ways to log in that are not there yet: leaving them out lets in fewer people, not more.
@@ -26,7 +26,7 @@ public static class SshdKeywordTable
     /// <summary>They restrict: leaving them out would let in more than the configuration says.</summary>
     private static readonly SshdKeyword[] Refused =
     [
-        .. Refuse(inMatch: true, None, "ChannelTimeout", "ChrootDirectory", "ForceCommand", "PubkeyAuthOptions", "RDomain", "RevokedKeys", "UnusedConnectionTimeout"),
+        .. Refuse(inMatch: true, None, "ChrootDirectory", "RDomain", "RevokedKeys"),
         .. Refuse(inMatch: true, No, "RefuseConnection"),
         .. Refuse(inMatch: false, None, "PerSourceMaxStartups"),
         .. Refuse(inMatch: false, No, "PerSourcePenalties"),
@@ -57,7 +57,8 @@ public static class SshdKeywordTable
         SshdKeywords.PubkeyAcceptedAlgorithms, SshdKeywords.LogLevel, SshdKeywords.AuthorizedKeysFile, SshdKeywords.TrustedUserCaKeys, SshdKeywords.AuthorizedPrincipalsFile, SshdKeywords.HostKey,
         SshdKeywords.HostCertificate, SshdKeywords.AllowUsers, SshdKeywords.DenyUsers, SshdKeywords.AllowGroups, SshdKeywords.DenyGroups,
         SshdKeywords.AuthenticationMethods, SshdKeywords.MaxStartups, SshdKeywords.RekeyLimit, SshdKeywords.PermitOpen,
-        SshdKeywords.PermitListen, SshdKeywords.RemoteForwardTakeoverTimeout,
+        SshdKeywords.PermitListen, SshdKeywords.RemoteForwardTakeoverTimeout, SshdKeywords.PubkeyAuthOptions, SshdKeywords.PermitUserEnvironment, SshdKeywords.ForceCommand,
+        SshdKeywords.ChannelTimeout, SshdKeywords.UnusedConnectionTimeout,
         .. WithoutEffect, .. Refused, .. Old,
     ];
 

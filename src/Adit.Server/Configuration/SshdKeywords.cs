@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net.Sockets;
 using Adit.Ssh.Cryptography;
 using Adit.Ssh.Forwarding;
+using Adit.Ssh.Keys;
 using Adit.Ssh.Transport;
 using static Adit.Server.Configuration.ValueReaders;
 
@@ -39,19 +40,31 @@ public static class SshdKeywords
     public static SshdKeyword<int> ClientAliveInterval { get; } = new("ClientAliveInterval", 15, arguments => (int)Time(arguments).TotalSeconds)
     {
         InMatch = true,
-        GlobalOnlyYet = true,
         Show = value => [Number(value)],
     };
 
-    public static SshdKeyword<int> ClientAliveCountMax { get; } = new("ClientAliveCountMax", 3, ValueReaders.Number()) { InMatch = true, GlobalOnlyYet = true, Show = value => [Number(value)] };
+    public static SshdKeyword<int> ClientAliveCountMax { get; } = new("ClientAliveCountMax", 3, ValueReaders.Number()) { InMatch = true, Show = value => [Number(value)] };
 
     public static SshdKeyword<bool> TcpKeepAlive { get; } = new("TCPKeepAlive", true, Flag) { Aliases = ["KeepAlive"], Show = YesNo };
 
     public static SshdKeyword<RekeyLimit> RekeyLimit { get; } = new("RekeyLimit", Adit.Ssh.Transport.RekeyLimit.Default, Rekey)
     {
         InMatch = true,
-        GlobalOnlyYet = true,
         Show = limit => [$"{Number(limit.Bytes ?? 0)} {Number((long)(limit.Interval?.TotalSeconds ?? 0))}"],
+    };
+
+    /// <summary>Types of channels that are closed when they have carried no data for so long.</summary>
+    public static SshdKeyword<IReadOnlyList<ChannelTimeout>> ChannelTimeout { get; } = new("ChannelTimeout", [], ChannelTimeouts)
+    {
+        InMatch = true,
+        Show = timeouts => timeouts.Count == 0 ? [] : [string.Join(' ', timeouts.Select(timeout => $"{timeout.Types}={Number((long)timeout.Idle.TotalSeconds)}"))],
+    };
+
+    /// <summary>Zero for none.</summary>
+    public static SshdKeyword<TimeSpan> UnusedConnectionTimeout { get; } = new("UnusedConnectionTimeout", TimeSpan.Zero, TimeOrNone)
+    {
+        InMatch = true,
+        Show = value => value == TimeSpan.Zero ? ["none"] : Seconds(value),
     };
 
     public static SshdKeyword<bool> Compression { get; } = new("Compression", true, Choice(("yes", true), ("delayed", true), ("no", false))) { Show = YesNo };
@@ -158,6 +171,22 @@ public static class SshdKeywords
     public static SshdKeyword<string> AuthorizedPrincipalsFile { get; } =
         new("AuthorizedPrincipalsFile", "none", arguments => TokenWord(arguments, UserFileTokens)) { InMatch = true, Show = Same };
 
+    /// <summary>What signatures of security keys must state, whatever a key's own options waive.</summary>
+    public static SshdKeyword<SecurityKeyDemands> PubkeyAuthOptions { get; } = new("PubkeyAuthOptions", SecurityKeyDemands.None, SignatureDemands)
+    {
+        InMatch = true,
+        Show = demands => [demands switch
+        {
+            SecurityKeyDemands.None => "none",
+            SecurityKeyDemands.Touch => "touch-required",
+            SecurityKeyDemands.Verification => "verify-required",
+            _ => "touch-required verify-required",
+        }],
+    };
+
+    public static SshdKeyword<EnvironmentNames> PermitUserEnvironment { get; } =
+        new("PermitUserEnvironment", EnvironmentNames.None, arguments => new EnvironmentNames(arguments.Next())) { Show = names => [names.ToString()] };
+
     public static SshdKeyword<bool> StrictModes { get; } = new("StrictModes", true, Flag) { Show = YesNo };
 
     public static SshdKeyword<IReadOnlyList<string>> AllowUsers { get; } = Patterns("AllowUsers", UserPatterns);
@@ -203,6 +232,11 @@ public static class SshdKeywords
 
     public static SshdKeyword<PermittedEndpoints> PermitListen { get; } =
         new("PermitListen", PermittedEndpoints.Any, Endpoints(listen: true)) { InMatch = true, Show = value => [value.ToString()] };
+
+    // ---- What runs -------------------------------------------------------------------------------------------------
+
+    /// <summary>"none" or a command that runs whatever a client asks for, and whatever command its key names. It forbids no forwarding.</summary>
+    public static SshdKeyword<string> ForceCommand { get; } = new("ForceCommand", "none", Word) { InMatch = true, TakesRestOfLine = true, Show = Same };
 
     // ---- Pieces of the rows ----------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Adit.Ssh;
+using Adit.Ssh.Keys;
 using Adit.Ssh.OpenSsh;
 using Adit.Ssh.Transport;
 using Adit.Ssh.Wire;
@@ -52,6 +53,33 @@ internal static class ValueReaders
     {
         var word = arguments.Next("missing time value.");
         return TimeFormat.TryParse(word, out var time) ? time : throw arguments.Error("invalid time value.", $"\"{PeerText.Escape(word, 80)}\": times look like 600, 10m or 1h30m.");
+    }
+
+    public static TimeSpan TimeOrNone(SshdArguments arguments)
+    {
+        var word = arguments.Next("missing time value.");
+        return word.Equals("none", StringComparison.OrdinalIgnoreCase) ? TimeSpan.Zero
+            : TimeFormat.TryParse(word, out var time) ? time
+            : throw arguments.Error("invalid time value.", $"\"{PeerText.Escape(word, 80)}\": times look like 600, 10m or 1h30m.");
+    }
+
+    /// <summary>ChannelTimeout: "none", or type=interval pairs.</summary>
+    public static IReadOnlyList<ChannelTimeout> ChannelTimeouts(SshdArguments arguments)
+    {
+        var words = Words(arguments);
+        if (words is [var only] && only.Equals("none", StringComparison.OrdinalIgnoreCase))
+        {
+            return [];
+        }
+
+        return [.. words.Select(word =>
+        {
+            var equals = word.IndexOf('=');
+            var time = TimeSpan.Zero;
+            return equals > 0 && (word.AsSpan(equals + 1) is "none" || TimeFormat.TryParse(word.AsSpan(equals + 1), out time))
+                ? new ChannelTimeout(word[..equals], time)
+                : throw arguments.Error($"Invalid channel timeout {PeerText.Escape(word, 80)}", "A channel timeout is a type and a time: direct-tcpip=10m.");
+        })];
     }
 
     public static string Word(SshdArguments arguments) => arguments.Next();
@@ -246,6 +274,24 @@ internal static class ValueReaders
                 arguments.Error($"{what} in {(listen ? "PermitListen" : "PermitOpen")}", $"\"{PeerText.Escape(text, 100)}\" is not host:port (\"*\" stands for any; an IPv6 address goes in brackets).");
         }
     };
+
+    /// <summary>PubkeyAuthOptions: "none", or words that demand.</summary>
+    public static SecurityKeyDemands SignatureDemands(SshdArguments arguments)
+    {
+        var demands = SecurityKeyDemands.None;
+        foreach (var word in Words(arguments))
+        {
+            demands |= word.ToLowerInvariant() switch
+            {
+                "none" => SecurityKeyDemands.None,
+                "touch-required" => SecurityKeyDemands.Touch,
+                "verify-required" => SecurityKeyDemands.Verification,
+                _ => throw arguments.Unsupported(word),
+            };
+        }
+
+        return demands;
+    }
 
     private static readonly string[] KnownMethods = ["none", "publickey", "password", "keyboard-interactive", "hostbased", "gssapi-with-mic"];
 

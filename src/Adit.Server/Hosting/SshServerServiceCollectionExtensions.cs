@@ -15,6 +15,7 @@ public static class SshServerServiceCollectionExtensions
     public static SshServerBuilder AddSshServer(this IServiceCollection services, Action<SshServerOptions>? configure = null)
     {
         services.TryAddSingleton(SshdConfig.Default);
+        services.TryAddSingleton(provider => new LiveSshdConfig(provider.GetRequiredService<SshdConfig>()));
         if (OperatingSystem.IsLinux())
         {
             services.TryAddSingleton<IUserDatabase, SystemUsers>();

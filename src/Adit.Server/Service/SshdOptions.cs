@@ -7,6 +7,7 @@ using Adit.Ssh;
 using Adit.Ssh.Cryptography;
 using Adit.Ssh.Keys;
 using Adit.Ssh.OpenSsh;
+using Adit.Ssh.Transport;
 using Adit.Ssh.Wire;
 using Microsoft.Extensions.Logging;
 using K = Adit.Server.Configuration.SshdKeywords;
@@ -18,10 +19,16 @@ public static class SshdOptions
 {
     private const int MaxBannerLength = 256 * 1024;
 
-    /// <summary>A server's options. Throws <see cref="SshException"/> (<see cref="SshError.Configuration"/>) when addresses cannot be used, or nobody could ever log in.</summary>
-    public static SshServerOptions Create(SshdConfig config, IEnumerable<ISigner> hostKeys, IUserDatabase users, ILoggerFactory loggerFactory)
+    /// <summary>A server's options for a configuration that stays what it is.</summary>
+    /// <inheritdoc cref="Create(LiveSshdConfig, IEnumerable{ISigner}, IUserDatabase, ILoggerFactory)"/>
+    public static SshServerOptions Create(SshdConfig config, IEnumerable<ISigner> hostKeys, IUserDatabase users, ILoggerFactory loggerFactory) =>
+        Create(new LiveSshdConfig(config), hostKeys, users, loggerFactory);
+
+    /// <summary>A server's options. What is said about logins and forwarding goes by what <paramref name="live"/> holds at each moment; the rest by what it holds now. Throws <see cref="SshException"/> (<see cref="SshError.Configuration"/>) when addresses cannot be used, or nobody could ever log in.</summary>
+    public static SshServerOptions Create(LiveSshdConfig live, IEnumerable<ISigner> hostKeys, IUserDatabase users, ILoggerFactory loggerFactory)
     {
-        var authenticator = new AuthorizedKeysAuthenticator(config, users, loggerFactory);
+        var config = live.Current;
+        var authenticator = new AuthorizedKeysAuthenticator(live, users, loggerFactory);
         if (!authenticator.CanAnybodyLogIn && !config.HasMatchBlocks)
         {
             throw new SshException(SshError.Configuration, "AuthenticationMethods cannot be satisfied by enabled authentication methods")
@@ -33,7 +40,7 @@ public static class SshdOptions
         var options = new SshServerOptions
         {
             Authenticator = authenticator,
-            ForwardingPolicy = new ServerForwardingPolicy(config, users),
+            ForwardingPolicy = new ServerForwardingPolicy(live, users),
             UnixSockets = new UserUnixSockets(config, users, loggerFactory),
             LoggerFactory = loggerFactory,
         };
@@ -65,6 +72,8 @@ public static class SshdOptions
         options.KeepAliveCountMax = config.Get(K.ClientAliveCountMax);
         options.RemoteForwardTakeoverTimeout = config.Get(K.RemoteForwardTakeoverTimeout);
         options.RekeyLimit = config.Get(K.RekeyLimit);
+        options.ChannelTimeouts = config.Get(K.ChannelTimeout);
+        options.UnusedConnectionTimeout = config.Get(K.UnusedConnectionTimeout);
         options.TcpKeepAlive = config.Get(K.TcpKeepAlive);
         options.ModuliFile = config.Get(K.ModuliFile);
         options.VersionAddendum = NoneIsNull(config.Get(K.VersionAddendum));
@@ -78,6 +87,20 @@ public static class SshdOptions
             Compression = config.Get(K.Compression) ? ["none", "zlib@openssh.com"] : ["none"],
             PublicKey = config.Get(K.PubkeyAcceptedAlgorithms).Names,
         };
+    }
+
+    /// <summary>What Match blocks set for one login in place of what <see cref="Apply"/> has set for all; null where they set nothing of this.</summary>
+    internal static ConnectionSettings? SettingsOf(SshdConfig config)
+    {
+        var settings = new ConnectionSettings
+        {
+            KeepAliveInterval = config.TryGetMatched(K.ClientAliveInterval, out var interval) ? TimeSpan.FromSeconds(interval) : null,
+            KeepAliveCountMax = config.TryGetMatched(K.ClientAliveCountMax, out var count) ? count : null,
+            RekeyLimit = config.TryGetMatched(K.RekeyLimit, out var limit) ? limit : null,
+            ChannelTimeouts = config.TryGetMatched(K.ChannelTimeout, out var timeouts) ? timeouts : null,
+            UnusedConnectionTimeout = config.TryGetMatched(K.UnusedConnectionTimeout, out var unused) ? unused : null,
+        };
+        return settings == new ConnectionSettings() ? null : settings;
     }
 
     private static string? NoneIsNull(string value) => value.Equals("none", StringComparison.OrdinalIgnoreCase) ? null : value;

@@ -41,7 +41,7 @@ public sealed class UserUnixSockets(SshdConfig config, IUserDatabase users, ILog
 
     public ValueTask<Socket> ListenAsync(SshPrincipal principal, string path, CancellationToken cancellationToken)
     {
-        var rules = (principal.State as ServerLogin)?.Config ?? config;
+        var rules = (principal.State as ServerLogin)?.Grant.Config ?? config;
         var options = new ListenOptions { BindMask = rules.Get(K.StreamLocalBindMask), UnlinkFirst = rules.Get(K.StreamLocalBindUnlink) };
         return OpenAsync(principal, path, options, cancellationToken);
     }

@@ -1,4 +1,5 @@
 using Adit.Ssh.Keys;
+using Adit.Ssh.Transport;
 
 namespace Adit.Ssh.Authentication;
 
@@ -83,6 +84,9 @@ public abstract record AuthenticationDecision
     {
     }
 
+    /// <summary>What a security key must have done for its signature to count, where this decision follows one: being touched, unless that is waived here.</summary>
+    public SecurityKeyDemands SecurityKey { get; init; } = SecurityKeyDemands.Touch;
+
     /// <summary>No; <paramref name="Methods"/> can continue. For a public-key query: this key would not do.</summary>
     public sealed record Denied(IReadOnlyList<string> Methods) : AuthenticationDecision
     {
@@ -115,6 +119,12 @@ public sealed class SshPrincipal
 
     /// <summary>The method (or chain of methods) that let them in, for logs: "publickey", "publickey,password".</summary>
     public string Method { get; init; } = "";
+
+    /// <summary>Lines to tell the client in SSH_MSG_DEBUG once it is logged in: which options count, why another key did not. OpenSSH's client shows them from -v on.</summary>
+    public IReadOnlyList<string> Notices { get; init; } = [];
+
+    /// <summary>What holds for this login's connection in place of the server's options; null for nothing.</summary>
+    public ConnectionSettings? Settings { get; init; }
 
     /// <summary>Whatever the authenticator wants its own policy to find again: key options, account data.</summary>
     public object? State { get; init; }

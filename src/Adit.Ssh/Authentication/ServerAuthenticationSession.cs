@@ -212,6 +212,8 @@ internal sealed class ServerAuthenticationSession
                 UserName = principal.UserName,
                 Key = principal.Key ?? attempt.Key,
                 Method = principal.Method.Length == 0 ? chain : principal.Method,
+                Notices = principal.Notices,
+                Settings = principal.Settings,
                 State = principal.State,
             },
         };

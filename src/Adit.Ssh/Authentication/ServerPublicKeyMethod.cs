@@ -34,11 +34,21 @@ internal sealed class ServerPublicKeyMethod(
             exchange.Send(new AuthPublicKeyOkMessage(fields.Algorithm, fields.KeyBlob));
             return new ServerAttempt(AuthPublicKeyFields.MethodName, AttemptOutcome.Postponed) { Key = key };
         }
-        if (!key.Verify(fields.Algorithm, signedData, fields.Signature))
+        var stated = SecurityKeyDemands.Touch | SecurityKeyDemands.Verification; // a key of another kind has nothing to state
+        bool verified = key.PlainKey is SecurityKeyPublicKey token
+            ? token.Verify(fields.Algorithm, signedData, fields.Signature, out stated)
+            : key.Verify(fields.Algorithm, signedData, fields.Signature);
+        if (!verified)
             return new ServerAttempt(AuthPublicKeyFields.MethodName, AttemptOutcome.Failed) { Key = key };
 
         // What was allowed a moment ago is asked again now that it counts.
         decision = await decisions.DecideAsync(newRequest(key, fields.Algorithm, true), cancellationToken).ConfigureAwait(false);
+        if (decision is AuthenticationDecision.Accepted or AuthenticationDecision.Partial && (decision.SecurityKey & ~stated) is not SecurityKeyDemands.None and var missing)
+        {
+            log.KeyRefused($"public key {key} signature rejected: " + (missing.HasFlag(SecurityKeyDemands.Touch)
+                ? "user presence (authenticator touch) requirement not met" : "user verification requirement not met"));
+            return new ServerAttempt(AuthPublicKeyFields.MethodName, AttemptOutcome.Failed) { Key = key };
+        }
         return ServerAttempt.From(AuthPublicKeyFields.MethodName, decision, key);
     }
 

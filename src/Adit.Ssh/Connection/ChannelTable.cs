@@ -10,6 +10,9 @@ internal sealed class ChannelTable(int limit)
 
     public int Count { get; private set; }
 
+    /// <summary>Channels that were ever added.</summary>
+    public long Added { get; private set; }
+
     /// <summary>Makes a channel under the next free number, or returns null when the limit is reached.</summary>
     public SshChannel? Add(Func<uint, SshChannel> make)
     {
@@ -27,6 +30,7 @@ internal sealed class ChannelTable(int limit)
             var channel = make(id);
             Volatile.Write(ref _channels[id], channel);
             Count++;
+            Added++;
             return channel;
         }
     }
@@ -52,17 +56,27 @@ internal sealed class ChannelTable(int limit)
         }
     }
 
+    /// <summary>Those of the channels that <paramref name="wanted"/> says.</summary>
+    public List<SshChannel> FindAll(Func<SshChannel, bool> wanted)
+    {
+        lock (_lock)
+        {
+            var found = new List<SshChannel>(Count);
+            foreach (var channel in _channels)
+            {
+                if (channel is not null && wanted(channel))
+                    found.Add(channel);
+            }
+            return found;
+        }
+    }
+
     /// <summary>Empties the table and returns what was in it.</summary>
     public List<SshChannel> Clear()
     {
         lock (_lock)
         {
-            var all = new List<SshChannel>(Count);
-            foreach (var channel in _channels)
-            {
-                if (channel is not null)
-                    all.Add(channel);
-            }
+            var all = FindAll(static _ => true);
             Array.Clear(_channels);
             Count = 0;
             return all;

@@ -42,7 +42,7 @@ internal sealed class IncomingChannel
     {
         if (Interlocked.Exchange(ref _answered, 1) != 0)
             throw new InvalidOperationException("the request was already answered");
-        var channel = _connection.AddChannel(sink);
+        var channel = _connection.AddChannel(ChannelType, Data, sink);
         if (channel is null)
         {
             Refuse(OpenFailureReason.ResourceShortage, "too many channels");

@@ -4,13 +4,13 @@ using Microsoft.Extensions.Logging;
 namespace Adit.Ssh.Connection;
 
 /// <summary>ServerAliveInterval and ClientAliveInterval: asks a silent peer for a sign of life and gives up when none comes. Whatever arrives counts as one, a part of a packet too.</summary>
-internal sealed class KeepAlive(SshTransport transport, GlobalRequests requests, ConnectionOptions options) : IHeartbeatHandler
+internal sealed class KeepAlive(SshTransport transport, GlobalRequests requests, ConnectionOptions options, TimeSpan? interval = null, int? countMax = null) : IHeartbeatHandler
 {
     /// <summary>What OpenSSH asks with: every peer answers it, most of them by refusing.</summary>
     public const string RequestName = "keepalive@openssh.com";
 
-    private readonly TimeSpan _interval = options.KeepAliveInterval;
-    private readonly int _countMax = options.KeepAliveCountMax;
+    private readonly TimeSpan _interval = interval ?? options.KeepAliveInterval;
+    private readonly int _countMax = countMax ?? options.KeepAliveCountMax;
     private readonly TimeProvider _time = options.TimeProvider;
     private long _heard = -1;
     private long _since = options.TimeProvider.GetTimestamp();

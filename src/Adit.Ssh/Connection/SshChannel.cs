@@ -21,6 +21,7 @@ internal sealed class SshChannel
     private volatile bool _closeReceived;
     private volatile bool _isOpen;
     private bool _dead;
+    private long _traffic;
 
     internal SshChannel(SshConnection connection, uint localId, IChannelSink sink, ReceiveWindow window)
     {
@@ -39,6 +40,15 @@ internal sealed class SshChannel
     public uint RemoteId { get; private set; }
 
     public SshConnection Connection => _connection;
+
+    /// <summary>The type that it was opened with.</summary>
+    public required string Type { get; init; }
+
+    /// <summary>What the type's own part of the open message said.</summary>
+    public required ReadOnlyMemory<byte> OpenData { get; init; }
+
+    /// <summary>Bytes of data that went either way, for whoever wants to see whether it is idle.</summary>
+    public long Traffic => Volatile.Read(ref _traffic);
 
     /// <summary>Where incoming bytes go.</summary>
     public IChannelSink Sink { get; }
@@ -60,6 +70,16 @@ internal sealed class SshChannel
     {
         get => _isOpen;
         set => _isOpen = value;
+    }
+
+    /// <summary>We are done with it; the peer may not know yet.</summary>
+    internal bool IsOver
+    {
+        get
+        {
+            lock (_lock)
+                return _closeSent || _dead;
+        }
     }
 
     /// <summary>The peer is done with the channel, so nothing more may come for it.</summary>
@@ -110,6 +130,7 @@ internal sealed class SshChannel
             if (!_eofSent && !_closeSent && !_closeReceived && !_dead)
             {
                 _sendWindow.Take(length);
+                _traffic += length;
                 packet.SetChannelData(RemoteId, length);
                 // Inside the lock: EOF and CLOSE must not overtake it.
                 _transport.Send(_lane, packet, flush: false);
@@ -247,6 +268,7 @@ internal sealed class SshChannel
         lock (_lock)
         {
             _receiveWindow.Debit(length);
+            _traffic += length;
             return !_eofReceived && !_closeReceived;
         }
     }

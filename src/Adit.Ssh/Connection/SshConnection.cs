@@ -49,8 +49,8 @@ internal sealed class SshConnection : IConnectionHandler
     private readonly List<SshChannel> _touched = [];
     private readonly Dictionary<string, IChannelHandler> _handlers = new(StringComparer.Ordinal);
     private readonly OpenQueue _opens;
-    private readonly KeepAlive? _keepAlive;
     private readonly LivenessProbe _probe;
+    private KeepAlive? _keepAlive;
     private readonly RoundTripClock _clock;
 
     public SshConnection(SshTransport transport, ConnectionOptions options)
@@ -62,8 +62,6 @@ internal sealed class SshConnection : IConnectionHandler
         _channels = new ChannelTable(options.MaxChannels);
         _opens = new OpenQueue(_logger, transport.Ended);
         Requests = new GlobalRequests(transport, _logger);
-        if (options.KeepAliveInterval > TimeSpan.Zero)
-            _keepAlive = new KeepAlive(transport, Requests, options);
         _probe = new LivenessProbe(transport, Requests, options.TimeProvider);
         transport.Attach(this);
     }
@@ -78,14 +76,23 @@ internal sealed class SshConnection : IConnectionHandler
     /// <summary>Channels open now.</summary>
     public int ChannelCount => _channels.Count;
 
+    /// <summary>Channels that were ever opened, or asked for.</summary>
+    public long ChannelsOpened => _channels.Added;
+
+    /// <summary>The channels that are open now, and that we have not closed.</summary>
+    public IReadOnlyList<SshChannel> OpenChannels => _channels.FindAll(static channel => channel is { IsOpen: true, IsOver: false });
+
     /// <summary>Sends incoming channels of this type to a handler. Set up before login.</summary>
     public void Handle(string channelType, IChannelHandler handler) => _handlers.Add(channelType, handler);
 
     /// <summary>Login is done: keepalives begin.</summary>
-    public void Start()
+    /// <param name="interval">In place of the options' interval, where the login has one of its own.</param>
+    /// <param name="countMax">The same for the count.</param>
+    public void Start(TimeSpan? interval = null, int? countMax = null)
     {
-        if (_keepAlive is null)
+        if ((interval ?? _options.KeepAliveInterval) <= TimeSpan.Zero)
             return;
+        _keepAlive = new KeepAlive(Transport, Requests, _options, interval, countMax);
         Heartbeat.Of(_options.TimeProvider).Add(_keepAlive);
         if (Transport.Reason is not null)
             Heartbeat.Of(_options.TimeProvider).Remove(_keepAlive); // it ended meanwhile, and the call that removes may have come before
@@ -99,7 +106,7 @@ internal sealed class SshConnection : IConnectionHandler
     public async Task<SshChannel> OpenAsync(string type, ReadOnlyMemory<byte> data, IChannelSink sink, CancellationToken cancellationToken)
     {
         var opened = new TaskCompletionSource<SshChannel>(TaskCreationOptions.RunContinuationsAsynchronously);
-        var channel = AddChannel(sink, opened)
+        var channel = AddChannel(type, data, sink, opened)
             ?? throw Transport.Reason ?? new SshException(SshError.ResourceLimit, $"{_options.MaxChannels} channels are open already");
         SendOpen(channel, type, data.Span);
         using var registration = cancellationToken.UnsafeRegister(
@@ -199,11 +206,11 @@ internal sealed class SshConnection : IConnectionHandler
     }
 
     /// <summary>A new entry in the table, or null when there is no room or the connection is over.</summary>
-    internal SshChannel? AddChannel(IChannelSink sink, TaskCompletionSource<SshChannel>? pending = null)
+    internal SshChannel? AddChannel(string type, ReadOnlyMemory<byte> openData, IChannelSink sink, TaskCompletionSource<SshChannel>? pending = null)
     {
         int ceiling = Transport.Quirks.IsAdit ? OwnWindowCeiling : WindowCeiling;
         var channel = Transport.Reason is not null ? null : _channels.Add(id =>
-            new SshChannel(this, id, sink, new ReceiveWindow(_options.WindowBudget, _clock, UsualWindow, ceiling)) { PendingOpen = pending });
+            new SshChannel(this, id, sink, new ReceiveWindow(_options.WindowBudget, _clock, UsualWindow, ceiling)) { Type = type, OpenData = openData, PendingOpen = pending });
         // The connection may have ended, and emptied the table, while this was added.
         if (channel is not null && Transport.Reason is not null)
         {

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging;
 namespace Adit.Ssh.Forwarding;
 
 /// <summary>Server side of -L: connects where a direct-tcpip channel wants to go, if the policy of now allows it.</summary>
-internal sealed class DirectTcpHandler(IForwardingPolicy? policy, SshPrincipal principal, IForwardDialer dialer, TaskTracker connections, ILogger logger) : IChannelHandler
+internal sealed class DirectTcpHandler(IForwardingPolicy? policy, SshPrincipal principal, IForwardDialer dialer, LiveForwards live, TaskTracker connections, ILogger logger) : IChannelHandler
 {
     private const string ByPolicy = "refused by its policy";
 
@@ -17,6 +17,7 @@ internal sealed class DirectTcpHandler(IForwardingPolicy? policy, SshPrincipal p
         var target = TcpipChannelData.Read(request.Data.Span);
         string host = PeerText.Escape(target.Host, 256);
         string originator = PeerText.Escape(target.OriginatorHost, 256);
+        int reviews = live.Reviews;
         string? rule = target.Port > 65535 ? "there is no such port" : await RuleAgainstAsync(target, null, cancellationToken).ConfigureAwait(false);
         if (rule is not null)
         {
@@ -30,10 +31,15 @@ internal sealed class DirectTcpHandler(IForwardingPolicy? policy, SshPrincipal p
             var socket = await dialer.ConnectAsync(target.Host, (int)target.Port,
                 async (address, token) => (rule = await RuleAgainstAsync(target, address, token).ConfigureAwait(false)) is null, cancellationToken).ConfigureAwait(false);
             var connection = new ForwardConnection(socket);
-            if (request.Accept(connection) is null)
+            if (request.Accept(connection) is not { } channel)
+            {
                 connection.Abandon();
-            else
-                connections.Add(connection.RunAsync());
+                return;
+            }
+            connections.Add(connection.RunAsync());
+            // The rules may have changed while this was connecting, and the review of what is forwarded did not see it yet.
+            if (live.Reviews != reviews)
+                await live.ReviewAsync(channel, cancellationToken).ConfigureAwait(false);
         }
         catch (SshException e) when (e.Error == SshError.PolicyDenied)
         {

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using Adit.Ssh.Connection;
 
@@ -80,6 +81,30 @@ internal sealed class ForwardConnection : IChannelSink
         _sink.Abort();
         _socket.Dispose();
         await _sink.WhenDrainedAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>The address that the socket is connected to; null for a Unix socket, or when it has ended.</summary>
+    public IPAddress? Peer
+    {
+        get
+        {
+            try
+            {
+                return (_socket.RemoteEndPoint as IPEndPoint)?.Address;
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            {
+                return null;
+            }
+        }
+    }
+
+    /// <summary>Ends both sides now, from any thread: the socket's peer sees a reset.</summary>
+    public void Abort()
+    {
+        Reset();
+        _sink.Abort();
+        _channel?.Close();
     }
 
     /// <summary>Closes the socket without a channel: it could not be opened.</summary>

@@ -9,6 +9,9 @@ internal readonly record struct ListenPlacement(string Host, bool Overridden = f
     private const string All = "*";
     private const string Loopback = "localhost";
 
+    /// <summary>Whether a listener that is bound to <paramref name="bound"/> may stay where this is the rule now: loopback always may, more only as far as it goes.</summary>
+    public bool Covers(string bound) => Host == All || bound == Host || bound is Loopback or "127.0.0.1" or "::1";
+
     /// <param name="requested">The address as the client sent it: "" and "*" mean all, "localhost" both loopbacks.</param>
     public static ListenPlacement Of(string requested, GatewayPorts gatewayPorts) => gatewayPorts switch
     {

@@ -113,7 +113,7 @@ internal sealed class ListenRequestHandler : IGlobalRequestHandler
             Tell($"Server could not listen on {shown}: {e.Message}");
             return null;
         }
-        var remote = new RemoteListener(_connection, lease, request, token => DecideAsync(request, token), _connections, _logger);
+        var remote = new RemoteListener(_connection, lease, request, token => DecideAgainAsync(request, placement, token), _connections, _logger);
         if (!TryAdd(request.Host, remote))
         {
             await remote.DisposeAsync().ConfigureAwait(false);
@@ -122,6 +122,30 @@ internal sealed class ListenRequestHandler : IGlobalRequestHandler
         Explain(shown, placement, lease);
         _unanswered = remote;
         return request.Port == 0 ? PortAnswer(remote.Port) : [];
+    }
+
+    /// <summary>Asks about every listener again and closes those that are denied. Returns how many.</summary>
+    public async Task<int> ReviewAsync(Action<string> report, CancellationToken cancellationToken)
+    {
+        List<KeyValuePair<(string Host, int Port), RemoteListener>> listeners;
+        lock (_lock)
+            listeners = [.. _listeners];
+        int closed = 0;
+        foreach (var (key, listener) in listeners)
+        {
+            var decision = await listener.DecideAsync(cancellationToken).ConfigureAwait(false);
+            if (decision.Allowed)
+                continue;
+            bool removed;
+            lock (_lock)
+                removed = _listeners.GetValueOrDefault(key) == listener && _listeners.Remove(key);
+            if (!removed)
+                continue; // cancelled meanwhile
+            await listener.DisposeAsync().ConfigureAwait(false);
+            closed++;
+            report($"remote forward of {PeerText.Escape(key.Host, 256)} port {key.Port}: listener closed, it is not allowed any more: {decision.Rule ?? "refused by the policy"}");
+        }
+        return closed;
     }
 
     private async ValueTask<byte[]?> CancelAsync(TcpipForwardData request)
@@ -159,6 +183,15 @@ internal sealed class ListenRequestHandler : IGlobalRequestHandler
     private ValueTask<ForwardingDecision> DecideAsync(TcpipForwardData request, CancellationToken cancellationToken) => _policy is null
         ? new(ForwardingDecision.Deny("no forwarding policy is set up"))
         : _policy.DecideAsync(new ForwardingRequest(_principal, ForwardingKind.ListenTcp, request.Host, (int)request.Port, null), cancellationToken);
+
+    /// <summary>For a listener that is there: whether it may be, and may be where it is.</summary>
+    private async ValueTask<ForwardingDecision> DecideAgainAsync(TcpipForwardData request, ListenPlacement bound, CancellationToken cancellationToken)
+    {
+        var decision = await DecideAsync(request, cancellationToken).ConfigureAwait(false);
+        return !decision.Allowed || ListenPlacement.Of(request.Host, decision.GatewayPorts).Covers(bound.Host)
+            ? decision
+            : ForwardingDecision.Deny($"GatewayPorts {decision.GatewayPorts.ToString().ToLowerInvariant()}");
+    }
 
     private static byte[] PortAnswer(int port)
     {

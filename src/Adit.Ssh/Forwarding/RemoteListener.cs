@@ -29,14 +29,15 @@ internal sealed class RemoteListener(
         return lease.DisposeAsync();
     }
 
-    private Task CarryAsync(Socket socket) =>
-        AcceptedSocket.CarryToPeerAsync(connection, socket, $"address {PeerText.Escape(requested.Host, 256)} port {Port}", DecideAsync, Open, logger);
-
-    private async ValueTask<ForwardingDecision> DecideAsync(CancellationToken cancellationToken)
+    /// <summary>Whether the policy of now still allows it.</summary>
+    public async ValueTask<ForwardingDecision> DecideAsync(CancellationToken cancellationToken)
     {
         var decision = await decide(cancellationToken).ConfigureAwait(false);
         return _closed ? ForwardingDecision.Deny("it was cancelled") : decision;
     }
+
+    private Task CarryAsync(Socket socket) =>
+        AcceptedSocket.CarryToPeerAsync(connection, socket, $"address {PeerText.Escape(requested.Host, 256)} port {Port}", DecideAsync, Open, logger);
 
     /// <summary>forwarded-tcpip (RFC 4254, section 7.2): the address word for word as it was requested, since that is how the peer finds the forward.</summary>
     private (string Type, byte[] Data) Open(IPEndPoint? originator)

@@ -104,6 +104,30 @@ internal sealed class StreamLocalRequestHandler : IGlobalRequestHandler
         return [];
     }
 
+    /// <summary>Asks about every listener again and closes those that are denied. Returns how many.</summary>
+    public async Task<int> ReviewAsync(Action<string> report, CancellationToken cancellationToken)
+    {
+        List<KeyValuePair<string, StreamLocalListener>> listeners;
+        lock (_lock)
+            listeners = [.. _listeners];
+        int closed = 0;
+        foreach (var (path, listener) in listeners)
+        {
+            var decision = await listener.DecideAsync(cancellationToken).ConfigureAwait(false);
+            if (decision.Allowed)
+                continue;
+            bool removed;
+            lock (_lock)
+                removed = _listeners.GetValueOrDefault(path) == listener && _listeners.Remove(path);
+            if (!removed)
+                continue; // cancelled meanwhile
+            await listener.DisposeAsync().ConfigureAwait(false);
+            closed++;
+            report($"remote forward of {PeerText.Escape(path, 256)}: listener closed, it is not allowed any more: {decision.Rule ?? "refused by the policy"}");
+        }
+        return closed;
+    }
+
     private async ValueTask<byte[]?> CancelAsync(string path)
     {
         StreamLocalListener? listener;

@@ -10,8 +10,8 @@ namespace Adit.Ssh.Keys;
 /// only when the token says that somebody touched it.</summary>
 internal sealed class SecurityKeyPublicKey : PublicKey
 {
-    /// <summary>The flag for "user was present".</summary>
-    private const byte Touched = 1;
+    private const byte UserPresent = 1;
+    private const byte UserVerified = 4;
 
     private const int MaxApplicationLength = 1024;
 
@@ -53,6 +53,27 @@ internal sealed class SecurityKeyPublicKey : PublicKey
         return new SecurityKeyPublicKey(keyType, curve, key, application, writer.ToArray());
     }
 
+    /// <summary>True only for a signature that says that the token was touched.</summary>
+    public override bool Verify(string algorithm, ReadOnlySpan<byte> data, ReadOnlySpan<byte> signature) =>
+        Verify(algorithm, data, signature, out var stated) && stated.HasFlag(SecurityKeyDemands.Touch);
+
+    /// <summary>Checks the signature alone, and says what the token states in it.</summary>
+    public bool Verify(string algorithm, ReadOnlySpan<byte> data, ReadOnlySpan<byte> signature, out SecurityKeyDemands stated)
+    {
+        stated = SecurityKeyDemands.None;
+        if (!base.Verify(algorithm, data, signature))
+            return false;
+        var reader = new SshReader(signature);
+        reader.ReadName();
+        reader.ReadString();
+        byte flags = reader.ReadByte();
+        if ((flags & UserPresent) != 0)
+            stated |= SecurityKeyDemands.Touch;
+        if ((flags & UserVerified) != 0)
+            stated |= SecurityKeyDemands.Verification;
+        return true;
+    }
+
     // string signature | byte flags | uint32 counter
     // signed: SHA-256(application) | byte flags | uint32 counter | SHA-256(data)
     private protected override bool VerifySignature(string algorithm, ReadOnlySpan<byte> data, ref SshReader signature)
@@ -67,9 +88,8 @@ internal sealed class SecurityKeyPublicKey : PublicKey
         signed[SHA256.HashSizeInBytes] = flags;
         BinaryPrimitives.WriteUInt32BigEndian(signed[(SHA256.HashSizeInBytes + 1)..], counter);
         SHA256.HashData(data, signed[(SHA256.HashSizeInBytes + 5)..]);
-        bool valid = _curve is null
+        return _curve is null
             ? Ed25519.Verify(_key, signed, start.ReadString(Ed25519.SignatureSize))
             : EcdsaPublicKey.VerifySignature(_curve, _key, signed, ref start);
-        return valid && (flags & Touched) != 0;
     }
 }

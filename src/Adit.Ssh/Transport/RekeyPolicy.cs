@@ -12,7 +12,7 @@ internal sealed class RekeyPolicy
     /// <summary>Packets in one direction after which the connection ends: one key must never see a sequence number twice.</summary>
     public const long HardPacketLimit = (1L << 32) - 1024;
 
-    private readonly RekeyLimit _limit;
+    private volatile RekeyLimit _limit;
     private readonly TimeProvider _time;
     private readonly Direction _out = new();
     private readonly Direction _in = new();
@@ -22,7 +22,8 @@ internal sealed class RekeyPolicy
     public RekeyPolicy(RekeyLimit limit, TimeProvider time)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit.Bytes ?? 16, 16);
-        (_limit, _time) = (limit, time);
+        _limit = limit;
+        _time = time;
         _keyedAt = time.GetTimestamp();
     }
 
@@ -34,6 +35,15 @@ internal sealed class RekeyPolicy
 
     /// <summary>Login is done. Before that no rekey is started.</summary>
     public void AuthenticationCompleted() => _authenticated = true;
+
+    /// <summary>From now on another limit holds, for the present keys too.</summary>
+    public void Change(RekeyLimit limit)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit.Bytes ?? 16, 16);
+        _limit = limit;
+        _out.Limit(limit.Bytes);
+        _in.Limit(limit.Bytes);
+    }
 
     /// <summary>Outgoing packets use a new key from here on.</summary>
     public void OutboundKeyed(int blockSize) => Keyed(_out, blockSize);
@@ -111,6 +121,12 @@ internal sealed class RekeyPolicy
             Volatile.Write(ref _blocks, 0);
             Volatile.Write(ref _packets, 0);
             Volatile.Write(ref _keys, _keys + 1);
+        }
+
+        public void Limit(long? bytes)
+        {
+            if (MaxBlocks != ulong.MaxValue)
+                MaxBlocks = RekeyPolicy.MaxBlocks(1 << _blockShift, bytes);
         }
 
         public void SetPackets(long packets) => Volatile.Write(ref _packets, packets);

@@ -151,6 +151,9 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
         connection.OnClosed(Reason!);
     }
 
+    /// <summary>Another RekeyLimit holds from now on.</summary>
+    public void SetRekeyLimit(RekeyLimit limit) => _rekey.Change(limit);
+
     /// <summary>A buffer for a payload of up to <paramref name="payload"/> bytes.</summary>
     public PacketBuffer Rent(int payload) => _pool.Rent(payload);
 

@@ -1,3 +1,4 @@
+using Adit.Server.Authentication;
 using Adit.Server.Policy;
 using Adit.Server.Tests.Support;
 using Adit.Ssh.Forwarding;
@@ -8,26 +9,13 @@ namespace Adit.Server.Tests.Authentication;
 
 public sealed class UserCertificateTests : IDisposable
 {
-    private readonly TempFolder _folder = new();
+    private readonly Authority _authority = new();
 
-    public void Dispose() => _folder.Dispose();
+    public void Dispose() => _authority.Dispose();
 
-    private string Trust => $"TrustedUserCAKeys {_folder["ca.pub"]}\n";
+    private string Trust => _authority.Trust;
 
-    /// <summary>A certificate by ssh-keygen, of the authority "ca" unless told otherwise.</summary>
-    private PublicKey Issue(string arguments, string authority = "ca")
-    {
-        foreach (var name in (string[])[authority, "key"])
-        {
-            if (!File.Exists(_folder[name]))
-            {
-                Commands.Run(Need.SshKeygen, "-q", "-t", "ed25519", "-N", "", "-f", _folder[name]);
-            }
-        }
-
-        Commands.Run(Need.SshKeygen, ["-q", "-s", _folder[authority], "-I", "id\u001b[1m", .. arguments.Split(' ', StringSplitOptions.RemoveEmptyEntries), _folder["key.pub"]]);
-        return KeyFile.ReadPublicKey(_folder["key-cert.pub"], out _);
-    }
+    private PublicKey Issue(string arguments, string authority = "ca") => _authority.Issue(arguments, authority);
 
     // INVARIANTS 11
     [TheoryNeeding(Need.SshKeygen)]
@@ -40,7 +28,8 @@ public sealed class UserCertificateTests : IDisposable
     [InlineData("-n alice -h", "Certificate invalid: not a user certificate")]
     [InlineData("-n alice -O source-address=10.0.0.0/24", null)]
     [InlineData("-n alice -O source-address=192.168.0.0/16", "Certificate source-address does not permit 10.0.0.7")]
-    [InlineData("-n alice -O force-command=date", "Certificate critical option \"force-command\" is not supported")]
+    [InlineData("-n alice -O force-command=date", null)]
+    [InlineData("-n alice -O verify-required", null)] // demanded of the signature, see below
     [InlineData("-n alice -O critical:x@example=1", "Certificate critical option \"x@example\" is not supported")]
     public async Task Only_a_certificate_that_says_so_lets_in(string arguments, string? fault)
     {
@@ -77,10 +66,97 @@ public sealed class UserCertificateTests : IDisposable
         var certificate = Issue("-n ops,alice");
         using var login = new Login(Trust + "AuthorizedPrincipalsFile .ssh/principals");
         Assert.IsType<Denied>(await login.Key(certificate));
-        login.Write(".ssh/principals", "# who", "from=\"10.0.0.0/8\" ops", "dev");
+        login.Write(".ssh/principals", "# who", "from=\"192.0.2.1\" ops", "dev");
         Assert.IsType<Denied>(await login.Key(certificate));
         login.Write(".ssh/principals", "dev", "ops # shift");
         Assert.IsType<Accepted>(await login.Key(certificate));
+    }
+
+    // The line's options are read like those of a key; the first line with a principal of the certificate decides.
+    [TheoryNeeding(Need.SshKeygen)]
+    [InlineData("from=\"10.0.0.0/8\" ops", true, "")]
+    [InlineData("from=\"192.0.2.1\" ops", false, null)]
+    [InlineData("from=\"192.0.2.1\" ops\nops", false, null)]
+    [InlineData("dev\nno-pty,permitopen=\"db:5432\"\tops # shift", true, "Pty")]
+    [InlineData("restrict,port-forwarding ops", true, "AgentForwarding X11Forwarding Pty UserRc Tunnel")]
+    [InlineData("expiry-time=\"20200101\" ops", false, null)]
+    [InlineData("no-such-option ops", false, null)]
+    [InlineData("cert-authority ops", false, null)]
+    [InlineData("command=\"other\" ops", false, null)] // the certificate forces "date"
+    [InlineData("command=\"date\" ops", true, "")]
+    [InlineData("ops alice", false, null)]
+    [InlineData("", false, null)]
+    public async Task Options_of_principals(string lines, bool allowed, string? denied)
+    {
+        var certificate = Issue("-n ops,alice -O force-command=date");
+        using var login = new Login(Trust + "AuthorizedPrincipalsFile .ssh/principals");
+        login.Write(".ssh/principals", lines.Split('\n'));
+        var decision = await login.Key(certificate);
+        Assert.Equal(allowed, decision is Accepted);
+        if (decision is Accepted accepted)
+        {
+            var grant = Assert.IsType<ServerLogin>(accepted.Principal.State).Grant;
+            Assert.Equal("date", grant.ForcedCommand?.Command);
+            Assert.Equal(denied, string.Join(' ', Enum.GetValues<LoginRight>().Where(right => grant.Rights.RuleAgainst(right) is not null)));
+        }
+    }
+
+    // An authority of the user's own: the certificate is for the login name, or for one of the principals that the line names.
+    [TheoryNeeding(Need.SshKeygen)]
+    [InlineData("cert-authority", "-n alice", true)]
+    [InlineData("cert-authority", "-n bob", false)]
+    [InlineData("cert-authority", "", false)] // INVARIANTS 11: no principals, nobody
+    [InlineData("cert-authority,principals=\"ops,dev\"", "-n dev", true)]
+    [InlineData("cert-authority,principals=\"ops,dev\"", "-n alice", false)]
+    [InlineData("cert-authority,principals=\"ops\"", "", false)]
+    [InlineData("cert-authority,principals=\"*\"", "-n dev", false)]
+    [InlineData("principals=\"alice\"", "-n alice", false)]
+    [InlineData("", "-n alice", false)]
+    [InlineData("cert-authority,from=\"192.0.2.1\"", "-n alice", false)]
+    [InlineData("cert-authority,expiry-time=\"20200101\"", "-n alice", false)]
+    [InlineData("cert-authority,command=\"a\"", "-n alice -O force-command=b", false)]
+    [InlineData("cert-authority,command=\"a\"", "-n alice -O force-command=a", true)]
+    [InlineData("cert-authority,from=\"10.0.0.0/8\"", "-n alice -O source-address=192.0.2.0/24", false)] // both must allow it
+    [InlineData("cert-authority", "-n alice -h", false)]
+    [InlineData("cert-authority", "-n alice -O critical:x@example=1", false)]
+    public async Task An_authority_in_authorized_keys(string options, string arguments, bool allowed)
+    {
+        var certificate = Issue(arguments);
+        using var login = new Login();
+        login.Authorize($"{options} {_authority.Line()}");
+        Assert.Equal(allowed, await login.Key(certificate) is Accepted);
+        Assert.IsType<Denied>(await login.Key(certificate.PlainKey)); // the key alone was never let in
+    }
+
+    // A certificate gives what it lists, and of that only what the line gives too.
+    [TheoryNeeding(Need.SshKeygen)]
+    [InlineData("", "-n alice", "")]
+    [InlineData("", "-n alice -O clear", "PortForwarding AgentForwarding X11Forwarding Pty UserRc")]
+    [InlineData("", "-n alice -O clear -O permit-pty -O permit-port-forwarding", "AgentForwarding X11Forwarding UserRc")]
+    [InlineData("", "-n alice -O no-x11-forwarding -O no-user-rc -O no-agent-forwarding", "AgentForwarding X11Forwarding UserRc")]
+    [InlineData(",no-pty", "-n alice -O no-port-forwarding", "PortForwarding Pty")]
+    [InlineData(",restrict", "-n alice", "PortForwarding AgentForwarding X11Forwarding Pty UserRc Tunnel")]
+    public async Task Rights(string options, string arguments, string denied)
+    {
+        var certificate = Issue(arguments);
+        using var login = new Login();
+        login.Authorize($"cert-authority{options} {_authority.Line()}");
+        var rights = Assert.IsType<ServerLogin>(Assert.IsType<Accepted>(await login.Key(certificate)).Principal.State).Grant.Rights;
+        Assert.Equal(denied, string.Join(' ', Enum.GetValues<LoginRight>().Where(right => rights.RuleAgainst(right) is not null)));
+    }
+
+    [TheoryNeeding(Need.SshKeygen)]
+    [InlineData("", "-n alice", SecurityKeyDemands.Touch)]
+    [InlineData("", "-n alice -O verify-required", SecurityKeyDemands.Touch | SecurityKeyDemands.Verification)]
+    [InlineData("", "-n alice -O no-touch-required", SecurityKeyDemands.Touch)] // both must waive it
+    [InlineData(",no-touch-required", "-n alice", SecurityKeyDemands.Touch)]
+    [InlineData(",no-touch-required", "-n alice -O no-touch-required", SecurityKeyDemands.None)]
+    public async Task What_a_security_key_must_state(string options, string arguments, SecurityKeyDemands demanded)
+    {
+        var certificate = Issue(arguments);
+        using var login = new Login();
+        login.Authorize($"cert-authority{options} {_authority.Line()}");
+        Assert.Equal(demanded, (await login.Key(certificate)).SecurityKey);
     }
 
     // INVARIANTS 9: what one step of a chain restricts holds for the whole login.
@@ -95,7 +171,7 @@ public sealed class UserCertificateTests : IDisposable
         login.Authorize(second.ToText());
         Assert.IsType<Partial>(await login.Key(certificate));
         var principal = Assert.IsType<Accepted>(await login.Key(second)).Principal;
-        var decision = await new ServerForwardingPolicy(login.Config, login.Users)
+        var decision = await new ServerForwardingPolicy(login.Live, login.Users)
             .DecideAsync(new ForwardingRequest(principal, ForwardingKind.DirectTcp, "h", 1, null), CancellationToken.None);
         Assert.Equal((allowed, allowed ? null : "a certificate without permit-port-forwarding"), (decision.Allowed, decision.Rule));
     }

@@ -86,10 +86,9 @@ public class SshdConfigTests
 
     // INVARIANTS 10: what would restrict and cannot is an error, never ignored.
     [Theory]
-    [InlineData("ForceCommand /bin/false")]
     [InlineData("ChrootDirectory /srv")]
     [InlineData("RevokedKeys /etc/ssh/revoked")]
-    [InlineData("Match User a\n ForceCommand internal-sftp")]
+    [InlineData("Match User a\n RevokedKeys /etc/ssh/revoked")]
     [InlineData("RefuseConnection yes")]
     [InlineData("Match User a\n MaxAuthTries 1")]
     public void A_restriction_that_is_not_built_is_refused(string text)

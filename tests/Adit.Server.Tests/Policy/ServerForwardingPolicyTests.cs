@@ -15,8 +15,8 @@ public class ServerForwardingPolicyTests
     private static Task<ForwardingDecision> Ask(string config, ForwardingKind kind, string host, int port, uint processUid = 1000)
     {
         var rules = SshdConfig.Parse(config).For(new MatchContext { UserName = "alice" });
-        var principal = new SshPrincipal { UserName = "alice", State = new ServerLogin(Alice, rules, LoginRestrictions.None) };
-        var policy = new ServerForwardingPolicy(SshdConfig.Default, new FakeUsers { ProcessUid = processUid });
+        var principal = new SshPrincipal { UserName = "alice", State = new ServerLogin(Alice, rules, LoginRights.Unrestricted) };
+        var policy = new ServerForwardingPolicy(new LiveSshdConfig(SshdConfig.Default), new FakeUsers { ProcessUid = processUid });
         return policy.DecideAsync(new ForwardingRequest(principal, kind, host, port, null), CancellationToken.None).AsTask();
     }
 
@@ -83,8 +83,8 @@ public class ServerForwardingPolicyTests
     [InlineData(80, 1000u, 1000u, true)] // the kernel decides
     public async Task Low_ports_are_for_root(int port, uint processUid, uint uid, bool allowed)
     {
-        var policy = new ServerForwardingPolicy(SshdConfig.Default, new FakeUsers { ProcessUid = processUid }) { FirstUnprivilegedPort = 1024 };
-        var principal = new SshPrincipal { UserName = "alice", State = new ServerLogin(Alice with { Uid = uid }, SshdConfig.Default, LoginRestrictions.None) };
+        var policy = new ServerForwardingPolicy(new LiveSshdConfig(SshdConfig.Default), new FakeUsers { ProcessUid = processUid }) { FirstUnprivilegedPort = 1024 };
+        var principal = new SshPrincipal { UserName = "alice", State = new ServerLogin(Alice with { Uid = uid }, SshdConfig.Default, LoginRights.Unrestricted) };
         Assert.Equal(allowed, (await policy.DecideAsync(new ForwardingRequest(principal, ForwardingKind.ListenTcp, "localhost", port, null), CancellationToken.None)).Allowed);
     }
 
@@ -117,7 +117,7 @@ public class ServerForwardingPolicyTests
     [Fact]
     public async Task Nobody_known_means_the_global_part()
     {
-        var policy = new ServerForwardingPolicy(SshdConfig.Parse("AllowTcpForwarding no"), new FakeUsers());
+        var policy = new ServerForwardingPolicy(new LiveSshdConfig(SshdConfig.Parse("AllowTcpForwarding no")), new FakeUsers());
         var request = new ForwardingRequest(new SshPrincipal { UserName = "x" }, ForwardingKind.DirectTcp, "h", 1, null);
         Assert.False((await policy.DecideAsync(request, CancellationToken.None)).Allowed);
     }

@@ -18,6 +18,7 @@ internal sealed class Login : IDisposable
     public Login(string config = "")
     {
         Config = SshdConfig.Parse(config);
+        Live = new LiveSshdConfig(Config);
         var uid = IsRoot ? 54321u : new SystemUsers().ProcessUid;
         Alice = new UserAccount("alice", uid, uid, Home.Path, "/bin/sh");
         Users.ProcessUid = IsRoot ? 0 : uid;
@@ -37,6 +38,8 @@ internal sealed class Login : IDisposable
     public UserAccount Alice { get; }
 
     public SshdConfig Config { get; }
+
+    public LiveSshdConfig Live { get; }
 
     public CapturingLogger Log { get; } = new();
 
@@ -80,7 +83,7 @@ internal sealed class Login : IDisposable
 
     private async Task<AuthenticationDecision> Ask(UserAuthenticationRequest request)
     {
-        _authenticator ??= new AuthorizedKeysAuthenticator(Config, Users, Log, Clock);
+        _authenticator ??= new AuthorizedKeysAuthenticator(Live, Users, Log, Clock);
         var decision = await _authenticator.AuthenticateAsync(request with { Completed = [.. _completed] }, CancellationToken.None);
         if (decision is AuthenticationDecision.Partial step && request is not PublicKeyRequest { SignatureVerified: false })
         {

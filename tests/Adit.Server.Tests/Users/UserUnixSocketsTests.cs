@@ -226,7 +226,7 @@ public sealed class UserUnixSocketsTests : IDisposable
     private static SshPrincipal Principal(UserAccount account, string config = "") => new()
     {
         UserName = account.Name,
-        State = new ServerLogin(account, SshdConfig.Parse(config).For(new MatchContext { UserName = account.Name }), LoginRestrictions.None),
+        State = new ServerLogin(account, SshdConfig.Parse(config).For(new MatchContext { UserName = account.Name }), LoginRights.Unrestricted),
     };
 
     private static SshPrincipal Alice(string config = "") => Principal(new UserAccount("alice", AliceUid, AliceGid, "/", "/bin/sh"), config);

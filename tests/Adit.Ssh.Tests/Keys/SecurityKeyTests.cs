@@ -1,6 +1,4 @@
-using System.Buffers.Binary;
 using System.Security.Cryptography;
-using System.Text;
 using Adit.Ssh.Keys;
 using Adit.Ssh.Wire;
 
@@ -9,8 +7,6 @@ namespace Adit.Ssh.Tests.Keys;
 /// <summary>A token in software makes the signatures.</summary>
 public class SecurityKeyTests
 {
-    private const string Application = "ssh:";
-
     [Theory]
     [InlineData("ed25519", KeyAlgorithms.SecurityKeyEd25519)]
     [InlineData("ecdsa", KeyAlgorithms.SecurityKeyEcdsa)]
@@ -18,12 +14,12 @@ public class SecurityKeyTests
     {
         using var folder = new KeygenFolder();
         using var token = PrivateKey.Generate(type);
-        var key = PublicKey.Parse(Blob(token, keyType));
+        var key = PublicKey.Parse(SoftwareToken.Blob(token, keyType));
         Assert.Equal(keyType, key.KeyType);
-        byte[] signature = Sign(token, keyType, "data"u8, flags: 1);
+        byte[] signature = SoftwareToken.Sign(token, keyType, "data"u8, flags: 1);
         Assert.True(key.Verify(keyType, "data"u8, signature));
         Assert.False(key.Verify(keyType, "else"u8, signature));
-        Assert.False(key.Verify(keyType, "data"u8, Sign(token, keyType, "data"u8, flags: 0)));
+        Assert.False(key.Verify(keyType, "data"u8, SoftwareToken.Sign(token, keyType, "data"u8, flags: 0)));
         for (int i = 1; i <= 5; i++)
         {
             byte[] changed = [.. signature];
@@ -39,32 +35,23 @@ public class SecurityKeyTests
         folder.Run("/bin/sh", "-c", $"printf hello | ssh-keygen -Y verify -f allowed -I me -n file -s message.sig");
     }
 
-    private static byte[] Blob(PrivateKey token, string keyType)
+    // What is demanded of a signature is for whoever asks; by itself an untouched token is not believed.
+    [Theory]
+    [InlineData(0, SecurityKeyDemands.None)]
+    [InlineData(1, SecurityKeyDemands.Touch)]
+    [InlineData(4, SecurityKeyDemands.Verification)]
+    [InlineData(5, SecurityKeyDemands.Touch | SecurityKeyDemands.Verification)]
+    public void What_the_token_states(byte flags, SecurityKeyDemands expected)
     {
-        var fields = new SshReader(token.PublicKey.Blob.Span);
-        fields.ReadString();
-        var writer = new SshWriter(256);
-        writer.WriteString(keyType);
-        writer.WriteBytes(fields.Rest);
-        writer.WriteString(Application);
-        return writer.ToArray();
-    }
-
-    private static byte[] Sign(PrivateKey token, string keyType, ReadOnlySpan<byte> data, byte flags)
-    {
-        var signed = new byte[69];
-        SHA256.HashData(Encoding.UTF8.GetBytes(Application)).CopyTo(signed, 0);
-        signed[32] = flags;
-        BinaryPrimitives.WriteUInt32BigEndian(signed.AsSpan(33), 7);
-        SHA256.HashData(data, signed.AsSpan(37));
-        var plain = new SshReader(token.Sign(token.PublicKey.KeyType, signed));
-        plain.ReadString();
-        var writer = new SshWriter(256);
-        writer.WriteString(keyType);
-        writer.WriteString(plain.ReadString());
-        writer.WriteByte(flags);
-        writer.WriteUInt32(7);
-        return writer.ToArray();
+        using var token = PrivateKey.Generate("ed25519");
+        var key = (SecurityKeyPublicKey)PublicKey.Parse(SoftwareToken.Blob(token, KeyAlgorithms.SecurityKeyEd25519));
+        byte[] signature = SoftwareToken.Sign(token, key.KeyType, "data"u8, flags);
+        Assert.True(key.Verify(key.KeyType, "data"u8, signature, out var stated));
+        Assert.Equal(expected, stated);
+        Assert.Equal(expected.HasFlag(SecurityKeyDemands.Touch), key.Verify(key.KeyType, "data"u8, signature));
+        signature[^5] ^= 4; // the flags are signed
+        Assert.False(key.Verify(key.KeyType, "data"u8, signature, out stated));
+        Assert.Equal(SecurityKeyDemands.None, stated);
     }
 
     private static string Armored(PublicKey key, PrivateKey token, string keyType, ReadOnlySpan<byte> message)
@@ -82,7 +69,7 @@ public class SecurityKeyTests
         file.WriteString("file");
         file.WriteString("");
         file.WriteString("sha512");
-        file.WriteString(Sign(token, keyType, signed.Written, flags: 1));
+        file.WriteString(SoftwareToken.Sign(token, keyType, signed.Written, flags: 1));
         return $"-----BEGIN SSH SIGNATURE-----\n{Convert.ToBase64String(file.Written, Base64FormattingOptions.InsertLineBreaks).Replace("\r", "")}\n-----END SSH SIGNATURE-----\n";
     }
 }

@@ -1,41 +1,36 @@
-using System.Buffers;
+using Adit.Ssh.Transport;
 
 namespace Adit.Ssh.Connection;
 
-/// <summary>Bytes that a consumer could not take yet, in pooled chunks. What it can grow to is the channel's window. Not thread-safe.</summary>
+/// <summary>Bytes that a consumer could not take yet, in buffers of the packet pool. What it can grow to is the channel's window. Not thread-safe.</summary>
 internal struct Backlog
 {
-    private const int ChunkSize = 128 * 1024;
+    /// <summary>From here on large buffers are used, so at most as much again lies unused as is held.</summary>
+    private const int Large = 128 * 1024;
 
-    private Chunk? _head;
-    private Chunk? _tail;
-
-    private sealed class Chunk(byte[] data)
-    {
-        public readonly byte[] Data = data;
-        public int Start;
-        public int End;
-        public Chunk? Next;
-    }
+    private PacketBuffer? _head;
+    private PacketBuffer? _tail;
+    private int _consumed; // of the head
 
     public int Length { get; private set; }
 
     public readonly bool IsEmpty => _head is null;
 
     /// <summary>The oldest bytes, in one piece; stays where it is until consumed.</summary>
-    public readonly Memory<byte> First => _head is { } head ? head.Data.AsMemory(head.Start, head.End - head.Start) : default;
+    public readonly Memory<byte> First => _head is { } head ? head.Array.AsMemory(PacketBuffer.PayloadOffset + _consumed, head.PayloadLength - _consumed) : default;
 
     public void Append(ReadOnlySpan<byte> data)
     {
-        Length += data.Length;
         while (!data.IsEmpty)
         {
-            if (_tail is null || _tail.End == _tail.Data.Length)
-                AddChunk(data.Length);
-            int count = Math.Min(data.Length, _tail!.Data.Length - _tail.End);
-            data[..count].CopyTo(_tail.Data.AsSpan(_tail.End));
-            _tail.End += count;
+            if (_tail is null || _tail.PayloadLength == _tail.PayloadCapacity)
+                AddBuffer(data.Length);
+            int length = _tail!.PayloadLength;
+            int count = Math.Min(data.Length, _tail.PayloadCapacity - length);
+            _tail.PayloadLength = length + count;
+            data[..count].CopyTo(_tail.Payload[length..]);
             data = data[count..];
+            Length += count;
         }
     }
 
@@ -43,14 +38,15 @@ internal struct Backlog
     public void Consume(int count)
     {
         var head = _head!;
-        head.Start += count;
+        _consumed += count;
         Length -= count;
-        if (head.Start < head.End)
+        if (_consumed < head.PayloadLength)
             return;
+        _consumed = 0;
         _head = head.Next;
         if (_head is null)
             _tail = null;
-        ArrayPool<byte>.Shared.Return(head.Data);
+        head.Return();
     }
 
     /// <summary>Drops everything and returns how much it was.</summary>
@@ -58,17 +54,17 @@ internal struct Backlog
     {
         int length = Length;
         while (_head is not null)
-            Consume(_head.End - _head.Start);
+            Consume(_head.PayloadLength - _consumed);
         return length;
     }
 
-    private void AddChunk(int wanted)
+    private void AddBuffer(int wanted)
     {
-        var chunk = new Chunk(ArrayPool<byte>.Shared.Rent(Math.Min(Math.Max(wanted, 4096), ChunkSize)));
+        var buffer = PacketPool.Shared.Rent(Length >= Large ? PacketPool.LargePayload : Math.Min(wanted, PacketPool.MediumPayload));
         if (_tail is null)
-            _head = chunk;
+            _head = buffer;
         else
-            _tail.Next = chunk;
-        _tail = chunk;
+            _tail.Next = buffer;
+        _tail = buffer;
     }
 }

@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Adit.Ssh.Connection;
+using Adit.Ssh.Transport;
 
 namespace Adit.Ssh.Forwarding;
 
@@ -19,8 +20,10 @@ internal sealed class SocketSink(Socket socket)
     private Ranges _ranges;
     private int _count;
     private Backlog _backlog;
+    private AsyncSignal? _moreToDrain; // only a channel that was ever backlogged has it
     private Task _draining = Task.CompletedTask;
     private bool _isDraining;
+    private bool _drainEnded;
     private volatile bool _failed;
     private bool _eof;
 
@@ -120,6 +123,7 @@ internal sealed class SocketSink(Socket socket)
                 return;
         }
         Finish();
+        _moreToDrain?.Set();
     }
 
     /// <summary>What waits is dropped, and so is what comes.</summary>
@@ -135,36 +139,59 @@ internal sealed class SocketSink(Socket socket)
     private void Keep(ReadOnlySpan<byte> data)
     {
         Channel!.OnBacklog();
+        var more = _moreToDrain;
         lock (_lock)
         {
+            if (_drainEnded)
+            {
+                Channel!.Credit(data.Length);
+                return;
+            }
             _backlog.Append(data);
             if (_isDraining)
                 return;
             _isDraining = true;
         }
         // The socket is full: what begins here is a wait. It ends on the thread that sees room, without waking another one first.
-        var draining = DrainAsync();
+        if (more is not null)
+        {
+            more.Set(inline: true);
+            return;
+        }
+        _moreToDrain = more = new AsyncSignal();
+        var draining = DrainAsync(more);
         lock (_lock)
             _draining = draining;
     }
 
-    private async Task DrainAsync()
+    /// <summary>Runs from the first backlog to the sink's end: a reader that is slower than the network falls behind many times a second, and a task each time is garbage.</summary>
+    private async Task DrainAsync(AsyncSignal more)
     {
         while (true)
         {
-            Memory<byte> next;
+            var next = Memory<byte>.Empty;
             lock (_lock)
             {
-                if (_backlog.IsEmpty || _failed)
+                if (!_backlog.IsEmpty && !_failed)
                 {
-                    int dropped = _backlog.Clear();
-                    _isDraining = false;
-                    Channel!.Credit(dropped);
-                    if (!_eof && !_failed)
-                        return;
-                    break;
+                    next = _backlog.First;
                 }
-                next = _backlog.First;
+                else
+                {
+                    Channel!.Credit(_backlog.Clear());
+                    _drainEnded = _eof || _failed;
+                    bool finishes = _drainEnded && _isDraining;
+                    _isDraining = false;
+                    if (finishes)
+                        break;
+                    if (_drainEnded)
+                        return; // whoever ended it has finished
+                }
+            }
+            if (next.IsEmpty)
+            {
+                await more.WaitAsync(mayInline: true).ConfigureAwait(false);
+                continue;
             }
             int sent = 0;
             try
@@ -205,5 +232,6 @@ internal sealed class SocketSink(Socket socket)
     {
         _failed = true;
         _done.TrySetResult();
+        _moreToDrain?.Set();
     }
 }

@@ -41,6 +41,9 @@ internal sealed class PacketBuffer
     /// <summary>The largest payload it can hold.</summary>
     public int PayloadCapacity { get; }
 
+    /// <summary>Memory it takes, this object and the array's header included.</summary>
+    public int Footprint => Array.Length + 88;
+
     /// <summary>Bytes of payload in it.</summary>
     public int PayloadLength { get; set; }
 

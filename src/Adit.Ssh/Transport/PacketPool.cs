@@ -1,10 +1,22 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace Adit.Ssh.Transport;
 
-/// <summary>Packet buffers in three sizes, shared by all connections of the process. What is kept for reuse is bounded; what is rented is bounded by its renters.</summary>
+/// <summary>Packet buffers in five sizes, shared by all connections of the process. What is rented is bounded by its renters. What is kept for reuse is bounded too, and what nobody
+/// asked for in <see cref="TrimInterval"/> is given up: a burst's buffers stay while it comes back, and no longer.</summary>
+[SuppressMessage("Design", "CA1001", Justification = "lives as long as the process; its timer is still while the pool is empty")]
 internal sealed class PacketPool
 {
-    /// <summary>Control messages and keystrokes.</summary>
+    /// <summary>How often the pool looks for buffers to give up, while it has any.</summary>
+    private static readonly TimeSpan TrimInterval = TimeSpan.FromSeconds(10);
+
+    /// <summary>Control messages and keystrokes: 256 bytes in all, since thousands may wait.</summary>
+    public const int TinyPayload = 64;
+
     public const int SmallPayload = 512;
+
+    /// <summary>Opens and requests; small pieces of data.</summary>
+    public const int PagePayload = PacketBuffer.DataHeaderLength + 4096;
 
     /// <summary>One full packet of a peer that takes 32 KiB.</summary>
     public const int MediumPayload = PacketBuffer.DataHeaderLength + (32 * 1024);
@@ -19,12 +31,18 @@ internal sealed class PacketPool
 
     private readonly SizeClass[] _classes =
     [
+        new(TinyPayload, keep: 1024),
         new(SmallPayload, keep: 1024),
-        new(MediumPayload, keep: 512),
-        new(LargePayload, keep: 64),
+        new(PagePayload, keep: 512),
+        new(MediumPayload, keep: 1024),
+        new(LargePayload, keep: 512),
     ];
 
+    private readonly Timer _trimming;
     private long _rented;
+    private int _isTrimming;
+
+    public PacketPool() => _trimming = new Timer(static pool => ((PacketPool)pool!).Trim(), this, Timeout.Infinite, Timeout.Infinite);
 
     /// <summary>Buffers rented and not returned; tests expect zero when all connections have ended.</summary>
     public long Rented => Interlocked.Read(ref _rented);
@@ -56,9 +74,23 @@ internal sealed class PacketPool
             if (buffer.PayloadCapacity == size.Payload)
             {
                 size.Give(buffer);
+                if (Volatile.Read(ref _isTrimming) == 0 && Interlocked.Exchange(ref _isTrimming, 1) == 0)
+                    _trimming.Change(TrimInterval, Timeout.InfiniteTimeSpan);
                 return;
             }
         }
+    }
+
+    /// <summary>Gives up what nobody needed since the last call.</summary>
+    internal void Trim()
+    {
+        bool any = false;
+        foreach (var size in _classes)
+            any |= size.Trim();
+        if (any)
+            _trimming.Change(TrimInterval, Timeout.InfiniteTimeSpan);
+        else
+            Volatile.Write(ref _isTrimming, 0); // the next buffer that comes back starts it again
     }
 
     /// <summary>A bounded stack under a lock: no node per push, and the warmest buffer comes back first.</summary>
@@ -67,6 +99,7 @@ internal sealed class PacketPool
         private readonly Lock _lock = new();
         private PacketBuffer? _top;
         private int _count;
+        private int _unused; // the lowest count since the last trim
 
         public int Payload => payload;
 
@@ -80,6 +113,7 @@ internal sealed class PacketPool
                 _top = buffer.Next;
                 buffer.Next = null;
                 _count--;
+                _unused = Math.Min(_unused, _count);
                 return buffer;
             }
         }
@@ -93,6 +127,18 @@ internal sealed class PacketPool
                 buffer.Next = _top;
                 _top = buffer;
                 _count++;
+            }
+        }
+
+        /// <summary>True while some are kept.</summary>
+        public bool Trim()
+        {
+            lock (_lock)
+            {
+                for (; _unused > 0; _unused--, _count--)
+                    (_top, _top!.Next) = (_top.Next, null);
+                _unused = _count;
+                return _count > 0;
             }
         }
     }

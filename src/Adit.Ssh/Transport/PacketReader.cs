@@ -7,8 +7,15 @@ namespace Adit.Ssh.Transport;
 /// <summary>Finds, checks and opens packets in the connection's sliding receive buffer, in place. An idle connection holds no buffer.</summary>
 internal sealed class PacketReader(RekeyPolicy rekey) : IDisposable
 {
-    /// <summary>How much is received at once.</summary>
+    /// <summary>How much is received at once at most.</summary>
     public const int ReceiveSize = 256 * 1024;
+
+    /// <summary>And at first. It grows while receives come back full, so only bulk has large buffers; before login it does not grow, so that a stranger who stops
+    /// in the middle of a packet holds little.</summary>
+    public const int FirstReceiveSize = 16 * 1024;
+
+    /// <summary>So many receives in a row that used a sixteenth or less make it half as large again.</summary>
+    private const int SmallReceives = 16;
 
     /// <summary>The largest packet_length accepted (RFC 4253 section 6.1 demands 35000; OpenSSH takes 256 KiB, and so do we once logged in).</summary>
     public const int MaxPacketLength = 256 * 1024;
@@ -22,6 +29,8 @@ internal sealed class PacketReader(RekeyPolicy rekey) : IDisposable
     private byte[] _buffer = [];
     private int _start;
     private int _end;
+    private int _receiveSize = FirstReceiveSize;
+    private int _smallReceives;
     private int _packetLength = -1;
     private PacketOpener? _opener;
     private PacketDecompressor? _decompressor;
@@ -49,7 +58,7 @@ internal sealed class PacketReader(RekeyPolicy rekey) : IDisposable
     public Span<byte> GetReceiveSpan()
     {
         int unread = _end - _start;
-        int wanted = Math.Max(ReceiveSize, Math.Max(_packetLength, 0) + 512);
+        int wanted = Math.Max(_receiveSize, Math.Max(_packetLength, 0) + 512);
         if (_buffer.Length == 0)
         {
             _buffer = ArrayPool<byte>.Shared.Rent(wanted);
@@ -69,7 +78,25 @@ internal sealed class PacketReader(RekeyPolicy rekey) : IDisposable
         return _buffer.AsSpan(_end);
     }
 
-    public void Received(int count) => _end += count;
+    public void Received(int count)
+    {
+        bool full = count == _buffer.Length - _end;
+        _end += count;
+        if (full && _authenticated)
+        {
+            _receiveSize = Math.Min(_receiveSize * 4, ReceiveSize);
+            _smallReceives = 0;
+        }
+        else if (count > _receiveSize / 16)
+        {
+            _smallReceives = 0;
+        }
+        else if (++_smallReceives == SmallReceives)
+        {
+            _receiveSize = Math.Max(_receiveSize / 2, FirstReceiveSize);
+            _smallReceives = 0;
+        }
+    }
 
     /// <summary>Forgets what has arrived: the connection is over.</summary>
     public void Discard() => _start = _end;

@@ -12,11 +12,14 @@ internal sealed class SendQueue : IDisposable
     /// <summary>Bytes per gathered send.</summary>
     private const int BatchBytes = 256 * 1024;
 
-    /// <summary>Large frames per gathered send: up to eight segments .NET pins on the stack, beyond that it allocates.</summary>
+    /// <summary>Segments per gathered send: so many .NET pins on the stack, beyond that it allocates.</summary>
     private const int BatchSegments = 8;
 
-    /// <summary>Frames up to this size are copied together into one segment.</summary>
-    private const int SmallFrame = 1024;
+    /// <summary>Packets with payloads up to this size are copied together into one segment.</summary>
+    private const int SmallPayload = 923;
+
+    /// <summary>What such a packet grows to at most.</summary>
+    private const int SmallFrame = PacketBuffer.PayloadOffset + SmallPayload + PacketBuffer.TailRoom;
 
     private const int StagingSize = 32 * 1024;
 
@@ -31,7 +34,7 @@ internal sealed class SendQueue : IDisposable
     private readonly AsyncSignal _handOver = new();
     private readonly PacketBuffer[] _batch = new PacketBuffer[BatchPackets];
     private readonly SendLane?[] _lanes = new SendLane?[BatchPackets];
-    private readonly List<ArraySegment<byte>> _segments = new(BatchSegments * 2);
+    private readonly List<ArraySegment<byte>> _segments = new(BatchSegments);
     private byte[]? _staging;
     private int _batchCount;
     private Sender _sender;
@@ -63,10 +66,12 @@ internal sealed class SendQueue : IDisposable
     public void SendControl(PacketBuffer packet, bool flush = true)
     {
         bool flooded;
+        int waiting;
         lock (_lock)
         {
-            flooded = _scheduler.ControlCount >= (_authenticated ? SendLimits.ControlMessages : SendLimits.ControlMessagesBeforeLogin)
-                || _scheduler.ControlBytes > (_authenticated ? SendLimits.ControlBytes : SendLimits.ControlBytesBeforeLogin);
+            waiting = _scheduler.ControlCount;
+            flooded = _authenticated ? _scheduler.ControlBytes > SendLimits.ControlBytes
+                : waiting >= SendLimits.ControlMessagesBeforeLogin || _scheduler.ControlBytes > SendLimits.ControlBytesBeforeLogin;
             if (!_closed && !flooded)
             {
                 _scheduler.AddControl(packet);
@@ -75,7 +80,12 @@ internal sealed class SendQueue : IDisposable
         }
         packet?.Return();
         if (flooded)
-            _owner.OnSendFault(new SshException(SshError.ResourceLimit, "the peer does not read the answers to its requests") { DisconnectReason = DisconnectReason.ByApplication });
+        {
+            _owner.OnSendFault(new SshException(SshError.ResourceLimit, $"the peer does not read: {waiting} answers to its messages wait to be sent")
+            {
+                DisconnectReason = DisconnectReason.ByApplication,
+            });
+        }
         else if (flush)
             Kick();
     }
@@ -152,7 +162,13 @@ internal sealed class SendQueue : IDisposable
                 int streak = 0;
                 do
                 {
-                    await SendRestAsync().ConfigureAwait(false);
+                    // Here and not in a method of its own: one that waits would allocate its state for every full socket buffer.
+                    while (_segments.Count > 0)
+                    {
+                        Advance(await _transport.SendAsync(_segments[0]).ConfigureAwait(false));
+                        if (_segments.Count > 0)
+                            Advance(_transport.TrySend(_segments));
+                    }
                     CompleteBatch();
                     if (ThreadTurn.IsOver(ref streak))
                         await Task.Yield();
@@ -258,14 +274,20 @@ internal sealed class SendQueue : IDisposable
         lock (_lock)
         {
             int bytes = 0;
-            int large = 0;
-            while (!_closed && _batchCount < BatchPackets && bytes < BatchBytes && large < BatchSegments && _scheduler.Take(out var lane) is { } packet)
+            int staged = 0;
+            int segments = 0;
+            bool lastWasSmall = false;
+            while (!_closed && _batchCount < BatchPackets && bytes < BatchBytes && segments < BatchSegments && _scheduler.Take(out var lane) is { } packet)
             {
                 _batch[_batchCount] = packet;
                 _lanes[_batchCount++] = lane;
                 bytes += packet.PayloadLength;
-                if (packet.PayloadLength > SmallFrame)
-                    large++;
+                bool small = packet.PayloadLength <= SmallPayload && staged + SmallFrame <= StagingSize;
+                if (!small || !lastWasSmall)
+                    segments++;
+                if (small)
+                    staged += SmallFrame;
+                lastWasSmall = small;
             }
             // Found empty and given up under one lock: whoever adds a packet after this finds nobody sending, and what is in the batch from then on is theirs.
             empty = _batchCount == 0;
@@ -302,7 +324,7 @@ internal sealed class SendQueue : IDisposable
             var frame = _writer.Seal(ref _batch[i]);
             if (_lanes[i] is { } lane)
                 lane.Sealed += queued;
-            if (_batchCount > 1 && frame.Count <= SmallFrame && staged + frame.Count <= StagingSize)
+            if (_batchCount > 1 && queued <= SmallPayload && staged + frame.Count <= StagingSize)
             {
                 _staging ??= ArrayPool<byte>.Shared.Rent(StagingSize);
                 frame.AsSpan().CopyTo(_staging.AsSpan(staged));
@@ -319,16 +341,6 @@ internal sealed class SendQueue : IDisposable
             }
         }
         _owner.OnSealed();
-    }
-
-    private async ValueTask SendRestAsync()
-    {
-        while (_segments.Count > 0)
-        {
-            Advance(await _transport.SendAsync(_segments[0]).ConfigureAwait(false));
-            if (_segments.Count > 0)
-                Advance(_transport.TrySend(_segments));
-        }
     }
 
     /// <summary>Drops what was sent from the front of _segments.</summary>

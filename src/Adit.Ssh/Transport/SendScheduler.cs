@@ -18,7 +18,7 @@ internal sealed class SendScheduler
     /// <summary>Control messages waiting.</summary>
     public int ControlCount => _control.Count;
 
-    /// <summary>Bytes of control messages waiting.</summary>
+    /// <summary>Memory of the control messages waiting.</summary>
     public long ControlBytes { get; private set; }
 
     /// <summary>Bytes of lanes' packets that wait here.</summary>
@@ -31,7 +31,7 @@ internal sealed class SendScheduler
     public void AddControl(PacketBuffer packet)
     {
         _control.Append(packet);
-        ControlBytes += packet.PayloadLength;
+        ControlBytes += packet.Footprint;
     }
 
     public void Add(SendLane lane, PacketBuffer packet)
@@ -56,7 +56,7 @@ internal sealed class SendScheduler
             return null;
         if (_control.Take() is { } control)
         {
-            ControlBytes -= control.PayloadLength;
+            ControlBytes -= control.Footprint;
             return control;
         }
         while (true)

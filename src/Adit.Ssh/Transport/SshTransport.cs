@@ -282,8 +282,10 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
             for (int count = 1; count != 0 && reason.Error != SshError.ConnectionLost;)
             {
                 count = _bytes.TryReceive(_reader.GetReceiveSpan());
-                if (count == ByteTransport.WouldBlock)
-                    await _bytes.WaitReadableAsync().ConfigureAwait(false);
+                if (count != ByteTransport.WouldBlock)
+                    continue;
+                _reader.ReleaseIfEmpty(); // hundreds may be ending at once
+                await _bytes.WaitReadableAsync().ConfigureAwait(false);
             }
         }
         catch (Exception e)

@@ -135,6 +135,9 @@ public class HostilePeerTests
         }
         var reason = await pair.ServerTransport.Completion.WaitAsync(Deadline);
         Assert.Equal(SshError.ResourceLimit, reason.Error);
+        // One byte each, and each counts with the whole of the buffer it lies in.
+        int waiting = int.Parse(reason.Message.Split(' ').First(word => char.IsAsciiDigit(word[0])), System.Globalization.CultureInfo.InvariantCulture);
+        Assert.InRange(waiting, 20_000, SendLimits.ControlBytes / 200);
     }
 
     // INVARIANTS 30: any byte string gives an error or nothing, never a crash or a hang.

@@ -80,12 +80,7 @@ internal sealed class SendQueue : IDisposable
         }
         packet?.Return();
         if (flooded)
-        {
-            _owner.OnSendFault(new SshException(SshError.ResourceLimit, $"the peer does not read: {waiting} answers to its messages wait to be sent")
-            {
-                DisconnectReason = DisconnectReason.ByApplication,
-            });
-        }
+            _owner.OnSendFault(new SshException(SshError.ResourceLimit, $"the peer does not read: {waiting} answers to it wait") { DisconnectReason = DisconnectReason.ByApplication });
         else if (flush)
             Kick();
     }

@@ -165,6 +165,8 @@ public class EarlyMessageTests
         {
         }
 
+        public bool OnRemark(string text) => false;
+
         public void OnClosed(SshException reason)
         {
         }

@@ -170,6 +170,9 @@ internal sealed class SshChannel
         return true;
     }
 
+    /// <summary>Sends what was queued without flush. Waiters that may go on inline do so in here.</summary>
+    public void Flush() => _transport.Flush();
+
     /// <summary>No more data follows from here; data still comes the other way.</summary>
     public void SendEof()
     {

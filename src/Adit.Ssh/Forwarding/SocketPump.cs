@@ -74,6 +74,9 @@ internal sealed class SocketPump(Socket socket, SshChannel channel)
     private int Receive(int wanted)
     {
         int count = wanted <= channel.MaxData ? ReceiveOne(wanted) : ReceiveMany(wanted);
+        // Only now: whatever sending makes room for may go on right here, another pump with this thread's lists among it.
+        if (count > 0)
+            channel.Flush();
         if (count == wanted && wanted == _readSize)
             _readSize = Math.Min(_readSize * 2, MaxSegments * SmallRead);
         else if (count < _readSize / 4)
@@ -96,7 +99,7 @@ internal sealed class SocketPump(Socket socket, SshChannel channel)
                 packet.Return();
         }
         if (count > 0)
-            channel.SendData(packet, count, flush: true);
+            channel.SendData(packet, count, flush: false);
         return count;
     }
 
@@ -122,7 +125,7 @@ internal sealed class SocketPump(Socket socket, SshChannel channel)
             {
                 int size = Math.Min(rest, segments[filled].Count);
                 rest -= size;
-                channel.SendData(packets[filled], size, flush: rest == 0);
+                channel.SendData(packets[filled], size, flush: false);
             }
         }
         finally

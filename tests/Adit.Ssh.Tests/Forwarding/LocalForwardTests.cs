@@ -27,6 +27,48 @@ public class LocalForwardTests
         AssertSame(down, await gotDown.WaitAsync(Deadline));
     }
 
+    // INVARIANTS 15. Streams share threads, buffers and the send queue: each must get its own bytes.
+    [Fact]
+    public async Task ManyStreamsAtOnceGetTheirOwnBytes()
+    {
+        await using var tunnel = await TunnelPair.ConnectAsync();
+        using var turn = new SemaphoreSlim(1);
+        await Task.WhenAll(Enumerable.Range(0, 48).Select(async stream =>
+        {
+            await Task.Yield();
+            var (near, far) = await OpenInTurnAsync();
+            byte[] up = RandomNumberGenerator.GetBytes(2_000_000 + (stream * 1000));
+            byte[] down = RandomNumberGenerator.GetBytes(3_000_000 + (stream * 1000));
+            var sending = Task.WhenAll(SendAllAsync(near, up), SendAllAsync(far, down)).ContinueWith(
+                sent =>
+                {
+                    near.Shutdown(SocketShutdown.Send);
+                    far.Shutdown(SocketShutdown.Send);
+                    return sent;
+                },
+                TaskScheduler.Default).Unwrap();
+            var gotUp = ReadToEndAsync(far);
+            var gotDown = ReadToEndAsync(near);
+            AssertSame(up, await gotUp.WaitAsync(Deadline));
+            AssertSame(down, await gotDown.WaitAsync(Deadline));
+            await sending;
+        }));
+
+        // One at a time, so that both ends belong together.
+        async Task<(Socket Near, Socket Far)> OpenInTurnAsync()
+        {
+            await turn.WaitAsync();
+            try
+            {
+                return await tunnel.OpenAsync();
+            }
+            finally
+            {
+                turn.Release();
+            }
+        }
+    }
+
     // INVARIANTS 19: EOF one way, data the other way for as long as it likes.
     [Fact]
     public async Task AnAnswerMayComeAfterTheQuestionsEof()

@@ -103,7 +103,7 @@ internal sealed class IdleWatch : IHeartbeatHandler, IDisposable
             "x11" => "x11-connection",
             "auth-agent@openssh.com" or "agent-connect" => "agent-connection",
             "tun@openssh.com" => "tun-connection",
-            var other => other,
+            var other => channel.ExtendedType ?? other,
         };
         return _timeouts.FirstOrDefault(timeout => PatternList.MatchPattern(type, timeout.Types))?.Idle ?? TimeSpan.Zero;
     }

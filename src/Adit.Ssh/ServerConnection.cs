@@ -20,6 +20,7 @@ internal sealed class ServerConnection
     private readonly LoginProgress _progress = new();
     private ListenRequestHandler? _listeners;
     private StreamLocalRequestHandler? _streamLocalListeners;
+    private readonly List<IAsyncDisposable> _services = [];
     private LiveForwards? _live;
 
     public ServerConnection(SshServerOptions options, ByteTransport bytes, long id, ListenerRegistry registry, Func<ModuliFile> moduli, ILogger logger)
@@ -105,6 +106,8 @@ internal sealed class ServerConnection
                 await _listeners.CloseAsync().ConfigureAwait(false);
             if (_streamLocalListeners is not null)
                 await _streamLocalListeners.CloseAsync().ConfigureAwait(false);
+            foreach (var service in _services)
+                await service.DisposeAsync().ConfigureAwait(false);
             if (connection is not null)
                 await connection.WhenIdleAsync().ConfigureAwait(false);
             await _forwarded.WhenIdleAsync().ConfigureAwait(false); // the handlers above may have added one more
@@ -138,12 +141,14 @@ internal sealed class ServerConnection
             Logger = _logger,
             TimeProvider = _options.TimeProvider,
             // The gate opens with the success message, so what takes channels must be in place before it leaves.
-            Accepted = principal => Serve(connection, principal),
+            Accepted = principal => Serve(connection, principal, peer),
         }, Transport.Ended).ConfigureAwait(false);
     }
 
-    private void Serve(SshConnection connection, SshPrincipal principal)
+    private void Serve(SshConnection connection, SshPrincipal principal, AuthenticationPeer peer)
     {
+        foreach (var service in _options.Services)
+            _services.Add(service.Attach(new ServiceContext(connection, principal, peer, _logger)));
         _live = new LiveForwards(connection, _options.ForwardingPolicy, principal, _logger);
         connection.Handle("direct-tcpip", new DirectTcpHandler(_options.ForwardingPolicy, principal, new TcpDialer(_options.AddressFamily), _live, _forwarded, _logger));
         _listeners = new ListenRequestHandler(connection, _options.ForwardingPolicy, principal, _registry, _options.AddressFamily, _options.MaxRemoteForwards, _forwarded, _logger);

@@ -195,6 +195,10 @@ public sealed class SshClient : IAsyncDisposable
         }
     }
 
+    /// <summary>Opens a session, in which one program runs at the server. Throws <see cref="SshException"/> (<see cref="SshError.ChannelOpenFailed"/>) with the server's
+    /// reason.</summary>
+    public Task<SshSession> OpenSessionAsync(CancellationToken cancellationToken = default) => SshSession.OpenAsync(_connection, cancellationToken);
+
     /// <summary>Sends SSH_MSG_DISCONNECT and closes; listeners go first.</summary>
     public async ValueTask DisposeAsync()
     {

@@ -29,6 +29,9 @@ public sealed class SshServerOptions
     /// them with this process's own rights.</summary>
     public IUnixSocketOpener? UnixSockets { get; set; }
 
+    /// <summary>What is offered besides forwarding.</summary>
+    internal IList<IConnectionService> Services { get; } = [];
+
     /// <summary>ModuliFile: groups for diffie-hellman-group-exchange; without it, or while it cannot be read, the groups of RFC 3526 serve.</summary>
     public string? ModuliFile { get; set; }
 

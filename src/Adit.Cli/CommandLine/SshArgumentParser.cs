@@ -139,6 +139,32 @@ internal sealed class SshArgumentParser
             case 'x':
                 _result.Overrides["ForwardX11"] = "no";
                 break;
+            case 'A':
+                _result.Overrides["ForwardAgent"] = "yes";
+                break;
+            case 'X':
+                _result.Overrides["ForwardX11"] = "yes";
+                break;
+            case 'Y':
+                _result.Overrides["ForwardX11"] = "yes";
+                _result.Overrides["ForwardX11Trusted"] = "yes";
+                break;
+            case 't':
+                _result.Overrides["RequestTTY"] = _result.Overrides.GetValueOrDefault("RequestTTY") is "yes" or "force" ? "force" : "yes";
+                break;
+            case 's':
+                _result.Overrides["SessionType"] = "subsystem";
+                break;
+            case 'f':
+                _result.Overrides["ForkAfterAuthentication"] = "yes";
+                _result.Overrides["StdinNull"] = "yes";
+                break;
+            case 'M':
+                _result.Overrides["ControlMaster"] = _result.Overrides.GetValueOrDefault("ControlMaster") is "yes" or "ask" ? "ask" : "yes";
+                break;
+            case 'y':
+                _result.LogsToSyslog = true;
+                break;
             case '2' or 'k':
                 break; // version 2 is all there is; GSSAPI credentials are never passed on
             case 'V':
@@ -215,10 +241,18 @@ internal sealed class SshArgumentParser
                 _result.Overrides["Tag"] = Quote(value);
                 break;
             case 'e' when IsEscapeCharacter(value):
-                break; // there is no session to escape from yet
+                _result.Overrides["EscapeChar"] = Quote(value);
+                break;
             case 'e':
                 throw new UsageException($"Bad escape character '{value}'.");
-            case 'S' when value == "none":
+            case 'S':
+                _result.Overrides["ControlPath"] = Quote(value);
+                break;
+            case 'O':
+                _result.MultiplexCommand = value;
+                break;
+            case 'B':
+                _result.Overrides["BindInterface"] = Quote(value);
                 break;
             case '1':
                 throw new UsageException("SSH protocol v.1 is no longer supported");
@@ -312,18 +346,9 @@ internal sealed class SshArgumentParser
     {
         var what = flag switch
         {
-            'f' => "going into the background",
-            'R' => "remote dynamic (SOCKS) forwarding",
-            'A' => "agent forwarding",
-            'X' or 'Y' => "X11 forwarding",
-            'M' or 'S' or 'O' => "connection sharing",
             'w' => "tunnel devices",
-            't' => "terminals",
-            's' => "subsystems",
-            'B' => "binding to an interface",
             'I' => "PKCS#11 keys",
             'K' => "GSSAPI",
-            'y' => "logging to syslog",
             'Z' => "listing the keys to be tried",
             _ => "this",
         };

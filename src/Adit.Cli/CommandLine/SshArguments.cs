@@ -52,6 +52,12 @@ internal sealed class SshArguments
     /// <summary>-E.</summary>
     public string? LogFile { get; set; }
 
+    /// <summary>-y: messages go to syslog.</summary>
+    public bool LogsToSyslog { get; set; }
+
+    /// <summary>-O: what to ask of a running master; null for nothing.</summary>
+    public string? MultiplexCommand { get; set; }
+
     /// <summary>From -v and -q, the last one; null leaves it to LogLevel.</summary>
     public OpenSshLogLevel? LogLevel { get; set; }
 

@@ -82,6 +82,11 @@ internal static class SshCommand
             return ExitCode.Success;
         }
 
+        if (arguments.LogsToSyslog || arguments.MultiplexCommand is not null)
+        {
+            throw new UsageException($"adit: -{(arguments.LogsToSyslog ? "y (logging to syslog)" : "O (asking a master)")} is not built yet in this version.");
+        }
+
         if (config.Get(SshConfigKeywords.SessionType) != SessionType.None)
         {
             throw new UsageException("adit: sessions are not built yet; use -N to forward only");

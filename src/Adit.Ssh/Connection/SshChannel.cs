@@ -6,7 +6,7 @@ namespace Adit.Ssh.Connection;
 
 /// <summary>One channel (RFC 4254, section 5). Each direction ends by itself: EOF says that no more data follows, CLOSE that the sender is done with the
 /// channel, and the id is free again once CLOSE went both ways. Sending belongs to one pump; incoming messages come on the receive loop.</summary>
-internal sealed class SshChannel
+internal sealed partial class SshChannel
 {
     private readonly SshConnection _connection;
     private readonly SshTransport _transport;
@@ -43,6 +43,9 @@ internal sealed class SshChannel
 
     /// <summary>The type that it was opened with.</summary>
     public required string Type { get; init; }
+
+    /// <summary>A narrower name than <see cref="Type"/> for ChannelTimeout, "session:shell" say; null for none.</summary>
+    public string? ExtendedType { get; set; }
 
     /// <summary>What the type's own part of the open message said.</summary>
     public required ReadOnlyMemory<byte> OpenData { get; init; }
@@ -203,20 +206,6 @@ internal sealed class SshChannel
             _connection.Remove(this);
     }
 
-    /// <summary>Sends SSH_MSG_CHANNEL_REQUEST, in order with the data.</summary>
-    public void SendRequest(string type, bool wantReply, ReadOnlySpan<byte> data)
-    {
-        var writer = new SshWriter(64 + data.Length);
-        new ChannelRequestMessage { Recipient = RemoteId, RequestType = type, WantReply = wantReply, Data = data }.Write(ref writer);
-        lock (_lock)
-        {
-            if (_closeSent || _closeReceived || _dead)
-                return;
-            SendInLane(writer.Written);
-        }
-        _transport.Flush();
-    }
-
     /// <summary>The sink delivered or discarded bytes; the peer gets them granted again when it is worth a message. From any thread.</summary>
     public void Credit(int bytes)
     {
@@ -232,20 +221,6 @@ internal sealed class SshChannel
             // Inside the lock: behind our CLOSE the peer may not know the channel any more.
             var writer = new SshWriter(stackalloc byte[9]);
             new ChannelWindowAdjustMessage(RemoteId, grant).Write(ref writer);
-            _transport.SendControl(writer.Written, flush: false);
-        }
-        _transport.Flush();
-    }
-
-    /// <summary>Answers a channel request, unless our CLOSE has gone out.</summary>
-    public void Answer(bool success)
-    {
-        lock (_lock)
-        {
-            if (_dead || _closeSent)
-                return;
-            var writer = new SshWriter(stackalloc byte[5]);
-            new ChannelSignalMessage(success ? MessageId.ChannelSuccess : MessageId.ChannelFailure, RemoteId).Write(ref writer);
             _transport.SendControl(writer.Written, flush: false);
         }
         _transport.Flush();
@@ -297,6 +272,7 @@ internal sealed class SshChannel
             bothWays = _closeSent;
         }
         _maySend.Set();
+        EndRequests();
         if (bothWays)
             _connection.Remove(this);
     }
@@ -312,6 +288,7 @@ internal sealed class SshChannel
             _receiveWindow.Release();
         }
         _maySend.Set();
+        EndRequests();
     }
 
     /// <summary>Cancelling sets the signal, instead of leaving a waiter behind which the next one would trip over.</summary>

@@ -151,8 +151,9 @@ internal sealed class SshConnection : IConnectionHandler
                 OnChannelRequest(payload);
                 break;
             case MessageId.ChannelSuccess or MessageId.ChannelFailure:
-                Opened(payload, id);
-                throw SshException.Protocol($"answer {(int)id} to a channel request that was not sent");
+                if (!Opened(payload, id).OnReply(id == MessageId.ChannelSuccess))
+                    throw SshException.Protocol($"answer {(int)id} to a channel request that was not sent");
+                break;
             case MessageId.GlobalRequest:
                 Requests.OnRequest(payload);
                 break;
@@ -250,25 +251,35 @@ internal sealed class SshConnection : IConnectionHandler
         reader.EnsureEnd();
         if (!channel.OnData(length) || length == 0)
             return;
-        if (!channel.IsTouched)
-        {
-            channel.IsTouched = true;
-            _touched.Add(channel);
-        }
+        Touch(channel);
         channel.Sink.OnData(payload[^length..]);
     }
 
-    /// <summary><code>byte 95 | uint32 recipient channel | uint32 data type code | string data</code> Nobody here wants it yet, so it is dropped and credited.</summary>
+    /// <summary>The channel hears of the end of this batch.</summary>
+    private void Touch(SshChannel channel)
+    {
+        if (channel.IsTouched)
+            return;
+        channel.IsTouched = true;
+        _touched.Add(channel);
+    }
+
+    /// <summary><code>byte 95 | uint32 recipient channel | uint32 data type code | string data</code> What nobody wants is dropped and credited.</summary>
     private void OnExtendedData(ReadOnlyMemory<byte> payload)
     {
         var reader = new SshReader(payload.Span[1..]);
         var channel = Opened(reader.ReadUInt32(), MessageId.ChannelExtendedData);
-        reader.ReadUInt32();
+        uint code = reader.ReadUInt32();
         int length = reader.ReadString().Length;
         reader.EnsureEnd();
         if (!channel.OnData(length))
             throw SshException.Protocol($"Received extended_data after EOF on channel {channel.LocalId}.");
-        channel.Credit(length);
+        if (length == 0)
+            return;
+        if (channel.Sink.OnExtendedData(code, payload[^length..]))
+            Touch(channel);
+        else
+            channel.Credit(length);
     }
 
     private void OnWindowAdjust(ReadOnlyMemory<byte> payload)
@@ -340,8 +351,9 @@ internal sealed class SshConnection : IConnectionHandler
         var message = ChannelRequestMessage.Read(ref reader);
         var channel = Opened(message.Recipient, MessageId.ChannelRequest);
         _logger.LogTrace("channel {Channel}: request {Type}", channel.LocalId, PeerText.Escape(message.RequestType));
-        if (message.WantReply)
-            channel.Answer(false);
+        var answer = channel.Sink.OnRequest(message.RequestType, message.Data, message.WantReply);
+        if (message.WantReply && answer != ChannelRequestAnswer.Later)
+            channel.Answer(answer == ChannelRequestAnswer.Success);
     }
 
     private SshChannel Opened(ReadOnlyMemory<byte> payload, MessageId id)

@@ -160,25 +160,37 @@ public class SshArgumentParserTests
 
     // A flag that is not obeyed is never passed over in silence.
     [Theory]
-    [InlineData("-f")]
-    [InlineData("-A")]
-    [InlineData("-X")]
-    [InlineData("-Y")]
-    [InlineData("-M")]
-    [InlineData("-t")]
-    [InlineData("-s")]
     [InlineData("-K")]
-    [InlineData("-y")]
     [InlineData("-Z")]
-    [InlineData("-S /x")]
-    [InlineData("-O check")]
     [InlineData("-w 0")]
-    [InlineData("-B eth0")]
     [InlineData("-I lib")]
     public void Flags_of_later_versions_are_refused_by_name(string flag)
     {
         var error = Assert.Throws<UsageException>(() => Parse($"-N {flag} host"));
         Assert.Matches($"^adit: {flag[..2]} \\(.+\\) is not built yet in this version\\.$", error.Message);
+    }
+
+    [Theory]
+    [InlineData("-A", "ForwardAgent yes")]
+    [InlineData("-X", "ForwardX11 yes")]
+    [InlineData("-Y", "ForwardX11 yes", "ForwardX11Trusted yes")]
+    [InlineData("-t", "RequestTTY yes")]
+    [InlineData("-tt", "RequestTTY force")]
+    [InlineData("-tT", "RequestTTY no")]
+    [InlineData("-s", "SessionType subsystem")]
+    [InlineData("-f", "ForkAfterAuthentication yes", "StdinNull yes")]
+    [InlineData("-M", "ControlMaster yes")]
+    [InlineData("-MM", "ControlMaster ask")]
+    [InlineData("-S /x", "ControlPath \"/x\"")]
+    [InlineData("-B eth0", "BindInterface \"eth0\"")]
+    [InlineData("-e ^x", "EscapeChar \"^x\"")]
+    public void Flags_become_lines_of_configuration(string flags, params string[] lines) => Assert.Equal(lines, Parse($"{flags} host").ConfigLines);
+
+    [Fact]
+    public void Asking_a_master_and_syslog_are_no_configuration()
+    {
+        var arguments = Parse("-O check -y host");
+        Assert.Equal(("check", true), (arguments.MultiplexCommand, arguments.LogsToSyslog));
     }
 
     [Fact]

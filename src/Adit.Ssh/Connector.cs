@@ -127,7 +127,7 @@ internal static class Connector
                 socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
             if (options.BindAddress is { } local)
                 socket.Bind(new IPEndPoint(local, 0));
-            await socket.ConnectAsync(new IPEndPoint(address, options.Port), cancellationToken).ConfigureAwait(false);
+            await SocketReadiness.ConnectAsync(socket, new IPEndPoint(address, options.Port), cancellationToken).ConfigureAwait(false);
             return socket;
         }
         catch

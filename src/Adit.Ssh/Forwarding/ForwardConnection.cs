@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Adit.Ssh.Connection;
+using Adit.Ssh.Transport;
 
 namespace Adit.Ssh.Forwarding;
 
@@ -9,6 +10,7 @@ namespace Adit.Ssh.Forwarding;
 internal sealed class ForwardConnection : IChannelSink
 {
     private readonly Socket _socket;
+    private readonly SocketReadiness _readiness;
     private readonly SocketSink _sink;
     private readonly ReadOnlyMemory<byte> _greeting;
     private readonly ReadOnlyMemory<byte> _early;
@@ -23,6 +25,7 @@ internal sealed class ForwardConnection : IChannelSink
         _greeting = greeting;
         _early = early;
         _socket = socket;
+        _readiness = new SocketReadiness(socket);
         try
         {
             socket.Blocking = false;
@@ -33,7 +36,7 @@ internal sealed class ForwardConnection : IChannelSink
         {
             socket.Dispose();
         }
-        _sink = new SocketSink(socket);
+        _sink = new SocketSink(socket, _readiness);
     }
 
     public void OnOpened(SshChannel channel)
@@ -63,23 +66,23 @@ internal sealed class ForwardConnection : IChannelSink
         _sink.OnEnd();
         // The pump may be waiting for a socket that will never speak again: with the last byte delivered there is nobody to pump to.
         if (_sink.Done.IsCompleted)
-            _socket.Dispose();
+            _readiness.CloseSocket();
         else
-            _sink.Done.ContinueWith(static (_, socket) => ((Socket)socket!).Dispose(), _socket, TaskScheduler.Default);
+            _sink.Done.ContinueWith(static (_, readiness) => ((SocketReadiness)readiness!).CloseSocket(), _readiness, TaskScheduler.Default);
     }
 
     /// <summary>Carries bytes both ways until both directions have ended; call once the channel is open.</summary>
     public async Task RunAsync()
     {
         var channel = _channel ?? throw new InvalidOperationException("the channel is not open");
-        var end = await new SocketPump(_socket, channel).RunAsync(_early).ConfigureAwait(false);
+        var end = await new SocketPump(_socket, _readiness, channel).RunAsync(_early).ConfigureAwait(false);
         if (end == PumpEnd.Eof)
             channel.SendEof();
         if (end != PumpEnd.Failed)
             await _sink.Done.ConfigureAwait(false);
         channel.Close();
         _sink.Abort();
-        _socket.Dispose();
+        _readiness.CloseSocket();
         await _sink.WhenDrainedAsync().ConfigureAwait(false);
     }
 
@@ -108,7 +111,7 @@ internal sealed class ForwardConnection : IChannelSink
     }
 
     /// <summary>Closes the socket without a channel: it could not be opened.</summary>
-    public void Abandon() => _socket.Dispose();
+    public void Abandon() => _readiness.CloseSocket();
 
     /// <summary>A socket that has sent next to nothing has room for this; one that has not is as good as gone.</summary>
     private void Greet()
@@ -136,6 +139,6 @@ internal sealed class ForwardConnection : IChannelSink
         {
             // already closed, or no TCP
         }
-        _socket.Dispose();
+        _readiness.CloseSocket();
     }
 }

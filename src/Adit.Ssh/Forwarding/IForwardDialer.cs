@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Adit.Ssh.Transport;
 
 namespace Adit.Ssh.Forwarding;
 
@@ -31,7 +32,7 @@ internal sealed class TcpDialer(AddressFamily family) : IForwardDialer
             try
             {
                 socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-                await socket.ConnectAsync(new IPEndPoint(address, port), cancellationToken).ConfigureAwait(false);
+                await SocketReadiness.ConnectAsync(socket, new IPEndPoint(address, port), cancellationToken).ConfigureAwait(false);
                 return socket;
             }
             catch (SocketException e)

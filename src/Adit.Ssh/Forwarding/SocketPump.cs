@@ -17,7 +17,7 @@ internal enum PumpEnd
 
 /// <summary>Carries bytes from a socket to a channel. Received straight into packets, behind their headers, so nothing is copied; waiting for the socket holds
 /// no buffer. Reads grow while they come back full, and more than one packet is then filled by one system call.</summary>
-internal sealed class SocketPump(Socket socket, SshChannel channel)
+internal sealed class SocketPump(Socket socket, SocketReadiness readiness, SshChannel channel)
 {
     private const int SmallRead = 32 * 1024;
     private const int MaxSegments = 8;
@@ -55,7 +55,7 @@ internal sealed class SocketPump(Socket socket, SshChannel channel)
                 if (count < wanted)
                 {
                     // Drained: the next thing to do is to wait, without a buffer.
-                    await socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None).ConfigureAwait(false);
+                    await readiness.WaitReadableAsync().ConfigureAwait(false);
                     streak = 0;
                 }
                 else if (ThreadTurn.IsOver(ref streak))

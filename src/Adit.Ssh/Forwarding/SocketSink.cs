@@ -8,7 +8,7 @@ namespace Adit.Ssh.Forwarding;
 
 /// <summary>Carries bytes from a channel to a socket. What arrived in one batch leaves in one gathered send straight from the receive buffer; what the socket
 /// does not take is copied, drained in the background and credited as it drains. The receive loop never waits here.</summary>
-internal sealed class SocketSink(Socket socket)
+internal sealed class SocketSink(Socket socket, SocketReadiness readiness)
 {
     private const int MaxRanges = 8;
 
@@ -196,7 +196,7 @@ internal sealed class SocketSink(Socket socket)
             int sent = 0;
             try
             {
-                sent = await socket.SendAsync(next, SocketFlags.None).ConfigureAwait(false);
+                sent = await readiness.SendAsync(next).ConfigureAwait(false);
             }
             catch (Exception e) when (e is SocketException or ObjectDisposedException or OperationCanceledException)
             {

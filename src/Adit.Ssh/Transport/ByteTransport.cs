@@ -17,8 +17,8 @@ internal abstract class ByteTransport : IAsyncDisposable
     /// <summary>Takes what has arrived, without waiting: the count, 0 at the end of the stream, <see cref="WouldBlock"/> when nothing is there.</summary>
     public abstract int TryReceive(Span<byte> buffer);
 
-    /// <summary>Completes when <see cref="TryReceive"/> has something to say; the result means nothing. Holds no caller's buffer meanwhile.</summary>
-    public abstract ValueTask<int> WaitReadableAsync();
+    /// <summary>Completes when <see cref="TryReceive"/> may have something to say. Holds no caller's buffer meanwhile.</summary>
+    public abstract ValueTask WaitReadableAsync();
 
     /// <summary>Sends as much of the segments as goes without waiting and returns the count, which may be 0.</summary>
     public abstract int TrySend(List<ArraySegment<byte>> segments);

@@ -7,11 +7,13 @@ namespace Adit.Ssh.Transport;
 internal sealed class SocketTransport : ByteTransport
 {
     private readonly Socket _socket;
+    private readonly SocketReadiness _readiness;
 
     public SocketTransport(Socket socket)
     {
         _socket = socket;
-        // A call that cannot go on must say so rather than hold its thread; the async calls wait on epoll as ever.
+        _readiness = new SocketReadiness(socket);
+        // A call that cannot go on must say so rather than hold its thread.
         socket.Blocking = false;
         if (socket.AddressFamily is AddressFamily.InterNetwork or AddressFamily.InterNetworkV6)
             socket.NoDelay = true; // packets are whole when they leave; waiting for more only adds 40 ms stalls
@@ -34,7 +36,7 @@ internal sealed class SocketTransport : ByteTransport
         };
     }
 
-    public override ValueTask<int> WaitReadableAsync() => _socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None);
+    public override ValueTask WaitReadableAsync() => _readiness.WaitReadableAsync();
 
     public override int TrySend(List<ArraySegment<byte>> segments)
     {
@@ -52,7 +54,7 @@ internal sealed class SocketTransport : ByteTransport
         };
     }
 
-    public override ValueTask<int> SendAsync(ReadOnlyMemory<byte> data) => _socket.SendAsync(data, SocketFlags.None);
+    public override ValueTask<int> SendAsync(ReadOnlyMemory<byte> data) => _readiness.SendAsync(data);
 
     public override void ShutdownSend()
     {
@@ -66,11 +68,11 @@ internal sealed class SocketTransport : ByteTransport
         }
     }
 
-    public override void Abort() => _socket.Dispose();
+    public override void Abort() => _readiness.CloseSocket();
 
     public override ValueTask DisposeAsync()
     {
-        _socket.Dispose();
+        _readiness.CloseSocket();
         return ValueTask.CompletedTask;
     }
 

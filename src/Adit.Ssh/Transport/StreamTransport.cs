@@ -29,10 +29,10 @@ internal sealed class StreamTransport(Stream stream) : ByteTransport
         return count;
     }
 
-    public override async ValueTask<int> WaitReadableAsync()
+    public override async ValueTask WaitReadableAsync()
     {
         if (_start < _end || _ended)
-            return 0;
+            return;
         _buffer ??= ArrayPool<byte>.Shared.Rent(ReadAhead);
         _start = 0;
         _end = 0;
@@ -40,7 +40,6 @@ internal sealed class StreamTransport(Stream stream) : ByteTransport
         int count = reading.IsCompleted ? await reading.ConfigureAwait(false) : await UntilAbortAsync(reading).ConfigureAwait(false);
         _end = count;
         _ended = count == 0;
-        return count;
     }
 
     public override int TrySend(List<ArraySegment<byte>> segments) => 0;

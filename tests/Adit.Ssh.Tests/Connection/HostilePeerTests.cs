@@ -207,7 +207,13 @@ internal sealed class GatedTransport(Stream stream) : ByteTransport
 
     public override int TryReceive(Span<byte> buffer) => _stopped ? WouldBlock : _inner.TryReceive(buffer);
 
-    public override async ValueTask<int> WaitReadableAsync() => _stopped ? await _never.Task : await _inner.WaitReadableAsync();
+    public override async ValueTask WaitReadableAsync()
+    {
+        if (_stopped)
+            await _never.Task;
+        else
+            await _inner.WaitReadableAsync();
+    }
 
     public override int TrySend(List<ArraySegment<byte>> segments) => _inner.TrySend(segments);
 

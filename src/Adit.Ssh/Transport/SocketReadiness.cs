@@ -1,0 +1,171 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.CompilerServices;
+
+namespace Adit.Ssh.Transport;
+
+/// <summary>Waits until a non-blocking socket can be read or written. One waiter for each; it goes on right on the thread that saw the event, so what it does next is bounded
+/// (<see cref="ThreadTurn"/>). Waits may end early: whoever waits tries, and waits again. Close the socket by <see cref="CloseSocket"/>, which ends all waits.</summary>
+internal sealed class SocketReadiness(Socket socket)
+{
+    private readonly AsyncSignal _readable = new();
+    private AsyncSignal? _writable; // few sockets are ever full
+    private int _descriptor = -1;
+    private uint _watched;
+    private bool _closed;
+
+    /// <summary>Completes when a receive has something to say, or the socket was closed. Throws <see cref="SocketException"/> and <see cref="ObjectDisposedException"/>
+    /// where it would.</summary>
+    public ValueTask WaitReadableAsync()
+    {
+        if (!SocketPoller.IsSupported)
+            return Wait(socket);
+        Watch(SocketPoller.Readable);
+        return _readable.WaitAsync(mayInline: true);
+
+        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+        static async ValueTask Wait(Socket socket) => await socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None).ConfigureAwait(false);
+    }
+
+    /// <summary>Sends at least one byte, waiting for room if it must; returns the count. Throws as the socket does.</summary>
+    public ValueTask<int> SendAsync(ReadOnlyMemory<byte> data)
+    {
+        if (!SocketPoller.IsSupported)
+            return socket.SendAsync(data, SocketFlags.None);
+        int count = TrySend(data.Span);
+        return count > 0 || data.IsEmpty ? new ValueTask<int>(count) : SendLaterAsync(data);
+    }
+
+    /// <summary>Connects without .NET's engine, which would watch the socket from then on until it is closed. Throws <see cref="SocketException"/> as the socket does, and
+    /// <see cref="OperationCanceledException"/> with the socket closed.</summary>
+    public static async ValueTask ConnectAsync(Socket socket, EndPoint endPoint, CancellationToken cancellationToken)
+    {
+        if (!SocketPoller.IsSupported)
+        {
+            await socket.ConnectAsync(endPoint, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+        cancellationToken.ThrowIfCancellationRequested();
+        socket.Blocking = false;
+        try
+        {
+            socket.Connect(endPoint);
+            return;
+        }
+        catch (SocketException e) when (e.SocketErrorCode is SocketError.WouldBlock or SocketError.InProgress)
+        {
+            // under way
+        }
+        var readiness = new SocketReadiness(socket);
+        using (cancellationToken.UnsafeRegister(static self => ((SocketReadiness)self!).CloseSocket(), readiness))
+        {
+            await readiness.WaitWritableAsync().ConfigureAwait(false);
+        }
+        cancellationToken.ThrowIfCancellationRequested();
+        if (socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error) is int error && error != 0)
+            throw new SocketException(error);
+    }
+
+    /// <summary>Closes the socket; who waits for it finds that out.</summary>
+    public void CloseSocket()
+    {
+        socket.Dispose();
+        int descriptor;
+        AsyncSignal? writable;
+        lock (_readable)
+        {
+            if (_closed)
+                return;
+            _closed = true;
+            descriptor = _descriptor;
+            writable = _writable;
+        }
+        if (descriptor >= 0)
+            SocketPoller.Forget(this, descriptor);
+        _readable.Set();
+        writable?.Set();
+    }
+
+    /// <summary>On a thread of the poller.</summary>
+    internal void OnEvents(uint events)
+    {
+        uint fired;
+        lock (_readable)
+        {
+            if (_closed)
+                return;
+            fired = (events & SocketPoller.Failed) != 0 ? _watched : events & _watched;
+            _watched &= ~fired;
+            if (_watched != 0)
+                Arm(_watched);
+        }
+        // The one that may go on right here comes last.
+        if ((fired & SocketPoller.Writable) != 0)
+            _writable!.Set(inline: (fired & SocketPoller.Readable) == 0);
+        if ((fired & SocketPoller.Readable) != 0)
+            _readable.Set(inline: true);
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<int> SendLaterAsync(ReadOnlyMemory<byte> data)
+    {
+        while (true)
+        {
+            await WaitWritableAsync().ConfigureAwait(false);
+            int count = TrySend(data.Span);
+            if (count > 0)
+                return count;
+        }
+    }
+
+    private ValueTask WaitWritableAsync()
+    {
+        AsyncSignal writable;
+        lock (_readable)
+            writable = _writable ??= new AsyncSignal();
+        Watch(SocketPoller.Writable);
+        return writable.WaitAsync(mayInline: true);
+    }
+
+    private int TrySend(ReadOnlySpan<byte> data)
+    {
+        int count = socket.Send(data, SocketFlags.None, out var error);
+        return error switch
+        {
+            SocketError.Success => count,
+            SocketError.WouldBlock => 0,
+            _ => throw new SocketException((int)error),
+        };
+    }
+
+    private void Watch(uint what)
+    {
+        lock (_readable)
+        {
+            ObjectDisposedException.ThrowIf(_closed, this);
+            if ((_watched & what) != 0)
+                return;
+            _watched |= what;
+            Arm(_watched);
+        }
+    }
+
+    /// <summary>The handle is held meanwhile, so that its number is not another's.</summary>
+    private void Arm(uint interest)
+    {
+        var handle = socket.SafeHandle;
+        bool held = false;
+        try
+        {
+            handle.DangerousAddRef(ref held);
+            bool isNew = _descriptor < 0;
+            _descriptor = (int)handle.DangerousGetHandle();
+            SocketPoller.Watch(this, _descriptor, interest, isNew);
+        }
+        finally
+        {
+            if (held)
+                handle.DangerousRelease();
+        }
+    }
+}

@@ -6,6 +6,14 @@ namespace Adit.Ssh.Transport;
 /// <summary>A connected stream socket. Reads and writes try first and wait only when the kernel has nothing to give or no room.</summary>
 internal sealed class SocketTransport : ByteTransport
 {
+    private const int TcpLevel = 6;
+
+    /// <summary>TCP_NOTSENT_LOWAT: the kernel asks for more when so little of what it has was not sent yet. What waits there nothing can overtake: a keystroke
+    /// would queue behind megabytes of a bulk stream. (No buffer's size is set: that turns the kernel's tuning off.)</summary>
+    private const int NotSentLowWater = 25;
+
+    private const int MostNotSent = 128 * 1024;
+
     private readonly Socket _socket;
     private readonly SocketReadiness _readiness;
 
@@ -16,7 +24,11 @@ internal sealed class SocketTransport : ByteTransport
         // A call that cannot go on must say so rather than hold its thread.
         socket.Blocking = false;
         if (socket.AddressFamily is AddressFamily.InterNetwork or AddressFamily.InterNetworkV6)
+        {
             socket.NoDelay = true; // packets are whole when they leave; waiting for more only adds 40 ms stalls
+            if (OperatingSystem.IsLinux())
+                KeepUnsentShort(socket);
+        }
         RemoteEndPoint = Unmap(socket.RemoteEndPoint);
         LocalEndPoint = Unmap(socket.LocalEndPoint);
     }
@@ -74,6 +86,18 @@ internal sealed class SocketTransport : ByteTransport
     {
         _readiness.CloseSocket();
         return ValueTask.CompletedTask;
+    }
+
+    private static void KeepUnsentShort(Socket socket)
+    {
+        try
+        {
+            socket.SetRawSocketOption(TcpLevel, NotSentLowWater, BitConverter.GetBytes(MostNotSent));
+        }
+        catch (SocketException)
+        {
+            // a kernel without it: bulk then delays its neighbours
+        }
     }
 
     private static IPEndPoint? Unmap(EndPoint? endPoint) =>

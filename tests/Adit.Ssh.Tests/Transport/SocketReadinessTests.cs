@@ -1,0 +1,193 @@
+using System.Net;
+using System.Net.Sockets;
+using Adit.Ssh.Transport;
+
+namespace Adit.Ssh.Tests.Transport;
+
+public class SocketReadinessTests
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+
+    [Fact]
+    public async Task AWaitEndsWhenBytesArriveAndNotBefore()
+    {
+        using var pair = await SocketPair.ConnectAsync();
+        var readiness = new SocketReadiness(pair.Near);
+        for (int i = 0; i < 100; i++)
+        {
+            var waiting = readiness.WaitReadableAsync().AsTask();
+            if (i == 0)
+                Assert.False(waiting.IsCompleted);
+            pair.Far.Send([(byte)i]);
+            await waiting.WaitAsync(Deadline);
+            byte[] one = new byte[2];
+            Assert.Equal(1, pair.Near.Receive(one));
+            Assert.Equal(i, one[0]);
+        }
+    }
+
+    // The socket is watched for reading alone while somebody waits to write, and the other way round: both waits are served.
+    [Fact]
+    public async Task BothDirectionsAreWaitedForAtOnce()
+    {
+        using var pair = await SocketPair.ConnectAsync();
+        var readiness = new SocketReadiness(pair.Near);
+        byte[] block = new byte[256 * 1024];
+        while (pair.Near.Send(block, SocketFlags.None, out var error) > 0 && error == SocketError.Success)
+        {
+            // fill it
+        }
+        var reading = readiness.WaitReadableAsync().AsTask();
+        var writing = readiness.SendAsync(block).AsTask();
+        Assert.False(reading.IsCompleted);
+        Assert.False(writing.IsCompleted);
+        pair.Far.Send([1]);
+        await reading.WaitAsync(Deadline);
+        pair.Far.Blocking = true;
+        while (!writing.IsCompleted)
+            pair.Far.Receive(block);
+        Assert.InRange(await writing, 1, block.Length);
+    }
+
+    [Fact]
+    public async Task ClosingEndsBothWaits()
+    {
+        using var pair = await SocketPair.ConnectAsync();
+        var readiness = new SocketReadiness(pair.Near);
+        byte[] block = new byte[256 * 1024];
+        while (pair.Near.Send(block, SocketFlags.None, out var error) > 0 && error == SocketError.Success)
+        {
+            // fill it
+        }
+        var reading = readiness.WaitReadableAsync().AsTask();
+        var writing = readiness.SendAsync(block).AsTask();
+        readiness.CloseSocket();
+        readiness.CloseSocket();
+        await reading.WaitAsync(Deadline);
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => writing.WaitAsync(Deadline));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => readiness.WaitReadableAsync().AsTask());
+    }
+
+    [Fact]
+    public async Task AResetEndsAWait()
+    {
+        using var pair = await SocketPair.ConnectAsync();
+        var readiness = new SocketReadiness(pair.Near);
+        var waiting = readiness.WaitReadableAsync().AsTask();
+        pair.Far.LingerState = new LingerOption(true, 0);
+        pair.Far.Dispose();
+        await waiting.WaitAsync(Deadline);
+        pair.Near.Receive(new byte[1], SocketFlags.None, out var error);
+        Assert.Equal(SocketError.ConnectionReset, error);
+    }
+
+    // Descriptors are numbers that come again: who waits on a new socket must not be lost to the one that had its number before.
+    [Fact]
+    public async Task SocketsThatComeAndGoAreToldApart()
+    {
+        using var listener = SocketPair.Listen();
+        var random = new Random(7);
+        var old = new List<SocketReadiness>();
+        for (int i = 0; i < 300; i++)
+        {
+            using var pair = await SocketPair.ConnectAsync(listener);
+            var readiness = new SocketReadiness(pair.Near);
+            var waiting = readiness.WaitReadableAsync().AsTask();
+            foreach (var gone in old)
+                gone.CloseSocket(); // again, when the number is somebody else's
+            old.Clear();
+            if (random.Next(2) == 0)
+            {
+                pair.Far.Send([1]);
+                await waiting.WaitAsync(Deadline);
+            }
+            readiness.CloseSocket();
+            await waiting.WaitAsync(Deadline);
+            old.Add(readiness);
+        }
+    }
+
+    [Fact]
+    public async Task ManySocketsAreWatchedAtOnce()
+    {
+        using var listener = SocketPair.Listen();
+        var pairs = new List<SocketPair>();
+        for (int i = 0; i < 300; i++)
+            pairs.Add(await SocketPair.ConnectAsync(listener));
+        var waits = pairs.Select(pair => new SocketReadiness(pair.Near).WaitReadableAsync().AsTask()).ToArray();
+        foreach (var pair in Enumerable.Reverse(pairs))
+            pair.Far.Send([1]);
+        await Task.WhenAll(waits).WaitAsync(Deadline);
+        pairs.ForEach(pair => pair.Dispose());
+    }
+
+    [Fact]
+    public async Task ConnectingTellsWhyItCannot()
+    {
+        int free;
+        using (var probe = SocketPair.Listen())
+            free = ((IPEndPoint)probe.LocalEndPoint!).Port;
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        var error = await Assert.ThrowsAsync<SocketException>(() => SocketReadiness.ConnectAsync(socket, new IPEndPoint(IPAddress.Loopback, free), default).AsTask().WaitAsync(Deadline));
+        Assert.Equal(SocketError.ConnectionRefused, error.SocketErrorCode);
+    }
+
+    // A listener whose queue is full answers nothing: the connect hangs until it is given up.
+    [Fact]
+    public async Task ConnectingCanBeGivenUp()
+    {
+        using var listener = SocketPair.Listen(backlog: 0);
+        var filling = new List<Socket>();
+        using var cancel = new CancellationTokenSource();
+        try
+        {
+            for (int i = 0; i < 8; i++)
+            {
+                var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+                filling.Add(socket);
+                var connecting = SocketReadiness.ConnectAsync(socket, listener.LocalEndPoint!, cancel.Token).AsTask();
+                if (connecting.IsCompletedSuccessfully)
+                    continue;
+                await cancel.CancelAsync();
+                await Assert.ThrowsAnyAsync<OperationCanceledException>(() => connecting.WaitAsync(Deadline));
+                return;
+            }
+            Assert.Fail("the listener's queue never filled");
+        }
+        finally
+        {
+            filling.ForEach(socket => socket.Dispose());
+        }
+    }
+
+    private sealed class SocketPair : IDisposable
+    {
+        /// <summary>Not blocking.</summary>
+        public required Socket Near { get; init; }
+
+        public required Socket Far { get; init; }
+
+        public static Socket Listen(int backlog = 512)
+        {
+            var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+            listener.Listen(backlog);
+            return listener;
+        }
+
+        public static async Task<SocketPair> ConnectAsync(Socket? listener = null)
+        {
+            using var own = listener is null ? Listen() : null;
+            listener ??= own!;
+            var near = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            await SocketReadiness.ConnectAsync(near, listener.LocalEndPoint!, default).AsTask().WaitAsync(Deadline);
+            return new SocketPair { Near = near, Far = await listener.AcceptAsync().WaitAsync(Deadline) };
+        }
+
+        public void Dispose()
+        {
+            Near.Dispose();
+            Far.Dispose();
+        }
+    }
+}

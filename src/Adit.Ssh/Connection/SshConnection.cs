@@ -103,9 +103,14 @@ internal sealed class SshConnection : IConnectionHandler
 
     /// <summary>Opens a channel. Throws <see cref="SshException"/> (<see cref="SshError.ChannelOpenFailed"/> with the peer's reason) when it is refused,
     /// or the connection's reason when that ends first.</summary>
-    public async Task<SshChannel> OpenAsync(string type, ReadOnlyMemory<byte> data, IChannelSink sink, CancellationToken cancellationToken)
+    /// <param name="type">The channel type.</param>
+    /// <param name="data">The type's own part of the message.</param>
+    /// <param name="sink">Where incoming bytes go.</param>
+    /// <param name="cancellationToken">Gives up: a channel that is opened all the same is closed.</param>
+    /// <param name="mayInline">What follows is short and may run on the receive loop: a change of thread is a good part of the time that opening takes.</param>
+    public async Task<SshChannel> OpenAsync(string type, ReadOnlyMemory<byte> data, IChannelSink sink, CancellationToken cancellationToken, bool mayInline = false)
     {
-        var opened = new TaskCompletionSource<SshChannel>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var opened = new TaskCompletionSource<SshChannel>(mayInline ? TaskCreationOptions.None : TaskCreationOptions.RunContinuationsAsynchronously);
         var channel = AddChannel(type, data, sink, opened)
             ?? throw Transport.Reason ?? new SshException(SshError.ResourceLimit, $"{_options.MaxChannels} channels are open already");
         SendOpen(channel, type, data.Span);

@@ -33,7 +33,7 @@ internal static class AcceptedSocket
         try
         {
             var (type, data) = open(originator);
-            await ssh.OpenAsync(type, data, connection, ssh.Transport.Ended).ConfigureAwait(false);
+            await ssh.OpenAsync(type, data, connection, ssh.Transport.Ended, mayInline: true).ConfigureAwait(false);
         }
         catch (Exception e) when (e is SshException or OperationCanceledException or ObjectDisposedException)
         {

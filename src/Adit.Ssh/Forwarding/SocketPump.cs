@@ -32,7 +32,7 @@ internal sealed class SocketPump(Socket socket, SocketReadiness readiness, SshCh
     /// <param name="early">Bytes to send first.</param>
     public async Task<PumpEnd> RunAsync(ReadOnlyMemory<byte> early = default)
     {
-        int streak = 0;
+        int streak = ThreadTurn.Borrowed; // it may begin on the receive loop, inside the answer that opened the channel
         try
         {
             if (!early.IsEmpty && !await channel.SendAsync(early).ConfigureAwait(false))

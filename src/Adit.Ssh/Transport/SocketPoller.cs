@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 
 namespace Adit.Ssh.Transport;
@@ -38,6 +39,7 @@ internal static unsafe partial class SocketPoller
     /// <param name="descriptor">What to watch.</param>
     /// <param name="interest"><see cref="Readable"/>, <see cref="Writable"/> or both.</param>
     /// <param name="isNew">It was not watched before.</param>
+    /// <exception cref="SocketException">The kernel has no room for it.</exception>
     public static void Watch(SocketReadiness socket, int descriptor, uint interest, bool isNew)
     {
         if (isNew)
@@ -49,9 +51,8 @@ internal static unsafe partial class SocketPoller
         if (epoll_ctl(Epoll, isNew ? Add : Modify, descriptor, value) == 0)
             return;
         // Watched already under the other name of the operation: the same descriptor was closed and opened again.
-        int error = Marshal.GetLastPInvokeError();
         if (epoll_ctl(Epoll, isNew ? Modify : Add, descriptor, value) != 0)
-            throw new IOException($"epoll_ctl: {Marshal.GetPInvokeErrorMessage(error)}");
+            throw new SocketException((int)SocketError.NoBufferSpaceAvailable); // /proc/sys/fs/epoll/max_user_watches, or memory
     }
 
     /// <summary>The socket is closed; its descriptor may be another's by now.</summary>

@@ -11,8 +11,8 @@ internal sealed class SocketReadiness(Socket socket)
     private readonly AsyncSignal _readable = new();
     private AsyncSignal? _writable; // few sockets are ever full
     private int _descriptor = -1;
-    private uint _watched;
-    private bool _closed;
+    private uint _watched; // what somebody waits for; the kernel may be set to more or, for a moment, to less
+    private volatile bool _closed;
 
     /// <summary>Completes when a receive has something to say, or the socket was closed. Throws <see cref="SocketException"/> and <see cref="ObjectDisposedException"/>
     /// where it would.</summary>
@@ -70,35 +70,24 @@ internal sealed class SocketReadiness(Socket socket)
     public void CloseSocket()
     {
         socket.Dispose();
-        int descriptor;
-        AsyncSignal? writable;
-        lock (_readable)
-        {
-            if (_closed)
-                return;
-            _closed = true;
-            descriptor = _descriptor;
-            writable = _writable;
-        }
-        if (descriptor >= 0)
+        _closed = true;
+        if (Volatile.Read(ref _descriptor) is >= 0 and var descriptor)
             SocketPoller.Forget(this, descriptor);
         _readable.Set();
-        writable?.Set();
+        Volatile.Read(ref _writable)?.Set();
     }
 
     /// <summary>On a thread of the poller.</summary>
     internal void OnEvents(uint events)
     {
-        uint fired;
-        lock (_readable)
-        {
-            if (_closed)
-                return;
-            fired = (events & SocketPoller.Failed) != 0 ? _watched : events & _watched;
-            _watched &= ~fired;
-            if (_watched != 0)
-                Arm(_watched);
-        }
+        if (_closed)
+            return;
+        uint fired = (events & SocketPoller.Failed) != 0 ? SocketPoller.Readable | SocketPoller.Writable : events;
+        uint before = Interlocked.And(ref _watched, ~fired);
+        fired &= before;
+        // Every event ends the watch for all: what is still waited for begins anew.
+        if ((before & ~fired) != 0)
+            TryArm();
         // The one that may go on right here comes last.
         if ((fired & SocketPoller.Writable) != 0)
             _writable!.Set(inline: (fired & SocketPoller.Readable) == 0);
@@ -120,9 +109,12 @@ internal sealed class SocketReadiness(Socket socket)
 
     private ValueTask WaitWritableAsync()
     {
-        AsyncSignal writable;
-        lock (_readable)
-            writable = _writable ??= new AsyncSignal();
+        var writable = Volatile.Read(ref _writable);
+        if (writable is null)
+        {
+            var made = new AsyncSignal();
+            writable = Interlocked.CompareExchange(ref _writable, made, null) ?? made;
+        }
         Watch(SocketPoller.Writable);
         return writable.WaitAsync(mayInline: true);
     }
@@ -140,18 +132,28 @@ internal sealed class SocketReadiness(Socket socket)
 
     private void Watch(uint what)
     {
-        lock (_readable)
+        ObjectDisposedException.ThrowIf(_closed, this);
+        if ((Interlocked.Or(ref _watched, what) & what) == 0)
+            Arm();
+    }
+
+    private void TryArm()
+    {
+        try
         {
-            ObjectDisposedException.ThrowIf(_closed, this);
-            if ((_watched & what) != 0)
-                return;
-            _watched |= what;
-            Arm(_watched);
+            Arm();
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // Whoever waits finds out by waiting again.
+            _readable.Set();
+            Volatile.Read(ref _writable)?.Set();
         }
     }
 
-    /// <summary>The handle is held meanwhile, so that its number is not another's.</summary>
-    private void Arm(uint interest)
+    /// <summary>Has the kernel watch what is waited for. Two threads may do so at once, one for each direction: whoever finds that it told an old state tells it again. No lock is
+    /// held over the call, for the event may come on another thread before it returns. The handle is held meanwhile, so that its number is not another's.</summary>
+    private void Arm()
     {
         var handle = socket.SafeHandle;
         bool held = false;
@@ -159,8 +161,14 @@ internal sealed class SocketReadiness(Socket socket)
         {
             handle.DangerousAddRef(ref held);
             bool isNew = _descriptor < 0;
-            _descriptor = (int)handle.DangerousGetHandle();
-            SocketPoller.Watch(this, _descriptor, interest, isNew);
+            int descriptor = (int)handle.DangerousGetHandle();
+            Volatile.Write(ref _descriptor, descriptor);
+            uint told = 0;
+            for (uint watched = Volatile.Read(ref _watched); (watched & ~told) != 0; watched = Volatile.Read(ref _watched))
+            {
+                SocketPoller.Watch(this, descriptor, told = watched, isNew);
+                isNew = false;
+            }
         }
         finally
         {

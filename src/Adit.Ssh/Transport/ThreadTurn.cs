@@ -8,6 +8,9 @@ internal static class ThreadTurn
 
     private const int BatchesOnPool = 64;
 
+    /// <summary>What to count from where a thread is only borrowed: its turn is over after one batch.</summary>
+    public const int Borrowed = BatchesOnPool - 1;
+
     /// <summary>True when the loop has gone on for long enough; <paramref name="batches"/> counts and begins again.</summary>
     public static bool IsOver(ref int batches)
     {

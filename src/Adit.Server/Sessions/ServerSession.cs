@@ -114,7 +114,7 @@ internal sealed class ServerSession : IChannelSink
                     Interlocked.Decrement(ref _waiting);
                     Interlocked.Add(ref _waitingBytes, -request.Size);
                     var success = await TryAnswerAsync(request).ConfigureAwait(false);
-                    if (request.WantReply)
+                    if (request.WantReply && Channel.Connection.Transport.Reason is null)
                     {
                         Channel.Answer(success);
                     }

@@ -11,7 +11,7 @@ public static class SshdKeywordTable
     /// <summary>Their subject (sessions, X11, agents, tunnels) is not offered by this version, so there is nothing they could change.</summary>
     private static readonly SshdKeyword[] WithoutEffect =
     [
-        .. Inert(inMatch: true, "AcceptEnv", "AllowAgentForwarding", "ExposeAuthInfo", "IPQoS", "LogVerbose", "MaxSessions", "PermitTTY", "PermitTunnel",
+        .. Inert(inMatch: true, "AcceptEnv", "ExposeAuthInfo", "IPQoS", "LogVerbose", "MaxSessions", "PermitTTY", "PermitTunnel",
             "PermitUserRC", "SetEnv", "Subsystem", "X11DisplayOffset", "X11Forwarding", "X11UseLocalhost"),
         .. Inert(inMatch: false, "DebianBanner", "FingerprintHash", "PAMServiceName", "PrintLastLog", "PrintMotd",
             "SecurityKeyProvider", "SshdAuthPath", "SshdSessionPath", "SyslogFacility", "XAuthLocation"),
@@ -51,7 +51,7 @@ public static class SshdKeywordTable
         SshdKeywords.MaxAuthTries, SshdKeywords.ClientAliveInterval, SshdKeywords.ClientAliveCountMax, SshdKeywords.RequiredRsaSize,
         SshdKeywords.PermitRootLogin, SshdKeywords.PubkeyAuthentication, SshdKeywords.PasswordAuthentication,
         SshdKeywords.KbdInteractiveAuthentication, SshdKeywords.StrictModes, SshdKeywords.TcpKeepAlive, SshdKeywords.PermitEmptyPasswords,
-        SshdKeywords.Compression, SshdKeywords.GatewayPorts, SshdKeywords.UseDns, SshdKeywords.AllowTcpForwarding, SshdKeywords.DisableForwarding,
+        SshdKeywords.Compression, SshdKeywords.GatewayPorts, SshdKeywords.UseDns, SshdKeywords.AllowTcpForwarding, SshdKeywords.AllowAgentForwarding, SshdKeywords.DisableForwarding,
         SshdKeywords.AllowStreamLocalForwarding, SshdKeywords.StreamLocalBindMask, SshdKeywords.StreamLocalBindUnlink, SshdKeywords.PidFile, SshdKeywords.ModuliFile, SshdKeywords.Ciphers, SshdKeywords.Macs, SshdKeywords.Banner,
         SshdKeywords.VersionAddendum, SshdKeywords.KexAlgorithms, SshdKeywords.CaSignatureAlgorithms, SshdKeywords.HostKeyAlgorithms,
         SshdKeywords.PubkeyAcceptedAlgorithms, SshdKeywords.LogLevel, SshdKeywords.AuthorizedKeysFile, SshdKeywords.TrustedUserCaKeys, SshdKeywords.AuthorizedPrincipalsFile, SshdKeywords.HostKey,

@@ -209,10 +209,10 @@ public sealed class SshClient : IAsyncDisposable
     /// <exception cref="SshException"><see cref="SshError.PolicyDenied"/> where <see cref="IsHostKeyUnsafe"/>: nothing is asked for then.</exception>
     public void ForwardAgent(SshSession session, ForwardedAgent agent)
     {
+        ThrowIfHostKeyUnsafe("Agent");
         ArgumentNullException.ThrowIfNull(session);
         ArgumentNullException.ThrowIfNull(agent);
-        ThrowIfHostKeyUnsafe("Agent");
-        _agents.Ask(session, agent);
+        _agents.Ask(session.Channel, agent);
     }
 
     /// <summary>Sends SSH_MSG_DISCONNECT and closes; listeners go first.</summary>

@@ -43,6 +43,17 @@ public abstract class Credential
         return new AgentCredential(socketPath, preferred, preferredOnly);
     }
 
+    /// <summary>Keys that are looked for once the server is known, when their turn has come: <paramref name="find"/> is called then, and what it returns takes this one's
+    /// place. <paramref name="agent"/> is told first which session it is going to sign for (session-bind@openssh.com), so that it lists and uses keys that are meant for
+    /// certain hosts as it should. It stays the caller's.</summary>
+    /// <param name="agent">The agent that <paramref name="find"/> is going to ask; null for none.</param>
+    /// <param name="find">Public-key credentials in their order; others are passed over. It should ask no person.</param>
+    public static Credential Deferred(SshAgent? agent, Func<CancellationToken, ValueTask<IReadOnlyList<Credential>>> find)
+    {
+        ArgumentNullException.ThrowIfNull(find);
+        return new DeferredCredential(agent, find);
+    }
+
     /// <summary>A fixed password, tried once.</summary>
     public static Credential Password(string password)
     {

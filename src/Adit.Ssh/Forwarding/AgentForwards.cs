@@ -26,11 +26,11 @@ internal sealed class AgentForwards(SshConnection connection, TaskTracker connec
     private int _open;
     private bool _warned;
 
-    /// <summary>Asks for it on a session whose program has not started yet. What the server says to it is not waited for, as ssh does not: its connections tell.</summary>
-    public void Ask(SshSession session, ForwardedAgent agent)
+    /// <summary>Asks for it on a session's channel, before its program starts. What the server says to it is not waited for, as ssh does not: its connections tell.</summary>
+    public void Ask(SshChannel session, ForwardedAgent agent)
     {
         Volatile.Write(ref _agent, agent); // before the request leaves: a channel may be the answer
-        session.Channel.Notify(connection.Transport.Extensions.AgentForwarding ? StandardRequest : Request, default);
+        session.Notify(connection.Transport.Extensions.AgentForwarding ? StandardRequest : Request, default);
     }
 
     public async ValueTask HandleAsync(IncomingChannel request, CancellationToken cancellationToken)

@@ -194,7 +194,8 @@ internal sealed class ClientSettingsBuilder
             agent,
             _config.Get(Keywords.IdentitiesOnly),
             _questions is null ? null : _questions.AskSecretAsync,
-            _log);
+            _log,
+            AgentKeyAdder.Create(_config, _questions is null ? null : _questions.ConfirmAsync, _log));
         _owned.Add(order);
         return Credential.Deferred(agent, async token => await order.BuildAsync(token).ConfigureAwait(false));
     }

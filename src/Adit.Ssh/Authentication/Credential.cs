@@ -24,10 +24,12 @@ public abstract class Credential
     /// passed over, and named in the error if nothing else works. A certificate beside it ("path-cert.pub") is tried before the bare key.</summary>
     /// <param name="path">The file.</param>
     /// <param name="passphrase">Gets the prompt, up to three times, when the key is encrypted and the server wants it; null from it skips the key.</param>
-    public static Credential PrivateKeyFile(string path, Func<string, CancellationToken, ValueTask<string?>>? passphrase = null)
+    /// <param name="used">Gets the private key once, after the server said that it would do and right before it signs: an agent may be given it then.</param>
+    public static Credential PrivateKeyFile(
+        string path, Func<string, CancellationToken, ValueTask<string?>>? passphrase = null, Func<PrivateKey, CancellationToken, ValueTask>? used = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        return new KeyFileCredential(path, passphrase);
+        return new KeyFileCredential(path, passphrase, used);
     }
 
     /// <summary>Every key of the agent at <paramref name="socketPath"/> (SSH_AUTH_SOCK when null). No agent: no keys, no error.</summary>

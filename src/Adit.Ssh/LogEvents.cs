@@ -7,4 +7,7 @@ public static class LogEvents
 {
     /// <summary>Login succeeded. OpenSSH shows this line from -v on.</summary>
     public static EventId Authenticated { get; } = new(1, nameof(Authenticated));
+
+    /// <summary>A session began or ended. OpenSSH's server shows these lines from VERBOSE on.</summary>
+    public static EventId Session { get; } = new(2, nameof(Session));
 }

@@ -12,6 +12,7 @@ internal static class CommandTable
         "sshd" => new(name, SshdCommand.RunAsync),
         "keygen" => new(name, KeygenCommand.RunAsync),
         "demo" => new(name, DemoCommand.RunAsync),
+        SessionStartCommand.Name => new(name, SessionStartCommand.RunAsync), // in no list: it is for the server's own use
         _ => null,
     };
 

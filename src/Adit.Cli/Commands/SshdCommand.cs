@@ -1,6 +1,7 @@
 using Adit.Cli.CommandLine;
 using Adit.Cli.Diagnostics;
 using Adit.Server.Configuration;
+using Adit.Server.Processes;
 using Adit.Server.Service;
 using Adit.Server.Users;
 using Adit.Ssh;
@@ -94,7 +95,12 @@ internal static class SshdCommand
         }
 
         var users = new SystemUsers();
-        var options = SshdOptions.Create(config, hostKeys, users, loggers);
+        var options = SshdOptions.Create(config, hostKeys, users, loggers, SessionStartCommand.Helper);
+        if (line.Action == SshdAction.Serve)
+        {
+            ProcessSetup.ForServer();
+        }
+
         return line.Action switch
         {
             SshdAction.Test => ExitCode.Success,

@@ -13,7 +13,8 @@ internal static class SshdCommandHelp
     public const string Text = Usage +
         """
 
-        An SSH server for port forwarding. Reads sshd_config(5) and authorized_keys as OpenSSH does.
+        An SSH server: shells, commands, SFTP and port forwarding. Reads sshd_config(5) and authorized_keys as OpenSSH does.
+        A gateway that only forwards is one setting away: -o MaxSessions=0
 
           -p port      listen on this port (instead of the configuration's)
           -h file      a host key; repeatable. Default: those of the configuration, or /etc/ssh/ssh_host_*_key

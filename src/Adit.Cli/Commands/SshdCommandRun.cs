@@ -106,7 +106,7 @@ internal sealed class SshdCommandRun(SshdCommandLine line, LogOutput log, ILogge
                 throw new SshException(SshError.FileAccess, "sshd: no hostkeys available");
             }
 
-            options = SshdOptions.Create(config, hostKeys, users, loggers);
+            options = SshdOptions.Create(config, hostKeys, users, loggers, SessionStartCommand.Helper);
         }
         catch (SshException error)
         {

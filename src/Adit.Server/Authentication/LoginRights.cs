@@ -70,6 +70,9 @@ public sealed record LoginRights
     /// <summary>A security key's signature counts only with a PIN or the like.</summary>
     public bool VerificationRequired { get; init; }
 
+    /// <summary>Why nothing at all is allowed any more, programs included; null while the login stands.</summary>
+    public string? Revocation { get; init; }
+
     /// <summary>The rule against something, or null where it is allowed.</summary>
     public string? RuleAgainst(LoginRight right) => Denied.GetValueOrDefault(right);
 
@@ -82,7 +85,7 @@ public sealed record LoginRights
     private string Shown(LoginRight right, string name) => RuleAgainst(right) is null ? name : "";
 
     /// <summary>No right at all.</summary>
-    public static LoginRights Nothing(string rule) => new() { Denied = Enum.GetValues<LoginRight>().ToFrozenDictionary(right => right, _ => rule) };
+    public static LoginRights Nothing(string rule) => new() { Denied = Enum.GetValues<LoginRight>().ToFrozenDictionary(right => right, _ => rule), Revocation = rule };
 
     /// <summary>What is left when both restrict: what either denies is denied. Null when they cannot both hold, because each forces another command.</summary>
     public LoginRights? And(LoginRights other)
@@ -103,6 +106,7 @@ public sealed record LoginRights
             TunnelDevice = TunnelDevice ?? other.TunnelDevice,
             TouchRequired = TouchRequired || other.TouchRequired,
             VerificationRequired = VerificationRequired || other.VerificationRequired,
+            Revocation = Revocation ?? other.Revocation,
         };
     }
 }

@@ -43,6 +43,9 @@ public sealed record LoginGrant(SshdConfig Config, LoginRights Rights)
     public ForcedCommand? ForcedCommand =>
         Config.Get(SshdKeywords.ForceCommand) is var command && !command.Equals("none", StringComparison.OrdinalIgnoreCase) ? new ForcedCommand(command, "ForceCommand") : Rights.ForcedCommand;
 
+    /// <summary>The rule against starting anything: the login was taken back, or its time is over. Null while it stands.</summary>
+    public string? RuleAgainstPrograms(DateTimeOffset now) => Rights.Revocation ?? (Rights.End is { } end && end.Time <= now ? end.Rule : null);
+
     /// <summary>The rule against something: DisableForwarding, or what the credentials say. Null where neither is against it; directives about the one thing
     /// (AllowTcpForwarding, …) are for whoever offers that thing to ask.</summary>
     public string? RuleAgainst(LoginRight right, DateTimeOffset now) =>

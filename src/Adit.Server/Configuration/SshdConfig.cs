@@ -66,6 +66,18 @@ public sealed class SshdConfig
         return found.Set;
     }
 
+    /// <summary>The values that count, the strongest first: from matching Match blocks, from the global part. For lists that are looked up by name.</summary>
+    internal IEnumerable<T> Layers<T>(SshdKeyword<T> keyword)
+        where T : notnull
+    {
+        if (TryGetMatched(keyword, out var matched))
+        {
+            yield return matched;
+        }
+
+        yield return _global.TryGetValue(keyword, out var value) ? (T)value : keyword.Default;
+    }
+
     /// <summary>Whether any directive that counts sets the keyword.</summary>
     public bool IsSet(SshdKeyword keyword) => _global.ContainsKey(keyword) || _matched?.ContainsKey(keyword) == true;
 

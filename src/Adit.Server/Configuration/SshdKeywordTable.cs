@@ -8,12 +8,11 @@ public static class SshdKeywordTable
     private static readonly string[] None = ["none"];
     private static readonly string[] No = ["no"];
 
-    /// <summary>Their subject (sessions, X11, agents, tunnels) is not offered by this version, so there is nothing they could change.</summary>
+    /// <summary>Their subject (X11, tunnels) is not offered by this version, so there is nothing they could change.</summary>
     private static readonly SshdKeyword[] WithoutEffect =
     [
-        .. Inert(inMatch: true, "AcceptEnv", "ExposeAuthInfo", "IPQoS", "LogVerbose", "MaxSessions", "PermitTTY", "PermitTunnel",
-            "PermitUserRC", "SetEnv", "Subsystem", "X11DisplayOffset", "X11Forwarding", "X11UseLocalhost"),
-        .. Inert(inMatch: false, "DebianBanner", "FingerprintHash", "PAMServiceName", "PrintLastLog", "PrintMotd",
+        .. Inert(inMatch: true, "ExposeAuthInfo", "IPQoS", "LogVerbose", "PermitTunnel", "X11DisplayOffset", "X11Forwarding", "X11UseLocalhost"),
+        .. Inert(inMatch: false, "DebianBanner", "FingerprintHash", "PAMServiceName", "PrintLastLog",
             "SecurityKeyProvider", "SshdAuthPath", "SshdSessionPath", "SyslogFacility", "XAuthLocation"),
 
         // Ways to log in that are not there yet: leaving them out lets in fewer people, not more.
@@ -26,7 +25,7 @@ public static class SshdKeywordTable
     /// <summary>They restrict: leaving them out would let in more than the configuration says.</summary>
     private static readonly SshdKeyword[] Refused =
     [
-        .. Refuse(inMatch: true, None, "ChrootDirectory", "RDomain", "RevokedKeys"),
+        .. Refuse(inMatch: true, None, "RDomain", "RevokedKeys"),
         .. Refuse(inMatch: true, No, "RefuseConnection"),
         .. Refuse(inMatch: false, None, "PerSourceMaxStartups"),
         .. Refuse(inMatch: false, No, "PerSourcePenalties"),
@@ -59,6 +58,7 @@ public static class SshdKeywordTable
         SshdKeywords.AuthenticationMethods, SshdKeywords.MaxStartups, SshdKeywords.RekeyLimit, SshdKeywords.PermitOpen,
         SshdKeywords.PermitListen, SshdKeywords.RemoteForwardTakeoverTimeout, SshdKeywords.PubkeyAuthOptions, SshdKeywords.PermitUserEnvironment, SshdKeywords.ForceCommand,
         SshdKeywords.ChannelTimeout, SshdKeywords.UnusedConnectionTimeout,
+        .. SessionKeywords.All,
         .. WithoutEffect, .. Refused, .. Old,
     ];
 

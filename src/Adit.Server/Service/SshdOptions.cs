@@ -2,6 +2,8 @@ using System.Text;
 using Adit.Server.Authentication;
 using Adit.Server.Configuration;
 using Adit.Server.Policy;
+using Adit.Server.Processes;
+using Adit.Server.Sessions;
 using Adit.Server.Users;
 using Adit.Ssh;
 using Adit.Ssh.Cryptography;
@@ -20,12 +22,17 @@ public static class SshdOptions
     private const int MaxBannerLength = 256 * 1024;
 
     /// <summary>A server's options for a configuration that stays what it is.</summary>
-    /// <inheritdoc cref="Create(LiveSshdConfig, IEnumerable{ISigner}, IUserDatabase, ILoggerFactory)"/>
-    public static SshServerOptions Create(SshdConfig config, IEnumerable<ISigner> hostKeys, IUserDatabase users, ILoggerFactory loggerFactory) =>
-        Create(new LiveSshdConfig(config), hostKeys, users, loggerFactory);
+    /// <inheritdoc cref="Create(LiveSshdConfig, IEnumerable{ISigner}, IUserDatabase, ILoggerFactory, StartHelper)"/>
+    public static SshServerOptions Create(SshdConfig config, IEnumerable<ISigner> hostKeys, IUserDatabase users, ILoggerFactory loggerFactory, StartHelper? helper = null) =>
+        Create(new LiveSshdConfig(config), hostKeys, users, loggerFactory, helper);
 
     /// <summary>A server's options. What is said about logins and forwarding goes by what <paramref name="live"/> holds at each moment; the rest by what it holds now. Throws <see cref="SshException"/> (<see cref="SshError.Configuration"/>) when addresses cannot be used, or nobody could ever log in.</summary>
-    public static SshServerOptions Create(LiveSshdConfig live, IEnumerable<ISigner> hostKeys, IUserDatabase users, ILoggerFactory loggerFactory)
+    /// <param name="live">The configuration.</param>
+    /// <param name="hostKeys">At least one.</param>
+    /// <param name="users">Who there is.</param>
+    /// <param name="loggerFactory">For all that the server says.</param>
+    /// <param name="helper">Starts programs as other users than this process's, and in other root folders; null for none.</param>
+    public static SshServerOptions Create(LiveSshdConfig live, IEnumerable<ISigner> hostKeys, IUserDatabase users, ILoggerFactory loggerFactory, StartHelper? helper = null)
     {
         var config = live.Current;
         var authenticator = new AuthorizedKeysAuthenticator(live, users, loggerFactory);
@@ -37,14 +44,17 @@ public static class SshdOptions
             };
         }
 
+        var sockets = new UserUnixSockets(config, users, loggerFactory);
         var options = new SshServerOptions
         {
             Authenticator = authenticator,
             ForwardingPolicy = new ServerForwardingPolicy(live, users),
-            UnixSockets = new UserUnixSockets(config, users, loggerFactory),
+            UnixSockets = sockets,
             LoggerFactory = loggerFactory,
         };
-        Apply(config, options, loggerFactory.CreateLogger("Adit.Server"));
+        var logger = loggerFactory.CreateLogger("Adit.Server");
+        Apply(config, options, logger);
+        options.Services.Add(new SessionService(users, helper, logger, SessionFeatures(users, sockets)));
         foreach (var key in hostKeys)
         {
             options.HostKeys.Add(key);
@@ -88,6 +98,10 @@ public static class SshdOptions
             PublicKey = config.Get(K.PubkeyAcceptedAlgorithms).Names,
         };
     }
+
+    /// <summary>What sessions have besides programs.</summary>
+    private static Func<SessionScope, ISessionFeature>[] SessionFeatures(IUserDatabase users, UserUnixSockets sockets) =>
+        [scope => new AgentForwardingFeature(scope, users, sockets, TimeProvider.System)];
 
     /// <summary>What Match blocks set for one login in place of what <see cref="Apply"/> has set for all; null where they set nothing of this.</summary>
     internal static ConnectionSettings? SettingsOf(SshdConfig config)

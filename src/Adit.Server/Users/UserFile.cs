@@ -59,6 +59,13 @@ internal static unsafe class UserFile
         return ReadAll(handle, path, limit);
     }
 
+    /// <summary>Whether <paramref name="account"/> can open a file for reading.</summary>
+    public static bool Exists(string path, UserAccount account)
+    {
+        using var handle = OpenAs(account, path, out _);
+        return !handle.IsInvalid;
+    }
+
     private static SafeFileHandle OpenAs(UserAccount account, string path, out int error)
     {
         // O_NONBLOCK: opening a pipe must not wait for its other end.

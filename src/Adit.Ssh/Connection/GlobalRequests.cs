@@ -11,6 +11,11 @@ internal interface IGlobalRequestHandler
     /// <summary>The response-specific data of SSH_MSG_REQUEST_SUCCESS, or null for SSH_MSG_REQUEST_FAILURE.</summary>
     ValueTask<byte[]?> HandleAsync(string name, ReadOnlyMemory<byte> data, bool wantReply, CancellationToken cancellationToken);
 
+    /// <summary>The request has arrived; on the receive loop, ahead of whatever comes behind it. Must not block.</summary>
+    void OnArrived()
+    {
+    }
+
     /// <summary>The answer to the request handled last is in the send queue: what is sent from here on comes behind it.</summary>
     void OnAnswered()
     {
@@ -66,6 +71,7 @@ internal sealed class GlobalRequests(SshTransport transport, ILogger logger)
         logger.LogTrace("global request {Name} reply {WantReply}", PeerText.Escape(request.Name), request.WantReply);
         if (handler is null && !request.WantReply)
             return;
+        handler?.OnArrived();
         lock (_lock)
         {
             if (_received.Count >= MaxWaiting || _receivedBytes > MaxWaitingBytes)

@@ -305,9 +305,15 @@ internal sealed class SshConnection : IConnectionHandler
         if (tooLong)
             request.Reject(OpenFailureReason.ResourceShortage, "open failed");
         else if (_handlers.TryGetValue(message.ChannelType, out var handler))
-            _opens.Add(handler, request);
+            Add(handler, request);
         else
             request.Reject(OpenFailureReason.UnknownChannelType, "open failed");
+
+        void Add(IChannelHandler handler, IncomingChannel request)
+        {
+            handler.OnArrived();
+            _opens.Add(handler, request);
+        }
     }
 
     private void OnOpenConfirmation(ReadOnlyMemory<byte> payload)

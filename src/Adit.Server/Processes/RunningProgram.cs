@@ -1,0 +1,129 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using Adit.Server.Users;
+using Microsoft.Win32.SafeHandles;
+
+namespace Adit.Server.Processes;
+
+/// <summary>How a program ended: one of the two is set, or neither where somebody else has reaped it.</summary>
+internal readonly record struct ProgramExit(int? Status, int? Signal = null, bool CoreDumped = false);
+
+/// <summary>A child of this process, the leader of a session and of a process group, from its start to its end. It is reaped as soon as it has ended, whoever waits or not.</summary>
+internal sealed unsafe class RunningProgram
+{
+    private const int ById = 1, Exited = 4, NoHang = 1;
+    private const nint OpenProcess = 434; // pidfd_open; the same number everywhere
+
+    private readonly TaskCompletionSource<ProgramExit> _exit = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Lock _lock = new();
+    private PolledDescriptor? _watched;
+    private bool _reaped;
+
+    private RunningProgram(int processId) => ProcessId = processId;
+
+    public int ProcessId { get; }
+
+    /// <summary>Completes when it has ended. Never faults.</summary>
+    public Task<ProgramExit> Exit => _exit.Task;
+
+    /// <summary>Takes a child over.</summary>
+    public static RunningProgram Watch(int processId)
+    {
+        var program = new RunningProgram(processId);
+        var descriptor = (int)ProcessCalls.SystemCall(OpenProcess, processId, 0, 0);
+        if (descriptor < 0)
+        {
+            // An old kernel, or a container that forbids it: a thread that waits.
+            _ = BlockingWork.RunAsync(() => program.Reap(0), CancellationToken.None);
+            return program;
+        }
+
+        _ = ProcessCalls.Control(descriptor, ProcessCalls.SetDescriptorFlags, 1);
+        program._watched = new PolledDescriptor(new SafeFileHandle(descriptor, ownsHandle: true), _ => program.OnReady());
+        program._watched.Watch(DescriptorLoop.Readable);
+        return program;
+    }
+
+    /// <summary>One that could not be started, and ended as a shell would have that found no program.</summary>
+    public static RunningProgram Ended(int status)
+    {
+        var program = new RunningProgram(0) { _reaped = true };
+        program._exit.SetResult(new ProgramExit(status));
+        return program;
+    }
+
+    /// <summary>Sends a signal to its process group, with this process's rights. False when it has ended, or may not be sent any.</summary>
+    public bool SignalGroup(int signal)
+    {
+        lock (_lock)
+        {
+            // Until it is reaped its number is nobody else's.
+            return !_reaped && ProcessCalls.Kill(-ProcessId, signal) == 0;
+        }
+    }
+
+    private void OnReady()
+    {
+        if (Reap(NoHang))
+        {
+            _watched!.Close();
+        }
+        else
+        {
+            _watched!.Watch(DescriptorLoop.Readable);
+        }
+    }
+
+    private bool Reap(int options)
+    {
+        Span<byte> information = stackalloc byte[128]; // siginfo_t
+        information.Clear();
+        lock (_lock)
+        {
+            if (options == NoHang && !TryWait(information, options))
+            {
+                return false;
+            }
+        }
+
+        if (options != NoHang)
+        {
+            // Without the lock: it waits. First for the end alone, so that the number stays taken until the mark is set.
+            const int leaveIt = 0x1000000;
+            _ = TryWait(information, leaveIt);
+            lock (_lock)
+            {
+                _ = TryWait(information, NoHang);
+                _reaped = true;
+            }
+        }
+
+        const int codeOffset = 8, statusOffset = 24, exited = 1, dumped = 3;
+        var code = BinaryPrimitives.ReadInt32LittleEndian(information[codeOffset..]);
+        var status = BinaryPrimitives.ReadInt32LittleEndian(information[statusOffset..]);
+        _exit.TrySetResult(code == 0 ? default : code == exited ? new ProgramExit(status) : new ProgramExit(null, status, code == dumped));
+        return true;
+    }
+
+    /// <summary>True when it has ended; also when it is no child any more.</summary>
+    private bool TryWait(Span<byte> information, int options)
+    {
+        fixed (byte* pointer = information)
+        {
+            int result;
+            do
+            {
+                result = ProcessCalls.Wait(ById, ProcessId, pointer, Exited | options);
+            }
+            while (result != 0 && Marshal.GetLastPInvokeError() == ProcessCalls.Interrupted);
+            const int processOffset = 16; // 0: still running
+            if (result == 0 && BinaryPrimitives.ReadInt32LittleEndian(information[processOffset..]) == 0)
+            {
+                return false;
+            }
+
+            _reaped |= options == NoHang;
+            return true;
+        }
+    }
+}

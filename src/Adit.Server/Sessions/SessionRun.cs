@@ -1,0 +1,197 @@
+using Adit.Server.Processes;
+using Adit.Server.Users;
+using Adit.Ssh.Connection;
+using Adit.Ssh.Wire;
+using Adit.Ssh.Wire.Messages;
+using Microsoft.Extensions.Logging;
+
+namespace Adit.Server.Sessions;
+
+/// <summary>A session's program while it runs: its streams, signals to it, and how its end is told. When it has ended, all that it wrote goes first, then its exit status; the channel
+/// ends when nobody has its output open any more. A client that goes takes the streams with it; what the program makes of that is its affair, as with sshd: one on a terminal
+/// gets SIGHUP from the kernel.</summary>
+internal sealed class SessionRun
+{
+    /// <summary>What a client may send.</summary>
+    private static readonly string[] Sendable = ["HUP", "INT", "KILL", "QUIT", "TERM", "USR1", "USR2"];
+
+    /// <summary>The names of RFC 4254, section 6.10, and Linux's numbers.</summary>
+    private static readonly (string Name, int Number)[] Signals =
+    [
+        ("HUP", 1), ("INT", 2), ("QUIT", 3), ("ILL", 4), ("ABRT", 6), ("FPE", 8), ("KILL", 9), ("USR1", 10), ("SEGV", 11), ("USR2", 12), ("PIPE", 13), ("ALRM", 14), ("TERM", 15),
+    ];
+
+    private readonly SshChannel _channel;
+    private readonly SessionInput _input;
+    private readonly ILogger _logger;
+    private readonly SessionCommand _command;
+    private readonly LaunchedProgram _launched;
+    private readonly ProgramPipes? _pipes;
+    private int _isExitTold;
+
+    public SessionRun(ServerSession session, SessionCommand command, LaunchedProgram launched, ProgramPipes? pipes)
+    {
+        (_channel, _input, _logger) = (session.Channel, session.Input, session.Scope.Service.Logger);
+        (_command, _launched, _pipes, Terminal) = (command, launched, pipes, session.Terminal);
+    }
+
+    /// <summary>The program's terminal; null for none.</summary>
+    public PseudoTerminal? Terminal { get; }
+
+    /// <summary>Completes when the program has ended, or the connection. Never faults.</summary>
+    public Task Completion { get; private set; } = Task.CompletedTask;
+
+    /// <summary>What to send first, as data.</summary>
+    public string Greeting { get; init; } = "";
+
+    /// <summary>Whose rights a signal is sent with; null for this process's own.</summary>
+    public UserIdentity? Identity { get; init; }
+
+    public required ProgramLauncher Launcher { get; init; }
+
+    private RunningProgram Program => _launched.Program;
+
+    /// <summary>From here on bytes flow.</summary>
+    public void Begin(ServerSession session) => Completion = ServeAsync(session);
+
+    /// <summary>Sends a signal to the program's process group. False when that is not to be.</summary>
+    public async ValueTask<bool> SignalAsync(string name, CancellationToken cancellationToken)
+    {
+        var signal = Array.Find(Signals, row => row.Name == name).Number;
+        if (!Sendable.Contains(name))
+        {
+            _logger.LogError("session_signal_req: unsupported signal \"{Name}\"", PeerText.Escape(name, 64));
+            return false;
+        }
+
+        if (_command.IsForced || _command.IsSubsystem)
+        {
+            _logger.LogError("session_signal_req: refusing to send signal {Name} to {Kind} session", name, _command.IsForced ? "forced-command" : "subsystem");
+            return false;
+        }
+
+        return Identity is null ? Program.SignalGroup(signal) : !Program.Exit.IsCompleted && await SignalAsUserAsync(signal, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Root may signal everybody; the user must not reach by us what runs in the group with other rights.</summary>
+    private async Task<bool> SignalAsUserAsync(int signal, CancellationToken cancellationToken)
+    {
+        using var nowhere = new Microsoft.Win32.SafeHandles.SafeFileHandle(LibC.Open("/dev/null", ProcessCalls.OpenReadWrite | ProcessCalls.OpenCloseOnExec), ownsHandle: true);
+        var start = new ProgramStart
+        {
+            File = "",
+            Arguments = [],
+            Environment = new Dictionary<string, string>(),
+            WorkingFolder = "/",
+            Identity = Identity,
+            Signal = (Program.ProcessId, signal),
+        };
+        var sender = await BlockingWork.RunAsync(() => Launcher.Launch(start, new ProgramStreams(nowhere, nowhere, nowhere)), cancellationToken).ConfigureAwait(false);
+        return (await sender.Program.Exit.ConfigureAwait(false)).Status == 0;
+    }
+
+    private async Task ServeAsync(ServerSession session)
+    {
+        await Task.Yield();
+        try
+        {
+            await GreetAsync().ConfigureAwait(false);
+            await PumpAsync().ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            // The connection ended while the program ran; it goes on without us.
+        }
+        catch (Exception problem)
+        {
+            _logger.LogError(problem, "session {Id} failed", session.Id);
+        }
+        finally
+        {
+            _input.Close(tell: false);
+            _pipes?.Dispose();
+            Terminal?.Dispose();
+            _channel.Close();
+            session.OnProgramOver();
+        }
+    }
+
+    private async Task PumpAsync()
+    {
+        var transport = _channel.Connection.Transport;
+        var output = new SessionOutput(_channel, _pipes?.Output ?? Terminal!.Master, _pipes?.Error, TellExit);
+        if (Terminal is not null)
+        {
+            _input.Attach(Terminal.DuplicateMaster(), endsAtEof: false, TellUnwanted);
+        }
+        else
+        {
+            _input.Attach(_pipes!.Input, endsAtEof: true, TellUnwanted);
+        }
+
+        var watching = WatchAsync(output, transport.Ended);
+        if (await output.RunAsync().ConfigureAwait(false))
+        {
+            _channel.SendEof();
+        }
+        else
+        {
+            _input.Close(tell: false);
+        }
+
+        await watching.ConfigureAwait(false);
+        TellExit();
+    }
+
+    private async Task WatchAsync(SessionOutput output, CancellationToken connectionEnded)
+    {
+        await Program.Exit.WaitAsync(connectionEnded).ConfigureAwait(false);
+        output.ProgramEnded();
+        _input.Close(tell: true);
+    }
+
+    /// <summary>What comes ahead of the program's output: a message of the day, and what went wrong.</summary>
+    private async Task GreetAsync()
+    {
+        if (Terminal is not null)
+        {
+            // By the terminal it would be the same, but for how lines end.
+            var text = (Greeting + _launched.Notice).Replace("\n", "\r\n", StringComparison.Ordinal);
+            await _channel.SendAsync(OsText.Encode(text)).ConfigureAwait(false);
+            return;
+        }
+
+        const uint standardError = 1;
+        await _channel.SendAsync(OsText.Encode(Greeting)).ConfigureAwait(false);
+        await _channel.SendExtendedAsync(standardError, OsText.Encode(_launched.Notice ?? "")).ConfigureAwait(false);
+    }
+
+    private void TellUnwanted()
+    {
+        if (_channel.Connection.Transport.Quirks is { IsOpenSsh: true } or { IsAdit: true })
+        {
+            _channel.Notify("eow@openssh.com", []);
+        }
+    }
+
+    private void TellExit()
+    {
+        if (!Program.Exit.IsCompletedSuccessfully || Interlocked.Exchange(ref _isExitTold, 1) != 0)
+        {
+            return;
+        }
+
+        var exit = Program.Exit.Result;
+        if (exit.Status is { } status)
+        {
+            var writer = new SshWriter(4);
+            writer.WriteUInt32((uint)status);
+            _channel.Notify("exit-status", writer.Written);
+        }
+        else if (exit.Signal is { } signal)
+        {
+            var name = Array.Find(Signals, row => row.Number == signal).Name ?? "SIG@openssh.com";
+            _channel.Notify(ExitSignalData.Name, new ExitSignalData(name, exit.CoreDumped, "").ToArray());
+        }
+    }
+}

@@ -1,0 +1,218 @@
+using System.Globalization;
+using Adit.Server.Authentication;
+using Adit.Server.Configuration;
+using Adit.Server.Processes;
+using Adit.Server.Users;
+using Adit.Ssh;
+using Adit.Ssh.OpenSsh;
+using Adit.Ssh.Wire;
+using Microsoft.Extensions.Logging;
+using K = Adit.Server.Configuration.SessionKeywords;
+
+namespace Adit.Server.Sessions;
+
+/// <summary>Starts a session's program: decides what runs, as whom, where, and with which environment.</summary>
+internal sealed class SessionStart(ServerSession session)
+{
+    private const int NologinStatus = 254;
+    private const int SftpOnlyStatus = 1;
+    private const int MostText = 64 * 1024;
+    private const int MostEnvironmentFile = 1024 * 1024;
+
+    /// <summary>Room in the pipes, for fewer turns with bulk data.</summary>
+    private const int PipeSize = 256 * 1024;
+
+    private static readonly string[] SftpServers =
+        ["/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server", "/usr/lib/ssh/sftp-server", "/usr/libexec/sftp-server", "/usr/lib/misc/sftp-server", "/usr/local/libexec/sftp-server"];
+
+    private readonly ILogger _logger = session.Scope.Service.Logger;
+    private readonly UserAccount _account = session.Scope.Login.Account;
+
+    /// <summary>Null when nothing is to be started; that is logged.</summary>
+    public async Task<SessionRun?> RunAsync(StartRequest request, CancellationToken cancellationToken)
+    {
+        var (login, peer) = (session.Scope.Login, session.Scope.Service.Peer);
+        var grant = await login.NowAsync(cancellationToken).ConfigureAwait(false);
+        if (grant.RuleAgainstPrograms(DateTimeOffset.UtcNow) is { } rule)
+        {
+            _logger.LogInformation("session {Id}: nothing is started: {Rule}", session.Id, rule);
+            return null;
+        }
+
+        var name = PeerText.Escape(_account.Name, 100);
+        if (SessionCommand.Of(grant, request) is not { } command)
+        {
+            _logger.LogInformation("subsystem request for {Subsystem} by user {User} failed, subsystem not found", PeerText.Escape(request.Text!, 100), name);
+            return null;
+        }
+
+        session.Channel.ExtendedType = command.ChannelType;
+        _logger.LogInformation(LogEvents.Session, "Starting session: {Title}{Terminal} for {User} from {Address} port {Port} id {Id}",
+            command.Title, session.Terminal is { } terminal ? " on " + terminal.Path.Replace("/dev/", "", StringComparison.Ordinal) : "", name, peer.RemoteAddress, peer.RemotePort, session.Id);
+        var environment = new SessionEnvironment();
+        environment.AddBasics(_account, Shell, session.Variables, session.Term, grant.Config.Get(SshdKeywords.UsePam));
+        await session.PrepareAsync(environment.Variables, cancellationToken).ConfigureAwait(false);
+        return await BlockingWork.RunAsync(() => Start(grant, command, environment), CancellationToken.None).ConfigureAwait(false);
+    }
+
+    private string Shell => _account.Shell.Length == 0 ? "/bin/sh" : _account.Shell;
+
+    /// <summary>On a thread that may wait: for users' files and name services.</summary>
+    private SessionRun? Start(LoginGrant grant, SessionCommand command, SessionEnvironment environment)
+    {
+        var root = RootOf(grant.Config);
+        if (session.Service.Launcher.Obstacle(_account, root, out var identity) is { } obstacle)
+        {
+            _logger.LogError("session {Id} cannot start anything: {Obstacle}", session.Id, obstacle);
+            return null;
+        }
+
+        var notice = Fill(grant, command, environment);
+        if (command.IsSftpOnly)
+        {
+            return Ended(command, SftpOnlyStatus, "This service allows sftp connections only.\n", null, identity);
+        }
+
+        if (Nologin(grant.Config) is { } text)
+        {
+            return Ended(command, NologinStatus, "", text, identity);
+        }
+
+        if (ProgramOf(command, root) is not { } program)
+        {
+            return null;
+        }
+
+        var start = new ProgramStart
+        {
+            File = program.File,
+            Arguments = program.Arguments,
+            Environment = environment.Variables.ToDictionary(),
+            WorkingFolder = _account.HomeDirectory,
+            Identity = identity,
+            Root = root,
+        };
+        return Launch(start, command, notice, MessageOfTheDay(grant.Config, command));
+    }
+
+    private SessionRun Launch(ProgramStart start, SessionCommand command, string notice, string greeting)
+    {
+        var terminal = session.Terminal;
+        var pipes = terminal is null ? ProgramPipes.Create(PipeSize) : null;
+        try
+        {
+            var launched = session.Service.Launcher.Launch(start, pipes?.Streams ?? new ProgramStreams { Terminal = terminal!.Path });
+            pipes?.CloseProgramsEnds();
+            terminal?.ReleaseSlave();
+            return Make(command, launched with { Notice = notice + launched.Notice }, pipes, start.Identity, greeting);
+        }
+        catch
+        {
+            pipes?.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>A program that is over before it began, and what it would have said.</summary>
+    private SessionRun Ended(SessionCommand command, int status, string output, string? notice, UserIdentity? identity)
+    {
+        var pipes = session.Terminal is null ? ProgramPipes.Create() : null;
+        pipes?.CloseProgramsEnds();
+        session.Terminal?.ReleaseSlave();
+        return Make(command, new LaunchedProgram(RunningProgram.Ended(status), notice), pipes, identity, output);
+    }
+
+    private SessionRun Make(SessionCommand command, LaunchedProgram launched, ProgramPipes? pipes, UserIdentity? identity, string greeting)
+    {
+        foreach (var descriptor in (Microsoft.Win32.SafeHandles.SafeFileHandle?[])[pipes?.Input, pipes?.Output, pipes?.Error])
+        {
+            if (descriptor is not null)
+            {
+                ProgramLauncher.SetNonBlocking(descriptor);
+            }
+        }
+
+        return new SessionRun(session, command, launched, pipes) { Greeting = greeting, Identity = identity, Launcher = session.Service.Launcher };
+    }
+
+    /// <summary>The rest of the environment; returns what the program's standard error begins with.</summary>
+    private string Fill(LoginGrant grant, SessionCommand command, SessionEnvironment environment)
+    {
+        var notice = "";
+        var permitted = grant.Config.Get(SshdKeywords.PermitUserEnvironment);
+        environment.AddCredentials(grant.Rights.Environment);
+        if (permitted != EnvironmentNames.None)
+        {
+            var path = Path.Combine(_account.HomeDirectory, ".ssh", "environment");
+            if (UserFile.Read(path, _account, strict: false, MostEnvironmentFile).Content is { } content)
+            {
+                notice = environment.AddFile(path, content, permitted);
+            }
+        }
+
+        environment.AddConfigured(grant.Config.Get(K.SetEnv));
+        environment.AddConnection(session.Scope.Service.Peer, session.Terminal?.Path, command.Original);
+        return notice;
+    }
+
+    private (string File, IReadOnlyList<string> Arguments)? ProgramOf(SessionCommand command, string? root)
+    {
+        if (command.Sftp is { } arguments)
+        {
+            var server = SftpServers.FirstOrDefault(path => File.Exists(root + path));
+            if (server is null)
+            {
+                _logger.LogError("internal-sftp cannot be served: OpenSSH's sftp-server is not installed{Where} (looked for {Paths})",
+                    root is null ? "" : $" in {PeerText.Escape(root)}, the root folder of this login", string.Join(", ", SftpServers));
+                return null;
+            }
+
+            return (server, ["sftp-server", .. arguments]);
+        }
+
+        var name = Shell[(Shell.LastIndexOf('/') + 1)..];
+        return (Shell, command.Command is { } text ? [name, "-c", text] : ["-" + name]);
+    }
+
+    private string? RootOf(SshdConfig config)
+    {
+        var pattern = config.Get(K.ChrootDirectory);
+        return pattern.Equals("none", StringComparison.OrdinalIgnoreCase)
+            ? null
+            : new TokenExpander([new('h', _account.HomeDirectory), new('u', _account.Name), new('U', _account.Uid.ToString(CultureInfo.InvariantCulture))]).Expand(pattern);
+    }
+
+    /// <summary>/etc/nologin keeps everybody but root out. With PAM that is PAM's business. Null when it is not there.</summary>
+    private string? Nologin(SshdConfig config)
+    {
+        const string path = "/etc/nologin";
+        if (_account.IsRoot || config.Get(SshdKeywords.UsePam) || !File.Exists(path))
+        {
+            return null;
+        }
+
+        _logger.LogInformation("User {User} not allowed because {Path} exists", PeerText.Escape(_account.Name, 100), path);
+        return ReadText(path);
+    }
+
+    /// <summary>For login shells on a terminal, unless the user does not want it.</summary>
+    private string MessageOfTheDay(SshdConfig config, SessionCommand command)
+    {
+        var isWanted = command.Command is null && session.Terminal is not null && config.Get(K.PrintMotd);
+        return isWanted && !UserFile.Exists(Path.Combine(_account.HomeDirectory, ".hushlogin"), _account) ? ReadText("/etc/motd") : "";
+    }
+
+    private static string ReadText(string path)
+    {
+        try
+        {
+            using var file = new FileStream(path, FileMode.Open, FileAccess.Read);
+            var content = new byte[MostText];
+            return OsText.Decode(content.AsSpan(0, file.ReadAtLeast(content, MostText, throwOnEndOfStream: false)));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return "";
+        }
+    }
+}

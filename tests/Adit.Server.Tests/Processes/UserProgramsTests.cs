@@ -1,0 +1,89 @@
+using System.Runtime.Versioning;
+using System.Text;
+using Adit.Server.Processes;
+using Adit.Server.Tests.Support;
+using Adit.Server.Users;
+using Adit.Ssh;
+
+namespace Adit.Server.Tests.Processes;
+
+[SupportedOSPlatform("linux")]
+public class UserProgramsTests
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
+
+    private readonly SystemUsers _users = new();
+
+    private UserAccount Self => _users.Find(_users.ProcessUid)!;
+
+    [Fact]
+    public async Task AProgramGetsItsInputArgumentsAndEnvironmentAndNothingElse()
+    {
+        var input = new byte[300_000];
+        new Random(3).NextBytes(input);
+        var result = await RunAsync(["/bin/sh", "-c", "cat; echo \"$1|$A|$(env | cut -d= -f1 | sort | tr '\\n' ' ')\" >&2; exit 7", "sh", "a b"], input, new() { ["A"] = "x=\ny", ["PATH"] = "/usr/bin:/bin" });
+        Assert.Equal(7, result.ExitCode);
+        Assert.Equal(input, result.Output);
+        Assert.StartsWith("a b|x=\ny|A ", result.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("HOME", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task ItHasTheThreeStreamsOpenAndUsualSignals()
+    {
+        // The C library keeps two signals of its own ignored in what posix_spawn starts.
+        var result = await RunAsync(["/bin/sh", "-c", "ls /proc/self/fd | tr '\\n' ' '; grep -E 'Sig(Blk|Ign)' /proc/self/status | cut -f2 | sed 's/000000018/000000000/' | sort -u; ps -o sid= -p $$ | tr -d ' ' | grep -qx $$ && echo leader"], default, []);
+        // The fourth is ls's own, of the folder.
+        Assert.Equal("0 1 2 3 0000000000000000\nleader\n", Encoding.UTF8.GetString(result.Output));
+    }
+
+    [Fact]
+    public async Task ASignalThatEndsItIsToldAsAShellTellsIt()
+    {
+        Assert.Equal(143, (await RunAsync(["/bin/sh", "-c", "kill -TERM $$"], default, [])).ExitCode);
+        var missing = await RunAsync(["/nonexistent/program"], default, []);
+        Assert.Equal((1, "/nonexistent/program: No such file or directory\n"), (missing.ExitCode, missing.Error));
+    }
+
+    [Fact]
+    public async Task CancellingKillsItWithItsChildren()
+    {
+        using var cancel = new CancellationTokenSource();
+        var running = RunAsync(["/bin/sh", "-c", "sleep 600 & sleep 600"], default, [], cancel.Token);
+        await cancel.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running).WaitAsync(Deadline);
+    }
+
+    // A daemon that a program leaves behind may keep its output open for ever.
+    [Fact]
+    public async Task AProgramThatLeavesSomebodyWithItsOutputIsOverWhenItEnds()
+    {
+        var result = await RunAsync(["/bin/sh", "-c", "echo before; sleep 30 & echo $!"], default, []);
+        var lines = Encoding.UTF8.GetString(result.Output).Split('\n');
+        Assert.Equal("before", lines[0]);
+        Commands.Run("/bin/sh", "-c", "kill " + lines[1]);
+    }
+
+    [Fact]
+    public async Task OutputBeyondTheLimitIsDropped()
+    {
+        var result = await RunAsync(["/bin/sh", "-c", "head -c 3000000 /dev/zero"], default, []);
+        Assert.Equal((0, 1024 * 1024), (result.ExitCode, result.Output.Length));
+    }
+
+    [Fact]
+    public async Task SomebodyElsesProgramIsRefusedWithoutAHelper()
+    {
+        var other = new UserAccount("somebody", Self.Uid + 12345, 12345, "/", "/bin/sh");
+        var programs = new UserPrograms(null, _users, new CapturingLogger());
+        var problem = await Assert.ThrowsAsync<SshException>(() => programs.RunAsync(other, ["/bin/true"], default, new Dictionary<string, string>(), default));
+        Assert.Equal(SshError.PolicyDenied, problem.Error);
+    }
+
+    private Task<Sessions.ProgramResult> RunAsync(string[] command, ReadOnlyMemory<byte> input, Dictionary<string, string> environment, CancellationToken cancellationToken = default)
+    {
+        // Groups as the process has them, whatever the account's are: nothing here needs the helper.
+        var users = new FakeUsers { ProcessUid = Self.Uid };
+        return new UserPrograms(null, users, new CapturingLogger()).RunAsync(Self, command, input, environment, cancellationToken).WaitAsync(Deadline, CancellationToken.None);
+    }
+}

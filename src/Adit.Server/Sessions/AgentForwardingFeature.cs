@@ -20,7 +20,7 @@ namespace Adit.Server.Sessions;
 /// <param name="users">Which user this process is.</param>
 /// <param name="sockets">Binds the socket with the account's identity.</param>
 /// <param name="clock">For rights that end.</param>
-internal sealed class AgentForwardingFeature(SessionScope scope, IUserDatabase users, UserUnixSockets sockets, TimeProvider clock) : ISessionFeature
+internal sealed class AgentForwardingFeature(SessionScope scope, IUserDatabase users, UserUnixSockets sockets, TimeProvider clock) : ISessionFeature, IReviewed
 {
     private const int SocketLevel = 1, PeerCredentials = 17;
 
@@ -117,6 +117,28 @@ internal sealed class AgentForwardingFeature(SessionScope scope, IUserDatabase u
         }
 
         return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Ends connections to an agent that may not be forwarded any more. The socket stays: each connection to it is a question of its own.</summary>
+    public async ValueTask<int> ReviewAsync(Action<string> report, CancellationToken cancellationToken)
+    {
+        if (await RuleAgainstAsync(cancellationToken).ConfigureAwait(false) is not { } rule)
+        {
+            return 0;
+        }
+
+        SshChannel[] open = [.. Connection.OpenChannels.Where(channel => channel.Type is AgentForwards.Channel or AgentForwards.StandardChannel)];
+        foreach (var channel in open)
+        {
+            ChannelEnd.Abort(channel);
+        }
+
+        if (open.Length > 0)
+        {
+            report($"forwarded agent: {open.Length} connection(s) closed, it is not allowed any more: {rule}");
+        }
+
+        return open.Length;
     }
 
     /// <summary>Listens no more and removes the socket and its folder. After the connection has ended, when nothing can go through it.</summary>

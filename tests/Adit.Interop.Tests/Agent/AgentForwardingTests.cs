@@ -85,11 +85,12 @@ public sealed class AgentForwardingTests
         IReadOnlyList<(Peer Client, Server Server)> way = await WayAsync(agent, "AOOA");
         ProcessResult result = await agent.RunAsync(way, "true", "-v");
         Assert.True(result.ExitCode == 0, result.ToString());
-        Assert.Equal(2, result.ErrorLines.Count(line => line.Contains("bound agent to hostkey", StringComparison.Ordinal)));
+        string[] lines = result.Errors.Split('\n', StringSplitOptions.TrimEntries);
+        Assert.InRange(lines.Count(line => line == "debug1: bound agent to hostkey"), 2, int.MaxValue); // to log in, and for each connection that is forwarded
         Assert.Contains(
             $"debug1: agent forwarding: signature with ED25519 {agent.Key.Fingerprint} ({AgentLab.Comment}) for {way[0].Server.User}@127.0.0.1, "
             + $"to log in as {way[1].Server.User} at the host with key ECDSA {way[1].Server.Fingerprint}",
-            result.ErrorLines);
+            lines);
     });
 
     [Theory]
@@ -188,7 +189,7 @@ public sealed class AgentForwardingTests
         Need.Tools("runuser");
         AgentLab agent = await AgentLab.StartAsync(lab);
         await user.AuthorizeAsync(agent.Key);
-        Server server = await agent.ServeAsync(Peer.Adit, options: new ServerOptions { LastLines = [] }) with { User = user.Name };
+        Server server = await agent.ServeAsync(Peer.Adit, options: new ServerOptions { Lines = ["AuthorizedKeysFile .ssh/authorized_keys"] }) with { User = user.Name };
         IReadOnlyList<string> words = agent.Ssh(Peer.OpenSsh, server, $"{SshAdd("-l")}; stat -c 'owner %U' $SSH_AUTH_SOCK; echo socket $SSH_AUTH_SOCK; exec sleep 60");
         ManagedProcess session = lab.Start("client", words[0], words.Skip(1), agent.Environment);
         string socket = (await session.WaitForLineAsync("socket ", lab.Deadline)).Split(' ')[1];

@@ -80,7 +80,7 @@ public class UserProgramsTests
         Assert.Equal(SshError.PolicyDenied, problem.Error);
     }
 
-    private Task<Sessions.ProgramResult> RunAsync(string[] command, ReadOnlyMemory<byte> input, Dictionary<string, string> environment, CancellationToken cancellationToken = default)
+    private Task<Adit.Server.Sessions.ProgramResult> RunAsync(string[] command, ReadOnlyMemory<byte> input, Dictionary<string, string> environment, CancellationToken cancellationToken = default)
     {
         // Groups as the process has them, whatever the account's are: nothing here needs the helper.
         var users = new FakeUsers { ProcessUid = Self.Uid };

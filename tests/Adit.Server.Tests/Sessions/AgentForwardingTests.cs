@@ -151,6 +151,28 @@ public sealed class AgentForwardingTests : IAsyncLifetime, IDisposable
         Assert.Equal(0, SshAdd(sessions, socket, "-l").ExitCode);
     }
 
+    [FactNeeding(Agent)]
+    public async Task A_review_ends_connections_that_are_not_allowed_any_more()
+    {
+        await using var sessions = await AgentSessions.ConnectAsync();
+        using var connection = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        await connection.ConnectAsync(new UnixDomainSocketEndPoint((await OpenAsync(sessions))!)).WaitAsync(Deadline);
+        await ListAsync(connection);
+        Assert.Equal(0, await sessions.Server.ReviewForwardsAsync());
+        await ListAsync(connection);
+        sessions.Configure("AllowAgentForwarding no");
+        Assert.Equal(1, await sessions.Server.ReviewForwardsAsync());
+        Assert.Equal(0, await connection.ReceiveAsync(new byte[1]).WaitAsync(Deadline));
+        Assert.Contains(sessions.Login.Log.Lines, line => line.StartsWith("forwarded agent: 1 connection(s) closed, it is not allowed any more: AllowAgentForwarding no", StringComparison.Ordinal));
+
+        static async Task ListAsync(Socket connection)
+        {
+            await connection.SendAsync((byte[])[0, 0, 0, 1, 11]);
+            var reply = new byte[4096];
+            Assert.True(await connection.ReceiveAsync(reply).WaitAsync(Deadline) > 5);
+        }
+    }
+
     [FactNeeding(Agent, Need.Root, SetPriv)]
     public async Task Another_user_cannot_reach_the_agent()
     {

@@ -27,10 +27,12 @@ internal sealed class AgentForwardingFeature(SessionScope scope, IUserDatabase u
     private readonly HashSet<object> _asked = new(ReferenceEqualityComparer.Instance);
     private readonly SemaphoreSlim _turn = new(1, 1);
     private readonly TaskTracker _connections = new();
+    private readonly Lock _lock = new();
     private AgentForwardingFolder? _folder;
     private ForwardListener? _listener;
     private string _channelType = AgentForwards.Channel;
-    private bool _ended;
+    private CancellationTokenRegistration _atEnd;
+    private Task? _closed;
 
     /// <summary>Where the socket's folder is made.</summary>
     internal string Parent { get; init; } = "/tmp";
@@ -64,11 +66,6 @@ internal sealed class AgentForwardingFeature(SessionScope scope, IUserDatabase u
         await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            if (_ended)
-            {
-                return false;
-            }
-
             // What asks by a name takes channels of the name of the same age. A client that asks by both knows both.
             _channelType = type == AgentForwards.StandardRequest ? AgentForwards.StandardChannel : AgentForwards.Channel;
             if (_listener is null)
@@ -82,6 +79,10 @@ internal sealed class AgentForwardingFeature(SessionScope scope, IUserDatabase u
             }
 
             return true;
+        }
+        catch (ObjectDisposedException)
+        {
+            return false; // the connection ended
         }
         catch (SshException e)
         {
@@ -141,38 +142,56 @@ internal sealed class AgentForwardingFeature(SessionScope scope, IUserDatabase u
         return open.Length;
     }
 
-    /// <summary>Listens no more and removes the socket and its folder. After the connection has ended, when nothing can go through it.</summary>
     public async ValueTask DisposeAsync()
     {
-        await _turn.WaitAsync().ConfigureAwait(false);
-        _ended = true;
-        _turn.Release();
-        if (_listener is not null)
+        await CloseAsync().ConfigureAwait(false);
+        await _atEnd.DisposeAsync().ConfigureAwait(false);
+        await _connections.WhenIdleAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>Listens no more and removes the socket and its folder, once and for good.</summary>
+    private Task CloseAsync()
+    {
+        lock (_lock)
         {
-            await _listener.DisposeAsync().ConfigureAwait(false);
+            return _closed ??= CloseAsync(_listener, _folder);
+        }
+    }
+
+    private static async Task CloseAsync(ForwardListener? listener, AgentForwardingFolder? folder)
+    {
+        if (listener is not null)
+        {
+            await listener.DisposeAsync().ConfigureAwait(false);
         }
 
-        _folder?.Dispose();
-        await _connections.WhenIdleAsync().ConfigureAwait(false);
+        folder?.Dispose();
     }
 
     private async ValueTask ListenAsync(CancellationToken cancellationToken)
     {
         var file = string.Create(CultureInfo.InvariantCulture, $"agent.{Environment.ProcessId}");
         var folder = AgentForwardingFolder.Create(Parent, file, scope.Login.Account, users.ProcessUid);
+        ForwardListener? listener = null;
         try
         {
             var socket = await sockets.ListenPrivatelyAsync(scope.Service.Principal, folder.SocketPath, cancellationToken).ConfigureAwait(false);
-            _listener = ForwardListener.Of(socket, ForwardAddress.Unix(folder.SocketPath), Logger);
+            listener = ForwardListener.Of(socket, ForwardAddress.Unix(folder.SocketPath), Logger);
+            lock (_lock)
+            {
+                ObjectDisposedException.ThrowIf(_closed is not null, this);
+                (_listener, _folder) = (listener, folder);
+            }
         }
         catch
         {
-            folder.Dispose();
+            await CloseAsync(listener, folder).ConfigureAwait(false);
             throw;
         }
 
-        Volatile.Write(ref _folder, folder);
-        _listener.Start(socket => _connections.Add(CarryAsync(socket)));
+        // At once when the connection ends: programs of its sessions may go on for long.
+        _atEnd = Connection.Transport.Ended.UnsafeRegister(static self => _ = ((AgentForwardingFeature)self!).CloseAsync(), this);
+        listener.Start(socket => _connections.Add(CarryAsync(socket)));
         Logger.LogDebug("agent forwarding: listening on {Path}", folder.SocketPath);
     }
 

@@ -201,6 +201,24 @@ public sealed class AgentForwardingTests
         Assert.Contains("Permission denied", refused.Errors, StringComparison.Ordinal);
         ProcessResult own = await lab.RunAsync("ssh-add as the user", Machine.Tool("runuser"), ["-u", user.Name, "--", Machine.Tool("ssh-add"), "-l"], environment);
         Assert.Equal(0, own.ExitCode);
+
+        // The client goes without a word, its program goes on for a while: the socket is the connection's.
+        session.Signal(ManagedProcess.SigKill);
+        await Net.WaitUntilAsync(() => !Directory.Exists(Path.GetDirectoryName(socket)), "the folder is removed", TimeSpan.FromSeconds(20));
+    });
+
+    [Fact]
+    public Task A_server_that_is_stopped_leaves_no_socket_behind() => Lab.RunAsync(async lab =>
+    {
+        AgentLab agent = await AgentLab.StartAsync(lab);
+        Server server = await agent.ServeAsync(Peer.Adit);
+        IReadOnlyList<string> words = agent.Ssh(Peer.OpenSsh, server, "echo socket $SSH_AUTH_SOCK; exec sleep 60");
+        ManagedProcess session = lab.Start("client", words[0], words.Skip(1), agent.Environment);
+        string socket = (await session.WaitForLineAsync("socket ", lab.Deadline)).Split(' ')[1];
+        Assert.True(File.Exists(socket));
+        server.Process.Signal(ManagedProcess.SigTerm);
+        await server.Process.WaitForExitAsync(lab.Deadline);
+        Assert.False(Directory.Exists(Path.GetDirectoryName(socket)));
     });
 
     private static async Task<IReadOnlyList<(Peer Client, Server Server)>> WayAsync(AgentLab agent, string peers)

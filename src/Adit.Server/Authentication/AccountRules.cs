@@ -27,7 +27,8 @@ internal sealed class AccountRules(IUserDatabase users, TimeProvider clock)
         return ShadowRefusal(account, name, config)
             ?? ShellRefusal(account, name)
             ?? ListRefusal(account, name, config, origin)
-            ?? (account.Uid != 0 && File.Exists(NoLoginFile) ? $"User {name} not allowed because {NoLoginFile} exists" : null);
+            // Without PAM a login is let in, and its sessions are told (SessionStart).
+            ?? (config.Get(K.UsePam) && account.Uid != 0 && File.Exists(NoLoginFile) ? $"User {name} not allowed because {NoLoginFile} exists" : null);
     }
 
     /// <summary>Why the account's password no longer counts (shadow(5)), or null.</summary>

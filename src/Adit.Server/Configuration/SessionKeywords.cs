@@ -19,9 +19,6 @@ public static class SessionKeywords
 
     public static SshdKeyword<bool> PermitTty { get; } = new("PermitTTY", true, Flag) { InMatch = true, Show = YesNo };
 
-    /// <summary>Whether ~/.ssh/rc is run.</summary>
-    public static SshdKeyword<bool> PermitUserRc { get; } = new("PermitUserRC", true, Flag) { InMatch = true, Show = YesNo };
-
     public static SshdKeyword<bool> PrintMotd { get; } = new("PrintMotd", true, Flag) { Show = YesNo };
 
     /// <summary>What subsystems run. The first of a name counts.</summary>
@@ -37,7 +34,7 @@ public static class SessionKeywords
         new("ChrootDirectory", "none", arguments => TokenWord(arguments, UserFileTokens)) { InMatch = true, Show = value => [value] };
 
     /// <summary>All of them.</summary>
-    internal static IReadOnlyList<SshdKeyword> All { get; } = [MaxSessions, PermitTty, PermitUserRc, PrintMotd, Subsystem, AcceptEnv, SetEnv, ChrootDirectory];
+    internal static IReadOnlyList<SshdKeyword> All { get; } = [MaxSessions, PermitTty, PrintMotd, Subsystem, AcceptEnv, SetEnv, ChrootDirectory];
 
     private static IEnumerable<string> YesNo(bool value) => [value ? "yes" : "no"];
 

@@ -11,7 +11,7 @@ public static class SshdKeywordTable
     /// <summary>Their subject (X11, tunnels) is not offered by this version, so there is nothing they could change.</summary>
     private static readonly SshdKeyword[] WithoutEffect =
     [
-        .. Inert(inMatch: true, "ExposeAuthInfo", "IPQoS", "LogVerbose", "PermitTunnel", "X11DisplayOffset", "X11Forwarding", "X11UseLocalhost"),
+        .. Inert(inMatch: true, "ExposeAuthInfo", "IPQoS", "LogVerbose", "PermitTunnel", "PermitUserRC", "X11DisplayOffset", "X11Forwarding", "X11UseLocalhost"),
         .. Inert(inMatch: false, "DebianBanner", "FingerprintHash", "PAMServiceName", "PrintLastLog",
             "SecurityKeyProvider", "SshdAuthPath", "SshdSessionPath", "SyslogFacility", "XAuthLocation"),
 

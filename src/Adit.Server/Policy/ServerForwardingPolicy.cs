@@ -98,6 +98,12 @@ public sealed class ServerForwardingPolicy(LiveSshdConfig live, IUserDatabase us
             return ForwardingDecision.Deny($"AllowStreamLocalForwarding {allowed.ToString().ToLowerInvariant()}");
         }
 
+        // OpenSSH's server has such a login's whole process in that folder, so that its sockets are looked for inside. Outside it they must not be.
+        if (!grant.Config.Get(SessionKeywords.ChrootDirectory).Equals("none", StringComparison.OrdinalIgnoreCase))
+        {
+            return ForwardingDecision.Deny("ChrootDirectory (Unix sockets inside it are not built)");
+        }
+
         // A list of permitted destinations has no paths in it: only one that allows everything allows a socket. Lists of listeners are about ports alone.
         if (kind == ForwardingKind.DirectStreamLocal && DecideTarget(grant, entry => entry is { Host: "*", Port: null }) is { Allowed: false } denied)
         {

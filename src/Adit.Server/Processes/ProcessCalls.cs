@@ -58,7 +58,7 @@ internal static unsafe partial class ProcessCalls
     public static partial int Wait(int kind, int id, byte* information, int options);
 
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
-    public static partial nint SystemCall(nint number, nint first, nint second, nint third);
+    public static partial nint SystemCall(nint number, nint first, nint second, nint third, nint fourth = 0);
 
     [LibraryImport("libc", EntryPoint = "access", SetLastError = true)]
     public static partial int Access(byte* path, int mode);

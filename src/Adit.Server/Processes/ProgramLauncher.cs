@@ -115,7 +115,7 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
                 throw Failed(helper.File, error);
             }
 
-            HelperReport.Read(reading, process, logger);
+            HelperReport.Read(reading, logger);
             return new LaunchedProgram(RunningProgram.Watch(process), null);
         }
     }
@@ -273,19 +273,18 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
 
         private readonly List<byte> _said = [];
         private readonly PolledDescriptor _descriptor;
-        private readonly int _process;
         private readonly ILogger _logger;
 
-        private HelperReport(SafeFileHandle reading, int process, ILogger logger)
+        private HelperReport(SafeFileHandle reading, ILogger logger)
         {
-            (_process, _logger) = (process, logger);
+            _logger = logger;
             _descriptor = new PolledDescriptor(reading, _ => OnReady());
         }
 
-        public static void Read(SafeFileHandle reading, int process, ILogger logger)
+        public static void Read(SafeFileHandle reading, ILogger logger)
         {
             SetNonBlocking(reading);
-            new HelperReport(reading, process, logger)._descriptor.Watch(DescriptorLoop.Readable);
+            new HelperReport(reading, logger)._descriptor.Watch(DescriptorLoop.Readable);
         }
 
         private void OnReady()
@@ -309,7 +308,7 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
             _descriptor.Close();
             if (_said.Count > 0)
             {
-                _logger.LogError("{Problem} (program {Process})", PeerText.Escape(Encoding.UTF8.GetString([.. _said]).TrimEnd(), MaxLength), _process);
+                _logger.LogError("{Problem}", PeerText.Escape(Encoding.UTF8.GetString([.. _said]).TrimEnd(), MaxLength));
             }
         }
     }

@@ -54,6 +54,14 @@ internal sealed class ProgramPipes : IDisposable
         }
     }
 
+    /// <summary>Makes them a user's, who could not open /dev/stdout otherwise.</summary>
+    public void GiveTo(Users.UserIdentity owner)
+    {
+        _ = ProcessCalls.ChangeOwner(_input, owner.Uid, owner.Gid);
+        _ = ProcessCalls.ChangeOwner(_output, owner.Uid, owner.Gid);
+        _ = ProcessCalls.ChangeOwner(_error, owner.Uid, owner.Gid);
+    }
+
     /// <summary>The program has them.</summary>
     public void CloseProgramsEnds()
     {

@@ -166,11 +166,26 @@ public static unsafe class StartHelperProcess
             }
         }
 
+        ResetLibrarySignals();
         const int setMask = 2;
         _ = ProcessCalls.SetThreadMask(setMask, signals, null);
         _ = ProcessCalls.Execute(path.First, arguments.Pointer, environment.Pointer);
         Say(Standard, $"{start.File}: {ProcessCalls.Describe(Marshal.GetLastPInvokeError())}\n");
         return NoSuchProgram;
+    }
+
+    /// <summary>The C library keeps two signals to itself, leaves the first ignored in what posix_spawn starts (as this process was), and lets nobody change that by its own functions.</summary>
+    private static void ResetLibrarySignals()
+    {
+        const int first = 32, second = 33, maskLength = 8, actionLength = 32;
+        var number = RuntimeInformation.ProcessArchitecture switch { Architecture.X64 => 13, Architecture.Arm64 => 134, _ => 0 };
+        var action = stackalloc byte[actionLength]; // SIG_DFL and no flags
+        new Span<byte>(action, actionLength).Clear();
+        if (number != 0)
+        {
+            _ = ProcessCalls.SystemCall(number, first, (nint)action, 0, maskLength);
+            _ = ProcessCalls.SystemCall(number, second, (nint)action, 0, maskLength);
+        }
     }
 
     private static void LimitFiles(ulong files)

@@ -66,6 +66,11 @@ internal sealed class UserPrograms(StartHelper? helper, IUserDatabase users, ILo
             throw new SshException(SshError.PolicyDenied, obstacle);
         }
 
+        if (identity is not null)
+        {
+            pipes.GiveTo(identity);
+        }
+
         var start = new ProgramStart { File = command[0], Arguments = command, Environment = environment, WorkingFolder = account.HomeDirectory, Identity = identity };
         return _launcher.Launch(start, pipes.Streams);
     }

@@ -28,7 +28,7 @@ internal sealed class ServerSession : IChannelSink
     private readonly Dictionary<string, string> _variables = new(StringComparer.Ordinal);
     private Task _cancelling = Task.CompletedTask;
     private SshChannel? _channel;
-    private SessionRun? _run;
+    private volatile SessionRun? _run;
     private int _waiting;
     private int _waitingBytes;
     private int _variableBytes;
@@ -76,6 +76,7 @@ internal sealed class ServerSession : IChannelSink
     {
         Input.Close(tell: false);
         Channel.Close();
+        _run?.OnChannelClosed();
         Abandon();
     }
 
@@ -114,7 +115,7 @@ internal sealed class ServerSession : IChannelSink
                     Interlocked.Decrement(ref _waiting);
                     Interlocked.Add(ref _waitingBytes, -request.Size);
                     var success = await TryAnswerAsync(request).ConfigureAwait(false);
-                    if (request.WantReply)
+                    if (request.WantReply && Channel.Connection.Transport.Reason is null)
                     {
                         Channel.Answer(success);
                     }

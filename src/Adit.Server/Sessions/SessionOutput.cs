@@ -40,6 +40,9 @@ internal sealed class SessionOutput
         _wake.Set();
     }
 
+    /// <summary>The channel takes nothing any more.</summary>
+    public void ChannelClosed() => _wake.Set();
+
     /// <summary>Runs until nobody can write any more, or the channel takes nothing any more (false). Closes what it reads.</summary>
     public async Task<bool> RunAsync()
     {

@@ -27,6 +27,7 @@ internal sealed class SessionRun
     private readonly SessionCommand _command;
     private readonly LaunchedProgram _launched;
     private readonly ProgramPipes? _pipes;
+    private volatile SessionOutput? _output;
     private int _isExitTold;
 
     public SessionRun(ServerSession session, SessionCommand command, LaunchedProgram launched, ProgramPipes? pipes)
@@ -53,6 +54,9 @@ internal sealed class SessionRun
 
     /// <summary>From here on bytes flow.</summary>
     public void Begin(ServerSession session) => Completion = ServeAsync(session);
+
+    /// <summary>The client has closed the channel, or is gone. On the receive loop.</summary>
+    public void OnChannelClosed() => _output?.ChannelClosed();
 
     /// <summary>Sends a signal to the program's process group. False when that is not to be.</summary>
     public async ValueTask<bool> SignalAsync(string name, CancellationToken cancellationToken)
@@ -120,6 +124,7 @@ internal sealed class SessionRun
     {
         var transport = _channel.Connection.Transport;
         var output = new SessionOutput(_channel, _pipes?.Output ?? Terminal!.Master, _pipes?.Error, TellExit);
+        _output = output;
         if (Terminal is not null)
         {
             _input.Attach(Terminal.DuplicateMaster(), endsAtEof: false, TellUnwanted);

@@ -67,6 +67,11 @@ internal sealed class SessionStart(ServerSession session)
             return null;
         }
 
+        if (root is not null && !CanEnter(root))
+        {
+            return null;
+        }
+
         var notice = Fill(grant, command, environment);
         if (command.IsSftpOnly)
         {
@@ -99,6 +104,11 @@ internal sealed class SessionStart(ServerSession session)
     {
         var terminal = session.Terminal;
         var pipes = terminal is null ? ProgramPipes.Create(PipeSize) : null;
+        if (start.Identity is { } owner)
+        {
+            pipes?.GiveTo(owner);
+        }
+
         try
         {
             var launched = session.Service.Launcher.Launch(start, pipes?.Streams ?? new ProgramStreams { Terminal = terminal!.Path });
@@ -150,6 +160,11 @@ internal sealed class SessionStart(ServerSession session)
             }
         }
 
+        if (!command.IsSubsystem && UserFile.Exists(Path.Combine(_account.HomeDirectory, ".ssh", "rc"), _account))
+        {
+            _logger.LogInformation("~/.ssh/rc of {User} is not run: that is not built yet", PeerText.Escape(_account.Name, 100));
+        }
+
         environment.AddConfigured(grant.Config.Get(K.SetEnv));
         environment.AddConnection(session.Scope.Service.Peer, session.Terminal?.Path, command.Original);
         return notice;
@@ -172,6 +187,21 @@ internal sealed class SessionStart(ServerSession session)
 
         var name = Shell[(Shell.LastIndexOf('/') + 1)..];
         return (Shell, command.Command is { } text ? [name, "-c", text] : ["-" + name]);
+    }
+
+    /// <summary>The helper looks again before it enters. As with sshd the whole connection ends where it must not.</summary>
+    private bool CanEnter(string root)
+    {
+        if (RootFolder.Fault(root) is { } fault)
+        {
+            fault = PeerText.Escape(fault);
+            _logger.LogError("{Fault}", fault);
+            session.Channel.Connection.Transport.End(new SshException(SshError.PolicyDenied, fault));
+            return false;
+        }
+
+        _logger.LogInformation(LogEvents.Session, "Changed root directory to \"{Root}\"", PeerText.Escape(root));
+        return true;
     }
 
     private string? RootOf(SshdConfig config)

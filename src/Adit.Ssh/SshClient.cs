@@ -202,12 +202,26 @@ public sealed class SshClient : IAsyncDisposable
 
     /// <summary>Opens a session, in which one program runs at the server. Throws <see cref="SshException"/> (<see cref="SshError.ChannelOpenFailed"/>) with the server's
     /// reason.</summary>
-    public Task<SshSession> OpenSessionAsync(CancellationToken cancellationToken = default) => SshSession.OpenAsync(_connection, cancellationToken);
+    public Task<SshSession> OpenSessionAsync(CancellationToken cancellationToken = default) => SshSession.OpenAsync(_connection, cancellationToken, this);
 
-    /// <summary>Asks the server to forward an agent to the program of a session (-A): call it before the program starts. The server does not say whether it does. The last
-    /// agent given serves all sessions of this connection that asked.</summary>
-    /// <exception cref="SshException"><see cref="SshError.PolicyDenied"/> where <see cref="IsHostKeyUnsafe"/>: nothing is asked for then.</exception>
-    public void ForwardAgent(SshSession session, ForwardedAgent agent)
+    /// <summary>The channels that are open now.</summary>
+    public IReadOnlyList<ChannelSummary> Channels => [.. _connection.OpenChannels.Select(channel => new ChannelSummary((int)channel.LocalId, channel.Type, channel.Traffic))];
+
+    /// <summary>Completes when no connection is carried any more. Forwards still listen meanwhile, and a connection that comes is waited for too.</summary>
+    public Task WhenNoConnectionsAsync() => _connections.WhenIdleAsync();
+
+    /// <summary>Has new keys agreed on as soon as that can be.</summary>
+    public void RequestRekey() => _transport.RequestRekey();
+
+    /// <summary>Tells an OpenSSH server that no further session will be asked for on this connection (no-more-sessions@openssh.com); others are told nothing.</summary>
+    public void ForbidMoreSessions()
+    {
+        if (_transport.Quirks.IsOpenSsh)
+            _connection.Requests.Notify("no-more-sessions@openssh.com", default);
+    }
+
+    /// <summary>See <see cref="SshSession.ForwardAgent"/>.</summary>
+    internal void ForwardAgent(SshSession session, ForwardedAgent agent)
     {
         ThrowIfHostKeyUnsafe("Agent");
         ArgumentNullException.ThrowIfNull(session);
@@ -289,3 +303,9 @@ public sealed class SshClient : IAsyncDisposable
             throw reason;
     }
 }
+
+/// <summary>An open channel, for people to look at.</summary>
+/// <param name="Number">Our number for it.</param>
+/// <param name="Type">What it was opened as: "session", "direct-tcpip".</param>
+/// <param name="Bytes">What it has carried so far, both ways together.</param>
+public sealed record ChannelSummary(int Number, string Type, long Bytes);

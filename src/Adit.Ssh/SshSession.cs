@@ -1,4 +1,5 @@
 using Adit.Ssh.Connection;
+using Adit.Ssh.Forwarding;
 using Adit.Ssh.Wire;
 using Adit.Ssh.Wire.Messages;
 
@@ -55,13 +56,19 @@ public sealed class SshSession : IAsyncDisposable
     /// <summary>Completes when the program's end of <see cref="Input"/> is known to be closed (eow@openssh.com), or the session is over.</summary>
     public Task InputUnwanted => _sink.InputUnwanted.Task;
 
+    /// <summary>The channel's number here, as messages name it.</summary>
+    public int Number => (int)Channel.LocalId;
+
     internal SshChannel Channel { get; }
 
-    internal static async Task<SshSession> OpenAsync(SshConnection connection, CancellationToken cancellationToken)
+    /// <summary>Whose it is; null where there is no client around the connection.</summary>
+    private SshClient? Client { get; init; }
+
+    internal static async Task<SshSession> OpenAsync(SshConnection connection, CancellationToken cancellationToken, SshClient? client = null)
     {
         var sink = new Sink();
         var channel = await connection.OpenAsync("session", default, sink, cancellationToken).ConfigureAwait(false);
-        return new SshSession(sink, channel);
+        return new SshSession(sink, channel) { Client = client };
     }
 
     /// <summary>Asks for a terminal. False when the server refuses.</summary>
@@ -70,6 +77,11 @@ public sealed class SshSession : IAsyncDisposable
 
     /// <summary>Sends a variable of the environment, without waiting for an answer: servers accept only those that they are set up to.</summary>
     public void SetVariable(string name, string value) => Channel.Notify("env", Strings(name, value));
+
+    /// <summary>Asks the server to forward an agent to the session's program (-A): call it before that starts. The server does not say whether it does. The last agent given
+    /// serves all sessions of the connection that asked.</summary>
+    /// <exception cref="SshException"><see cref="SshError.PolicyDenied"/> where the server may be the wrong one (<see cref="SshClient.IsHostKeyUnsafe"/>): nothing is asked for then.</exception>
+    public void ForwardAgent(ForwardedAgent agent) => (Client ?? throw new InvalidOperationException("the session has no client")).ForwardAgent(this, agent);
 
     /// <summary>Starts the user's login shell. False when the server refuses.</summary>
     public Task<bool> StartShellAsync() => Channel.RequestAsync("shell", default);
@@ -98,6 +110,15 @@ public sealed class SshSession : IAsyncDisposable
 
     /// <summary>The program's input ends here; output still comes.</summary>
     public void CompleteInput() => Channel.SendEof();
+
+    /// <summary>Nobody takes the program's output any more: what comes is dropped, and a server that knows eow@openssh.com is told, so that the program learns it by
+    /// its next write. Error output still comes.</summary>
+    public void RefuseOutput()
+    {
+        _sink.Output.Abandon();
+        if (Channel.Connection.Transport.Quirks is { IsOpenSsh: true } or { IsAdit: true })
+            Channel.Notify("eow@openssh.com", default);
+    }
 
     /// <summary>Closes the session at once; what was not read is dropped.</summary>
     public ValueTask DisposeAsync()

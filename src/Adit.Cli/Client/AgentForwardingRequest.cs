@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Adit.Cli.Diagnostics;
+using Adit.Cli.Sessions;
 using Adit.Cli.Terminal;
 using Adit.Ssh;
 using Adit.Ssh.Forwarding;
@@ -9,63 +10,59 @@ using Keywords = Adit.Ssh.OpenSsh.SshConfigKeywords;
 namespace Adit.Cli.Client;
 
 /// <summary>-A and ForwardAgent: asks the server, on each session, to let its programs use the agent here.</summary>
-internal sealed class AgentForwardingRequest
+internal sealed class AgentForwardingRequest : ISessionRequests
 {
-    private readonly SshClient _client;
     private readonly ForwardedAgent _agent;
+    private readonly bool _isNeeded;
     private readonly LogOutput _log;
 
-    private AgentForwardingRequest(SshClient client, ForwardedAgent agent, LogOutput log)
+    private AgentForwardingRequest(ForwardedAgent agent, bool isNeeded, LogOutput log)
     {
-        (_client, _agent, _log) = (client, agent, log);
+        (_agent, _isNeeded, _log) = (agent, isNeeded, log);
     }
 
-    /// <summary>Null where no agent is to be forwarded: none is configured or there, or the server may not be the right one.</summary>
-    /// <param name="client">Logged in.</param>
+    /// <summary>Null where no agent is to be forwarded, or none is configured.</summary>
     /// <param name="config">ForwardAgent, IdentityAgent, BatchMode, ExitOnForwardFailure.</param>
     /// <param name="confirms">--agent-confirm.</param>
     /// <param name="prompter">Asks the person.</param>
     /// <param name="log">For what ssh says about it.</param>
-    /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="SshException">The server's host key is unsafe and ExitOnForwardFailure is set.</exception>
-    public static async ValueTask<AgentForwardingRequest?> CreateAsync(
-        SshClient client, SshConfigValues config, bool confirms, IPrompter prompter, LogOutput log, CancellationToken cancellationToken)
+    public static AgentForwardingRequest? Create(SshConfigValues config, bool confirms, IPrompter prompter, LogOutput log)
     {
-        if (!config.Get(Keywords.ForwardAgent).Enabled)
-        {
-            return null;
-        }
-
-        if (client.IsHostKeyUnsafe)
-        {
-            log.Write(OpenSshLogLevel.Error, "Agent forwarding is disabled to avoid man-in-the-middle attacks.");
-            return config.Get(Keywords.ExitOnForwardFailure)
-                ? throw new SshException(SshError.PolicyDenied, "Error: forwarding disabled due to host key check failure")
-                : null;
-        }
-
         if (config.ForwardAgentSocket is not { } path)
         {
-            log.Write(OpenSshLogLevel.Debug1, "agent forwarding: there is no agent");
-            return null;
-        }
+            if (config.Get(Keywords.ForwardAgent).Enabled)
+            {
+                log.Write(OpenSshLogLevel.Debug1, "agent forwarding: there is no agent");
+            }
 
-        if (await ProblemAsync(path, cancellationToken).ConfigureAwait(false) is { } problem)
-        {
-            log.Write(OpenSshLogLevel.Debug1, $"agent forwarding: no agent at {path}: {problem}");
             return null;
         }
 
         var question = !confirms ? null : new AgentForwardingQuestion(config.Get(Keywords.BatchMode) ? new NoPrompter() : prompter, log);
-        return new AgentForwardingRequest(client, new ForwardedAgent(path) { Confirm = question is null ? null : question.AskAsync }, log);
+        return new AgentForwardingRequest(new ForwardedAgent(path) { Confirm = question is null ? null : question.AskAsync }, config.Get(Keywords.ExitOnForwardFailure), log);
     }
 
-    /// <summary>Before the session's program starts.</summary>
-    public ValueTask RequestAsync(SshSession session, CancellationToken cancellationToken)
+    public async ValueTask RequestAsync(SshSession session, CancellationToken cancellationToken)
     {
-        _log.Write(OpenSshLogLevel.Debug1, "Requesting authentication agent forwarding.");
-        _client.ForwardAgent(session, _agent);
-        return ValueTask.CompletedTask;
+        if (await ProblemAsync(_agent.SocketPath, cancellationToken).ConfigureAwait(false) is { } problem)
+        {
+            _log.Write(OpenSshLogLevel.Debug1, $"agent forwarding: no agent at {_agent.SocketPath}: {problem}");
+            return;
+        }
+
+        try
+        {
+            session.ForwardAgent(_agent);
+            _log.Write(OpenSshLogLevel.Debug1, "Requesting authentication agent forwarding.");
+        }
+        catch (SshException e) when (e.Error == SshError.PolicyDenied)
+        {
+            _log.Write(OpenSshLogLevel.Error, e.Message);
+            if (_isNeeded)
+            {
+                throw new SshException(SshError.PolicyDenied, "Error: forwarding disabled due to host key check failure", e);
+            }
+        }
     }
 
     /// <summary>Why nobody can connect to the agent; null when one can. ssh asks for no forwarding then, and says so in its debugging lines alone: -A is often set for all hosts.</summary>

@@ -1,107 +1,95 @@
 using System.Runtime.InteropServices;
 using Adit.Cli.CommandLine;
 using Adit.Cli.Diagnostics;
+using Adit.Cli.Sessions;
 using Adit.Ssh;
 using Adit.Ssh.Forwarding;
 using Adit.Ssh.OpenSsh;
 
 namespace Adit.Cli.Client;
 
-/// <summary>One run of the client without a session: connect, log in, listen, and stay until the connection or a signal ends it.</summary>
-internal sealed class ClientSession(ClientSettings settings, LogOutput log)
+/// <summary>One run of the client: connect, log in, forward, and carry a session where one is wanted; else stay until the connection or a signal ends it.</summary>
+internal sealed class ClientSession(ClientSettings settings, SessionSettings session, LogOutput log)
 {
+    /// <summary>What sessions are asked for ahead of their programs.</summary>
+    public IReadOnlyList<ISessionRequests> Requests { get; init; } = [];
+
+    /// <summary>Reads the escape command line.</summary>
+    public required Terminal.IPrompter Prompter { get; init; }
+
+    /// <summary>There was a terminal: at the end ssh tells that the connection is closed.</summary>
+    public bool HadTerminal { get; private set; }
+
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
         // Up to the login a signal takes its usual course; a prompt puts the terminal right before that.
         await using var client = await SshClient.ConnectAsync(settings.Options, cancellationToken).ConfigureAwait(false);
         using var signals = new EndingSignals();
-        var forwards = new List<Forward>();
+        await using var forwards = new ForwardTable(client, settings, log);
+        if (!await ForwardAsync(client, forwards, cancellationToken).ConfigureAwait(false))
+        {
+            return ExitCode.Ssh;
+        }
+
+        if (session.Type != SessionType.None)
+        {
+            return await RunSessionAsync(client, forwards, signals, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (session.LocalCommand is { } command)
+        {
+            await LocalCommand.RunAsync(command, log, cancellationToken).ConfigureAwait(false);
+        }
+
+        return settings.StandardIo is { } destination
+            ? await CarryAsync(client, destination, signals, cancellationToken).ConfigureAwait(false)
+            : await StayAsync(client, signals, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Where the host key is wrong nothing is forwarded, and a session may go on without.</summary>
+    private async Task<bool> ForwardAsync(SshClient client, ForwardTable forwards, CancellationToken cancellationToken)
+    {
+        var areWanted = settings.LocalForwards.Count + settings.DynamicForwards.Count + settings.RemoteForwards.Count > 0;
+        if (!areWanted || !client.IsHostKeyUnsafe || session.Type == SessionType.None)
+        {
+            return await forwards.StartAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        log.Write(OpenSshLogLevel.Error, "Port forwarding is disabled to avoid man-in-the-middle attacks.");
+        if (settings.ExitOnForwardFailure)
+        {
+            log.Write(OpenSshLogLevel.Error, "Error: forwarding disabled due to host key check failure");
+        }
+
+        return !settings.ExitOnForwardFailure;
+    }
+
+    private async Task<int> RunSessionAsync(SshClient client, ForwardTable forwards, EndingSignals signals, CancellationToken cancellationToken)
+    {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var foreground = new ForegroundSession(client, settings, session, forwards, log) { Requests = Requests, Prompter = Prompter };
+        var running = foreground.RunAsync(ending);
         try
         {
-            if (!await ListenAsync(client, forwards, cancellationToken).ConfigureAwait(false)
-                || !await RemoteRequests.MakeAsync(client, settings, log, cancellationToken).ConfigureAwait(false))
+            await Task.WhenAny(running, signals.Received).ConfigureAwait(false);
+            if (!running.IsCompleted)
             {
-                return ExitCode.Ssh;
+                await ending.CancelAsync().ConfigureAwait(false);
             }
 
-            return settings.StandardIo is { } destination
-                ? await CarryAsync(client, destination, signals, cancellationToken).ConfigureAwait(false)
-                : await StayAsync(client, signals, cancellationToken).ConfigureAwait(false);
+            return await running.ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return signals.Received.IsCompleted ? await EndedBySignalAsync(signals).ConfigureAwait(false) : ExitCode.Ssh;
+        }
+        catch (SshException e)
+        {
+            throw AfterLogin(e);
         }
         finally
         {
-            foreach (var forward in forwards)
-            {
-                await forward.DisposeAsync().ConfigureAwait(false);
-            }
-        }
-    }
-
-    /// <summary>Binds what was asked for. False when something failed and ExitOnForwardFailure says that this ends the connection.</summary>
-    private async Task<bool> ListenAsync(SshClient client, List<Forward> forwards, CancellationToken cancellationToken)
-    {
-        ForwardSpecification[] wanted = [.. settings.LocalForwards, .. settings.DynamicForwards];
-        foreach (var specification in wanted)
-        {
-            var listen = specification.Listen;
-            log.Write(OpenSshLogLevel.Debug1, $"Local connections to {Describe(listen)} forwarded to remote address {specification.Destination?.ToString() ?? "socks:0"}");
-            try
-            {
-                var forward = specification.Destination is { } destination
-                    ? await client.ForwardLocalAsync(listen, destination, settings.Listen, cancellationToken).ConfigureAwait(false)
-                    : await client.ForwardDynamicAsync(listen, settings.Listen, cancellationToken).ConfigureAwait(false);
-                forwards.Add(forward);
-                Announce(forward);
-            }
-            catch (SshException e) when (e.Error == SshError.ForwardFailed)
-            {
-                ReportBind(listen, e);
-            }
-        }
-
-        // As ssh does: without ExitOnForwardFailure the connection stays up even when nothing could be bound; the line comes then, or when it is fatal.
-        bool fatal = forwards.Count < wanted.Length && settings.ExitOnForwardFailure;
-        if (fatal || (forwards.Count == 0 && wanted.Length > 0))
-        {
-            log.Write(OpenSshLogLevel.Error, "Could not request local forwarding.");
-        }
-
-        return !fatal;
-    }
-
-    private string Describe(ForwardAddress listen) =>
-        listen.IsUnix || listen.Host is not null ? listen.ToString() : $"{(settings.Listen.GatewayPorts ? "*" : "LOCALHOST")}:{listen.Port}";
-
-    private void ReportBind(ForwardAddress listen, SshException error)
-    {
-        foreach (var line in ErrorReporter.Lines(new SshException(error.Error, error.Message)))
-        {
-            log.Write(OpenSshLogLevel.Error, line);
-        }
-
-        var summary = listen.IsUnix ? null : $"channel_setup_fwd_listener_tcpip: cannot listen to port: {listen.Port}";
-        if (summary is not null && error.Message.StartsWith("bind ", StringComparison.Ordinal))
-        {
-            log.Write(OpenSshLogLevel.Error, summary);
-        }
-
-        foreach (var line in ErrorReporter.Hints(error.Hint))
-        {
-            log.Write(OpenSshLogLevel.Error, line);
-        }
-    }
-
-    /// <summary>Tells a person that the tunnel stands. Scripts, which expect silence, see nothing.</summary>
-    private void Announce(Forward forward)
-    {
-        if (!log.IsTerminal && !log.Shows(OpenSshLogLevel.Debug1))
-        {
-            return;
-        }
-
-        foreach (var bound in forward.Bound)
-        {
-            log.Write(OpenSshLogLevel.Info, $"adit: {bound} -> {forward.Destination?.ToString() ?? "wherever SOCKS clients ask to go"} via {settings.Options.UserName}@{settings.Host}");
+            HadTerminal = foreground.HasTerminal && !signals.Received.IsCompleted;
         }
     }
 
@@ -117,7 +105,7 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
     private async Task<int> EndedBySignalAsync(EndingSignals signals)
     {
         var signal = await signals.Received.ConfigureAwait(false);
-        if (signal == PosixSignal.SIGTERM)
+        if (signal == PosixSignal.SIGTERM && session.Type == SessionType.None)
         {
             return ExitCode.Success; // how a tunnel without a session is meant to be stopped
         }
@@ -138,12 +126,17 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
         {
             await client.Completion.ConfigureAwait(false);
         }
-        catch (SshException e) when (e.Error == SshError.ConnectionLost && e.Message.StartsWith("Connection closed by", StringComparison.Ordinal))
+        catch (SshException e)
         {
-            // After login ssh has other words for it.
-            throw new SshException(e.Error, $"Connection to {settings.Options.Host} closed by remote host.", e) { Hint = e.Hint };
+            throw AfterLogin(e);
         }
 
         return ExitCode.Ssh;
     }
+
+    /// <summary>After login ssh has other words for a server that went away.</summary>
+    private SshException AfterLogin(SshException e) =>
+        e.Error == SshError.ConnectionLost && e.Message.StartsWith("Connection closed by", StringComparison.Ordinal)
+            ? new SshException(e.Error, $"Connection to {settings.Options.Host} closed by remote host.", e) { Hint = e.Hint }
+            : e;
 }

@@ -9,24 +9,25 @@ namespace Adit.Cli.Client;
 internal static class RemoteRequests
 {
     /// <summary>False when a refusal ends the run (ExitOnForwardFailure). The forwards last as long as the connection.</summary>
-    public static async Task<bool> MakeAsync(SshClient client, ClientSettings settings, LogOutput log, CancellationToken cancellationToken)
+    public static async Task<bool> MakeAsync(
+        SshClient client, ClientSettings settings, LogOutput log, Action<ForwardSpecification, RemoteForward> onForward, CancellationToken cancellationToken)
     {
         // All are asked for before the first answer is waited for: one round trip for any number.
-        var answers = new List<Task<RemoteForward>>();
+        var answers = new List<(ForwardSpecification Specification, Task<RemoteForward> Answer)>();
         foreach (var specification in settings.RemoteForwards)
         {
             log.Write(OpenSshLogLevel.Debug1, $"Remote connections from {Describe(specification.Listen)} forwarded to local address {Describe(specification.Destination)}");
-            answers.Add(specification.Destination is { } destination
-                ? client.ForwardRemoteAsync(specification.Listen, destination, cancellationToken)
-                : client.ForwardRemoteDynamicAsync(specification.Listen, MayConnect(settings.RemoteOpen), cancellationToken));
+            answers.Add((specification, AskAsync(client, specification, settings, cancellationToken)));
         }
 
         var isFine = true;
-        foreach (var answer in answers)
+        foreach (var (specification, answer) in answers)
         {
             try
             {
-                Announce(await answer.ConfigureAwait(false), settings, log);
+                var forward = await answer.ConfigureAwait(false);
+                onForward(specification, forward);
+                Announce(forward, settings, log);
             }
             catch (SshException e) when (e.Error == SshError.ForwardFailed)
             {
@@ -42,6 +43,12 @@ internal static class RemoteRequests
 
         return isFine;
     }
+
+    /// <summary>Asks for one. Throws <see cref="SshException"/> when it is refused.</summary>
+    public static Task<RemoteForward> AskAsync(SshClient client, ForwardSpecification specification, ClientSettings settings, CancellationToken cancellationToken) =>
+        specification.Destination is { } destination
+            ? client.ForwardRemoteAsync(specification.Listen, destination, cancellationToken)
+            : client.ForwardRemoteDynamicAsync(specification.Listen, MayConnect(settings.RemoteOpen), cancellationToken);
 
     private static string Describe(ForwardAddress listen) => listen switch
     {
@@ -60,7 +67,8 @@ internal static class RemoteRequests
         return (request, _) => new(permitted.Allows(request.Destination.Host!, request.Destination.Port) ? ForwardingDecision.Allow : refusal);
     }
 
-    private static void Announce(RemoteForward forward, ClientSettings settings, LogOutput log)
+    /// <summary>Tells that it is up.</summary>
+    public static void Announce(RemoteForward forward, ClientSettings settings, LogOutput log)
     {
         if (forward.Listen is { IsUnix: false, Port: 0 })
         {

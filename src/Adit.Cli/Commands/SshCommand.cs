@@ -1,6 +1,7 @@
 using Adit.Cli.Client;
 using Adit.Cli.CommandLine;
 using Adit.Cli.Diagnostics;
+using Adit.Cli.Sessions;
 using Adit.Cli.Terminal;
 using Adit.Ssh;
 using Adit.Ssh.OpenSsh;
@@ -87,11 +88,7 @@ internal static class SshCommand
             throw new UsageException($"adit: -{(arguments.LogsToSyslog ? "y (logging to syslog)" : "O (asking a master)")} is not built yet in this version.");
         }
 
-        if (config.Get(SshConfigKeywords.SessionType) != SessionType.None)
-        {
-            throw new UsageException("adit: sessions are not built yet; use -N to forward only");
-        }
-
+        var session = SessionSettings.From(config, arguments, log);
         await using var settings = await ClientSettingsBuilder.BuildAsync(config, log, prompter, CancellationToken.None).ConfigureAwait(false);
         settings.StandardIo = arguments.StandardIo;
         await using var jumps = await JumpChain.ConnectAsync(config, arguments, log, prompter, CancellationToken.None).ConfigureAwait(false);
@@ -100,14 +97,24 @@ internal static class SshCommand
             settings.Options.ConnectCallback = jumps.OpenAsync;
         }
 
+        var agent = AgentForwardingRequest.Create(config, arguments.ConfirmsAgentUse, prompter, log);
+        var run = new ClientSession(settings, session, log) { Prompter = prompter, Requests = agent is null ? [] : [agent] };
+        int exitCode;
         try
         {
-            return await new ClientSession(settings, log).RunAsync(CancellationToken.None).ConfigureAwait(false);
+            exitCode = await run.RunAsync(CancellationToken.None).ConfigureAwait(false);
         }
-        catch (SshException e) when (jumps?.Fault is { } fault)
+        catch (SshException e)
         {
-            throw new SshException(e.Error, e.Message, e) { Hint = fault };
+            exitCode = ErrorReporter.Report(log, jumps?.Fault is { } fault ? new SshException(e.Error, e.Message, e) { Hint = fault } : e);
         }
+
+        if (run.HadTerminal)
+        {
+            log.Write(OpenSshLogLevel.Info, $"Connection to {settings.Options.Host} closed.");
+        }
+
+        return exitCode;
     }
 
     private static int Query(string query)

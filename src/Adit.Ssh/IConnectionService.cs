@@ -12,6 +12,13 @@ internal interface IConnectionService
     IAsyncDisposable Attach(ServiceContext context);
 }
 
+/// <summary>What <see cref="IConnectionService.Attach"/> returns, where rules may be against what goes on in it.</summary>
+internal interface IReviewed
+{
+    /// <summary>Rules may have changed: closes what is not allowed any more and reports it. Returns how much that was.</summary>
+    ValueTask<int> ReviewAsync(Action<string> report, CancellationToken cancellationToken);
+}
+
 /// <summary>A connection that somebody logged in on.</summary>
 /// <param name="Connection">Its channels.</param>
 /// <param name="Principal">Who it is.</param>

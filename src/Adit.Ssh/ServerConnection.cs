@@ -121,6 +121,8 @@ internal sealed class ServerConnection
             return 0; // not logged in
         int closed = _listeners is null ? 0 : await _listeners.ReviewAsync(live.Report, cancellationToken).ConfigureAwait(false);
         closed += _streamLocalListeners is null ? 0 : await _streamLocalListeners.ReviewAsync(live.Report, cancellationToken).ConfigureAwait(false);
+        foreach (var service in _services.OfType<IReviewed>())
+            closed += await service.ReviewAsync(live.Report, cancellationToken).ConfigureAwait(false);
         return closed + await live.ReviewAsync(cancellationToken).ConfigureAwait(false);
     }
 

@@ -19,12 +19,13 @@ public sealed class SshClient : IAsyncDisposable
     private readonly TaskTracker _connections;
     private readonly RemoteForwards _remoteForwards;
     private readonly ForwardFailures _failures;
+    private readonly AgentForwards _agents;
     private readonly List<Forward> _forwards = [];
     private readonly Lock _lock = new();
     private readonly ILogger _logger;
 
     private SshClient(SshClientOptions options, SshTransport transport, SshConnection connection, TaskTracker connections, RemoteForwards remoteForwards,
-        ForwardFailures failures, bool isHostKeyUnsafe, ILogger logger)
+        ForwardFailures failures, AgentForwards agents, bool isHostKeyUnsafe, ILogger logger)
     {
         _options = options;
         IsHostKeyUnsafe = isHostKeyUnsafe;
@@ -33,6 +34,7 @@ public sealed class SshClient : IAsyncDisposable
         _connections = connections;
         _remoteForwards = remoteForwards;
         _failures = failures;
+        _agents = agents;
         _logger = logger;
         Completion = CompleteAsync();
     }
@@ -111,13 +113,16 @@ public sealed class SshClient : IAsyncDisposable
                 connection, new TcpDialer(options.AddressFamily), connections, serverName, failures, logger, options.TimeProvider);
             connection.Handle(RemoteForwards.TcpChannel, remoteForwards);
             connection.Handle(RemoteForwards.StreamLocalChannel, remoteForwards);
+            var agents = new AgentForwards(connection, connections, serverName, logger, options.TimeProvider);
+            connection.Handle(AgentForwards.Channel, agents);
+            connection.Handle(AgentForwards.StandardChannel, agents);
             // From here on the time is the user's, who may be asked for passwords.
             var login = await ClientAuthenticator.AuthenticateAsync(transport, AuthenticationOptions(options, algorithms, isUnsafe, logger), cancellationToken).ConfigureAwait(false);
             connection.Start();
             guess.Learn(transport.PeerOffer, isAuthentic: !isUnsafe);
             logger.LogInformation(LogEvents.Authenticated, "Authenticated to {Host} ({Address}) using \"{Method}\".",
                 PeerText.Escape(options.Host), options.ConnectCallback is null ? $"[{transport.RemoteAddress}]:{transport.RemotePort}" : "via proxy", login.Method);
-            return new SshClient(options, transport, connection, connections, remoteForwards, failures, isUnsafe, logger);
+            return new SshClient(options, transport, connection, connections, remoteForwards, failures, agents, isUnsafe, logger);
         }
         catch
         {
@@ -197,7 +202,7 @@ public sealed class SshClient : IAsyncDisposable
 
     /// <summary>Opens a session, in which one program runs at the server. Throws <see cref="SshException"/> (<see cref="SshError.ChannelOpenFailed"/>) with the server's
     /// reason.</summary>
-    public Task<SshSession> OpenSessionAsync(CancellationToken cancellationToken = default) => SshSession.OpenAsync(_connection, cancellationToken);
+    public Task<SshSession> OpenSessionAsync(CancellationToken cancellationToken = default) => SshSession.OpenAsync(_connection, cancellationToken, this);
 
     /// <summary>The channels that are open now.</summary>
     public IReadOnlyList<ChannelSummary> Channels => [.. _connection.OpenChannels.Select(channel => new ChannelSummary((int)channel.LocalId, channel.Type, channel.Traffic))];
@@ -213,6 +218,15 @@ public sealed class SshClient : IAsyncDisposable
     {
         if (_transport.Quirks.IsOpenSsh)
             _connection.Requests.Notify("no-more-sessions@openssh.com", default);
+    }
+
+    /// <summary>See <see cref="SshSession.ForwardAgent"/>.</summary>
+    internal void ForwardAgent(SshSession session, ForwardedAgent agent)
+    {
+        ThrowIfHostKeyUnsafe("Agent");
+        ArgumentNullException.ThrowIfNull(session);
+        ArgumentNullException.ThrowIfNull(agent);
+        _agents.Ask(session.Channel, agent);
     }
 
     /// <summary>Sends SSH_MSG_DISCONNECT and closes; listeners go first.</summary>
@@ -256,11 +270,11 @@ public sealed class SshClient : IAsyncDisposable
         throw reason;
     }
 
-    private void ThrowIfHostKeyUnsafe()
+    private void ThrowIfHostKeyUnsafe(string what = "Port")
     {
         if (IsHostKeyUnsafe)
         {
-            throw new SshException(SshError.PolicyDenied, "Port forwarding is disabled to avoid man-in-the-middle attacks.")
+            throw new SshException(SshError.PolicyDenied, $"{what} forwarding is disabled to avoid man-in-the-middle attacks.")
             {
                 Hint = "The server's host key is not the known one.",
             };

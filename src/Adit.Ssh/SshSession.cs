@@ -1,4 +1,5 @@
 using Adit.Ssh.Connection;
+using Adit.Ssh.Forwarding;
 using Adit.Ssh.Wire;
 using Adit.Ssh.Wire.Messages;
 
@@ -60,11 +61,14 @@ public sealed class SshSession : IAsyncDisposable
 
     internal SshChannel Channel { get; }
 
-    internal static async Task<SshSession> OpenAsync(SshConnection connection, CancellationToken cancellationToken)
+    /// <summary>Whose it is; null where there is no client around the connection.</summary>
+    private SshClient? Client { get; init; }
+
+    internal static async Task<SshSession> OpenAsync(SshConnection connection, CancellationToken cancellationToken, SshClient? client = null)
     {
         var sink = new Sink();
         var channel = await connection.OpenAsync("session", default, sink, cancellationToken).ConfigureAwait(false);
-        return new SshSession(sink, channel);
+        return new SshSession(sink, channel) { Client = client };
     }
 
     /// <summary>Asks for a terminal. False when the server refuses.</summary>
@@ -73,6 +77,11 @@ public sealed class SshSession : IAsyncDisposable
 
     /// <summary>Sends a variable of the environment, without waiting for an answer: servers accept only those that they are set up to.</summary>
     public void SetVariable(string name, string value) => Channel.Notify("env", Strings(name, value));
+
+    /// <summary>Asks the server to forward an agent to the session's program (-A): call it before that starts. The server does not say whether it does. The last agent given
+    /// serves all sessions of the connection that asked.</summary>
+    /// <exception cref="SshException"><see cref="SshError.PolicyDenied"/> where the server may be the wrong one (<see cref="SshClient.IsHostKeyUnsafe"/>): nothing is asked for then.</exception>
+    public void ForwardAgent(ForwardedAgent agent) => (Client ?? throw new InvalidOperationException("the session has no client")).ForwardAgent(this, agent);
 
     /// <summary>Starts the user's login shell. False when the server refuses.</summary>
     public Task<bool> StartShellAsync() => Channel.RequestAsync("shell", default);

@@ -65,7 +65,7 @@ internal sealed class ClientSettingsBuilder
             LoggerFactory = new OpenSshLoggerProvider(_log),
             PreferredAuthentications = Methods(),
         };
-        foreach (var credential in await CredentialsAsync(options.PreferredAuthentications, cancellationToken).ConfigureAwait(false))
+        foreach (var credential in AllCredentials(options.PreferredAuthentications))
         {
             options.Credentials.Add(credential);
         }
@@ -160,12 +160,12 @@ internal sealed class ClientSettingsBuilder
         })];
     }
 
-    private async Task<IReadOnlyList<Credential>> CredentialsAsync(IReadOnlyList<string> methods, CancellationToken cancellationToken)
+    private List<Credential> AllCredentials(IReadOnlyList<string> methods)
     {
         var credentials = new List<Credential>();
         if (methods.Contains("publickey"))
         {
-            credentials.AddRange(await KeysAsync(cancellationToken).ConfigureAwait(false));
+            credentials.Add(Keys());
         }
 
         var attempts = _config.Get(Keywords.NumberOfPasswordPrompts);
@@ -178,7 +178,8 @@ internal sealed class ClientSettingsBuilder
         return credentials;
     }
 
-    private async Task<IReadOnlyList<Credential>> KeysAsync(CancellationToken cancellationToken)
+    /// <summary>They are looked for when the server is known: an agent lists other keys to one who has told it where to.</summary>
+    private Credential Keys()
     {
         var agent = _config.IdentityAgentSocket is { } socket ? new SshAgent(socket) : null;
         if (agent is not null)
@@ -193,8 +194,9 @@ internal sealed class ClientSettingsBuilder
             agent,
             _config.Get(Keywords.IdentitiesOnly),
             _questions is null ? null : _questions.AskSecretAsync,
-            _log);
+            _log,
+            AgentKeyAdder.Create(_config, _questions is null ? null : _questions.ConfirmAsync, _log));
         _owned.Add(order);
-        return await order.BuildAsync(cancellationToken).ConfigureAwait(false);
+        return Credential.Deferred(agent, async token => await order.BuildAsync(token).ConfigureAwait(false));
     }
 }

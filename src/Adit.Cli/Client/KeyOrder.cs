@@ -19,7 +19,8 @@ internal sealed class KeyOrder(
     SshAgent? agent,
     bool identitiesOnly,
     Func<string, CancellationToken, ValueTask<string?>>? askPassphrase,
-    LogOutput log) : IDisposable
+    LogOutput log,
+    AgentKeyAdder? adder = null) : IDisposable
 {
     private readonly List<KeyFileSigner> _opened = [];
 
@@ -51,7 +52,7 @@ internal sealed class KeyOrder(
             var isHeld = identity.PublicKey is { } known && agentKeys.Any(key => key.PublicKey.PlainKey.Equals(known.PlainKey));
             if (!isHeld)
             {
-                order.Add(Credential.PrivateKeyFile(identity.Path, askPassphrase));
+                order.Add(Credential.PrivateKeyFile(identity.Path, askPassphrase, adder?.For(identity.Path)));
             }
         }
 
@@ -136,7 +137,7 @@ internal sealed class KeyOrder(
         {
             try
             {
-                var signer = await KeyFileSigner.OpenAsync(identity.Path, askPassphrase, cancellationToken: cancellationToken).ConfigureAwait(false);
+                var signer = await KeyFileSigner.OpenAsync(identity.Path, askPassphrase, used: adder?.For(identity.Path), cancellationToken: cancellationToken).ConfigureAwait(false);
                 _opened.Add(signer);
                 return new CertificateSigner(signer, certificate);
             }

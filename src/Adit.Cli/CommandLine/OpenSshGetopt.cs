@@ -9,6 +9,12 @@ internal sealed class OpenSshGetopt(string flags, IReadOnlyList<string> argument
 {
     private int _letter;
 
+    /// <summary>The flag that stands for one of <see cref="LongFlags"/>, which is in <see cref="Value"/> then.</summary>
+    public const char Long = '\0';
+
+    /// <summary>Flags that are whole words, which OpenSSH has none of: "--agent-confirm".</summary>
+    public IReadOnlyList<string> LongFlags { get; init; } = [];
+
     /// <summary>The flag just read.</summary>
     public char Flag { get; private set; }
 
@@ -45,6 +51,13 @@ internal sealed class OpenSshGetopt(string flags, IReadOnlyList<string> argument
                 Index++;
                 Terminated = true;
                 return false;
+            }
+
+            if (LongFlags.Contains(word))
+            {
+                (Flag, Value) = (Long, word);
+                NextWord();
+                return true;
             }
 
             _letter = 1;

@@ -19,7 +19,7 @@ internal sealed class SshArgumentParser
     private SshArgumentParser(string[] arguments)
     {
         _arguments = arguments;
-        _getopt = new OpenSshGetopt(Flags, arguments);
+        _getopt = new OpenSshGetopt(Flags, arguments) { LongFlags = ["--agent-confirm"] };
     }
 
     /// <summary>Throws <see cref="UsageException"/>, and <see cref="Adit.Ssh.SshException"/> for a bad forward.</summary>
@@ -111,6 +111,9 @@ internal sealed class SshArgumentParser
     {
         switch (flag)
         {
+            case OpenSshGetopt.Long:
+                _result.ConfirmsAgentUse = true; // the only one there is
+                break;
             case '4':
                 _result.Overrides["AddressFamily"] = "inet";
                 break;

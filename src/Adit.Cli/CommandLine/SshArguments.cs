@@ -52,6 +52,9 @@ internal sealed class SshArguments
     /// <summary>-E.</summary>
     public string? LogFile { get; set; }
 
+    /// <summary>--agent-confirm: each signature through the forwarded agent is asked about.</summary>
+    public bool ConfirmsAgentUse { get; set; }
+
     /// <summary>-y: messages go to syslog.</summary>
     public bool LogsToSyslog { get; set; }
 

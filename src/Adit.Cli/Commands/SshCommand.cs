@@ -97,7 +97,8 @@ internal static class SshCommand
             settings.Options.ConnectCallback = jumps.OpenAsync;
         }
 
-        var run = new ClientSession(settings, session, log) { Prompter = prompter };
+        var agent = AgentForwardingRequest.Create(config, arguments.ConfirmsAgentUse, prompter, log);
+        var run = new ClientSession(settings, session, log) { Prompter = prompter, Requests = agent is null ? [] : [agent] };
         int exitCode;
         try
         {

@@ -37,6 +37,10 @@ internal static class SshHelp
           -N                             forward only, run no command (this version can do nothing else yet)
           -g                             listen for other machines too, where no bind address is given
 
+          -A                             let programs at the server use the keys of the agent here: list them and sign with them,
+                                         nothing else (ForwardAgent; -a: no)
+          --agent-confirm                with -A: ask before each signature, naming the key and what it is for
+
           -p port      the server's port            -l user      whom to log in as
           -i file      a private key to offer       -F file      configuration file; "none" for none
           -4, -6       IPv4 or IPv6 only            -b address   connect from this address
@@ -44,9 +48,9 @@ internal static class SshHelp
           -c, -m list  ciphers, MACs; +a -a ^a too  -Q query     list algorithms ("-Q help")
           -v           say more; up to -vvv         -q           say nothing
           -E file      append the log to a file     -G           print the resulting configuration
-          -V           version                      -n -T -a -x  accepted: they hold already
+          -V           version                      -n -T -x     accepted: they hold already
 
-        Not built yet, and refused: -A -f -M -O -S -s -t -w -X -Y.
+        Not built yet, and refused: -f -M -O -S -s -t -w -X -Y.
         Reads ~/.ssh/config, /etc/ssh/ssh_config and known_hosts as OpenSSH does. Exits with 255 on any error;
         with -N, SIGTERM ends it with 0.
 

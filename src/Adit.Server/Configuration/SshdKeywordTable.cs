@@ -8,10 +8,10 @@ public static class SshdKeywordTable
     private static readonly string[] None = ["none"];
     private static readonly string[] No = ["no"];
 
-    /// <summary>Their subject (X11, agents, tunnels) is not offered by this version, so there is nothing they could change.</summary>
+    /// <summary>Their subject (X11, tunnels) is not offered by this version, so there is nothing they could change.</summary>
     private static readonly SshdKeyword[] WithoutEffect =
     [
-        .. Inert(inMatch: true, "AllowAgentForwarding", "ExposeAuthInfo", "IPQoS", "LogVerbose", "PermitTunnel", "PermitUserRC", "X11DisplayOffset", "X11Forwarding", "X11UseLocalhost"),
+        .. Inert(inMatch: true, "ExposeAuthInfo", "IPQoS", "LogVerbose", "PermitTunnel", "PermitUserRC", "X11DisplayOffset", "X11Forwarding", "X11UseLocalhost"),
         .. Inert(inMatch: false, "DebianBanner", "FingerprintHash", "PAMServiceName", "PrintLastLog",
             "SecurityKeyProvider", "SshdAuthPath", "SshdSessionPath", "SyslogFacility", "XAuthLocation"),
 
@@ -50,7 +50,7 @@ public static class SshdKeywordTable
         SshdKeywords.MaxAuthTries, SshdKeywords.ClientAliveInterval, SshdKeywords.ClientAliveCountMax, SshdKeywords.RequiredRsaSize,
         SshdKeywords.PermitRootLogin, SshdKeywords.PubkeyAuthentication, SshdKeywords.PasswordAuthentication,
         SshdKeywords.KbdInteractiveAuthentication, SshdKeywords.StrictModes, SshdKeywords.TcpKeepAlive, SshdKeywords.PermitEmptyPasswords,
-        SshdKeywords.Compression, SshdKeywords.GatewayPorts, SshdKeywords.UseDns, SshdKeywords.AllowTcpForwarding, SshdKeywords.DisableForwarding,
+        SshdKeywords.Compression, SshdKeywords.GatewayPorts, SshdKeywords.UseDns, SshdKeywords.AllowTcpForwarding, SshdKeywords.AllowAgentForwarding, SshdKeywords.DisableForwarding,
         SshdKeywords.AllowStreamLocalForwarding, SshdKeywords.StreamLocalBindMask, SshdKeywords.StreamLocalBindUnlink, SshdKeywords.PidFile, SshdKeywords.ModuliFile, SshdKeywords.Ciphers, SshdKeywords.Macs, SshdKeywords.Banner,
         SshdKeywords.VersionAddendum, SshdKeywords.KexAlgorithms, SshdKeywords.CaSignatureAlgorithms, SshdKeywords.HostKeyAlgorithms,
         SshdKeywords.PubkeyAcceptedAlgorithms, SshdKeywords.LogLevel, SshdKeywords.AuthorizedKeysFile, SshdKeywords.TrustedUserCaKeys, SshdKeywords.AuthorizedPrincipalsFile, SshdKeywords.HostKey,

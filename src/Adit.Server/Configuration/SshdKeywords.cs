@@ -203,6 +203,9 @@ public static class SshdKeywords
 
     public static SshdKeyword<ForwardingDirections> AllowTcpForwarding { get; } = Directions("AllowTcpForwarding");
 
+    /// <summary>Whether the client's agent may be reached from here.</summary>
+    public static SshdKeyword<bool> AllowAgentForwarding { get; } = new("AllowAgentForwarding", true, Flag) { InMatch = true, Show = YesNo };
+
     public static SshdKeyword<ForwardingDirections> AllowStreamLocalForwarding { get; } = Directions("AllowStreamLocalForwarding");
 
     /// <summary>Permission bits that the sockets of remote forwards do not get.</summary>

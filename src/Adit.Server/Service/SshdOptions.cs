@@ -21,9 +21,6 @@ public static class SshdOptions
 {
     private const int MaxBannerLength = 256 * 1024;
 
-    /// <summary>What sessions have besides programs.</summary>
-    private static readonly Func<SessionScope, ISessionFeature>[] SessionFeatures = [];
-
     /// <summary>A server's options for a configuration that stays what it is.</summary>
     /// <inheritdoc cref="Create(LiveSshdConfig, IEnumerable{ISigner}, IUserDatabase, ILoggerFactory, StartHelper)"/>
     public static SshServerOptions Create(SshdConfig config, IEnumerable<ISigner> hostKeys, IUserDatabase users, ILoggerFactory loggerFactory, StartHelper? helper = null) =>
@@ -47,16 +44,17 @@ public static class SshdOptions
             };
         }
 
+        var sockets = new UserUnixSockets(config, users, loggerFactory);
         var options = new SshServerOptions
         {
             Authenticator = authenticator,
             ForwardingPolicy = new ServerForwardingPolicy(live, users),
-            UnixSockets = new UserUnixSockets(config, users, loggerFactory),
+            UnixSockets = sockets,
             LoggerFactory = loggerFactory,
         };
         var logger = loggerFactory.CreateLogger("Adit.Server");
         Apply(config, options, logger);
-        options.Services.Add(new SessionService(users, helper, logger, SessionFeatures));
+        options.Services.Add(new SessionService(users, helper, logger, SessionFeatures(users, sockets)));
         foreach (var key in hostKeys)
         {
             options.HostKeys.Add(key);
@@ -100,6 +98,10 @@ public static class SshdOptions
             PublicKey = config.Get(K.PubkeyAcceptedAlgorithms).Names,
         };
     }
+
+    /// <summary>What sessions have besides programs.</summary>
+    private static Func<SessionScope, ISessionFeature>[] SessionFeatures(IUserDatabase users, UserUnixSockets sockets) =>
+        [scope => new AgentForwardingFeature(scope, users, sockets, TimeProvider.System)];
 
     /// <summary>What Match blocks set for one login in place of what <see cref="Apply"/> has set for all; null where they set nothing of this.</summary>
     internal static ConnectionSettings? SettingsOf(SshdConfig config)

@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging;
 namespace Adit.Server.Sessions;
 
 /// <summary>The sessions of one connection: opens them up to MaxSessions, owns their tasks, and makes the features when the first asks for something.</summary>
-internal sealed class ConnectionSessions : IChannelHandler, IAsyncDisposable
+internal sealed class ConnectionSessions : IChannelHandler, IReviewed, IAsyncDisposable
 {
     private const string NoMoreSessions = "no-more-sessions@openssh.com";
 
@@ -95,6 +95,18 @@ internal sealed class ConnectionSessions : IChannelHandler, IAsyncDisposable
         {
             _taken.Remove(id);
         }
+    }
+
+    /// <summary>Features close what they may not have any more.</summary>
+    public async ValueTask<int> ReviewAsync(Action<string> report, CancellationToken cancellationToken)
+    {
+        var closed = 0;
+        foreach (var feature in FeaturesSoFar.OfType<IReviewed>())
+        {
+            closed += await feature.ReviewAsync(report, cancellationToken).ConfigureAwait(false);
+        }
+
+        return closed;
     }
 
     public async ValueTask DisposeAsync()

@@ -46,6 +46,10 @@ public sealed class UserUnixSockets(SshdConfig config, IUserDatabase users, ILog
         return OpenAsync(principal, path, options, cancellationToken);
     }
 
+    /// <summary>As <see cref="ListenAsync"/>, for a socket of the server's own making: its owner alone may use it, and nothing is replaced, whatever is configured.</summary>
+    internal ValueTask<Socket> ListenPrivatelyAsync(SshPrincipal principal, string path, CancellationToken cancellationToken) =>
+        OpenAsync(principal, path, new ListenOptions(), cancellationToken);
+
     private async ValueTask<Socket> OpenAsync(SshPrincipal principal, string path, ListenOptions? listen, CancellationToken cancellationToken)
     {
         var account = (principal.State as ServerLogin)?.Account;

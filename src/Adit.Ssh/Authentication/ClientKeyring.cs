@@ -11,7 +11,7 @@ internal sealed class ClientKeyring(ClientConversation conversation, ClientAuthe
     /// <summary>Most keys taken from one credential (an agent).</summary>
     private const int MaxKeys = 512;
 
-    private readonly PublicKeyCredential[] _credentials = conversation.Options.Credentials.OfType<PublicKeyCredential>().ToArray();
+    private readonly List<PublicKeyCredential> _credentials = [.. conversation.Options.Credentials.OfType<PublicKeyCredential>()];
     private readonly List<ISigner> _keys = [];
     private readonly HashSet<PublicKey> _seen = [];
     private readonly List<OpenedKeys> _opened = [];
@@ -22,7 +22,7 @@ internal sealed class ClientKeyring(ClientConversation conversation, ClientAuthe
     {
         while (_next >= _keys.Count)
         {
-            if (_opened.Count >= _credentials.Length)
+            if (_opened.Count >= _credentials.Count)
                 return null;
             await OpenAsync(_credentials[_opened.Count], cancellationToken).ConfigureAwait(false);
         }
@@ -34,7 +34,7 @@ internal sealed class ClientKeyring(ClientConversation conversation, ClientAuthe
     {
         while (_next >= _keys.Count)
         {
-            if (_opened.Count >= _credentials.Length || !_credentials[_opened.Count].OpensSilently)
+            if (_opened.Count >= _credentials.Count || !_credentials[_opened.Count].OpensSilently)
                 return null;
             await OpenAsync(_credentials[_opened.Count], cancellationToken).ConfigureAwait(false);
         }
@@ -53,11 +53,18 @@ internal sealed class ClientKeyring(ClientConversation conversation, ClientAuthe
             await opened.DisposeAsync().ConfigureAwait(false);
     }
 
+    /// <summary>Opens the next credential, or puts what it stands for in its place.</summary>
     private async ValueTask OpenAsync(PublicKeyCredential credential, CancellationToken cancellationToken)
     {
         OpenedKeys opened;
         try
         {
+            if (await credential.ResolveAsync(conversation.Exchange, conversation.Logger, cancellationToken).ConfigureAwait(false) is { } others)
+            {
+                _credentials.RemoveAt(_opened.Count);
+                _credentials.InsertRange(_opened.Count, others.OfType<PublicKeyCredential>());
+                return;
+            }
             opened = await credential.OpenAsync(conversation.Exchange, conversation.Logger, cancellationToken).ConfigureAwait(false);
         }
         catch (IOException e)

@@ -24,10 +24,12 @@ public abstract class Credential
     /// passed over, and named in the error if nothing else works. A certificate beside it ("path-cert.pub") is tried before the bare key.</summary>
     /// <param name="path">The file.</param>
     /// <param name="passphrase">Gets the prompt, up to three times, when the key is encrypted and the server wants it; null from it skips the key.</param>
-    public static Credential PrivateKeyFile(string path, Func<string, CancellationToken, ValueTask<string?>>? passphrase = null)
+    /// <param name="used">Gets the private key once, after the server said that it would do and right before it signs: an agent may be given it then.</param>
+    public static Credential PrivateKeyFile(
+        string path, Func<string, CancellationToken, ValueTask<string?>>? passphrase = null, Func<PrivateKey, CancellationToken, ValueTask>? used = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        return new KeyFileCredential(path, passphrase);
+        return new KeyFileCredential(path, passphrase, used);
     }
 
     /// <summary>Every key of the agent at <paramref name="socketPath"/> (SSH_AUTH_SOCK when null). No agent: no keys, no error.</summary>
@@ -41,6 +43,17 @@ public abstract class Credential
     {
         ArgumentNullException.ThrowIfNull(preferred);
         return new AgentCredential(socketPath, preferred, preferredOnly);
+    }
+
+    /// <summary>Keys that are looked for once the server is known, when their turn has come: <paramref name="find"/> is called then, and what it returns takes this one's
+    /// place. <paramref name="agent"/> is told first which session it is going to sign for (session-bind@openssh.com), so that it lists and uses keys that are meant for
+    /// certain hosts as it should. It stays the caller's.</summary>
+    /// <param name="agent">The agent that <paramref name="find"/> is going to ask; null for none.</param>
+    /// <param name="find">Public-key credentials in their order; others are passed over. It should ask no person.</param>
+    public static Credential Deferred(SshAgent? agent, Func<CancellationToken, ValueTask<IReadOnlyList<Credential>>> find)
+    {
+        ArgumentNullException.ThrowIfNull(find);
+        return new DeferredCredential(agent, find);
     }
 
     /// <summary>A fixed password, tried once.</summary>

@@ -6,7 +6,8 @@ using Microsoft.Extensions.Logging;
 namespace Adit.Ssh.Authentication;
 
 /// <summary>See <see cref="Credential.PrivateKeyFile"/>.</summary>
-internal sealed class KeyFileCredential(string path, Func<string, CancellationToken, ValueTask<string?>>? passphrase) : PublicKeyCredential
+internal sealed class KeyFileCredential(
+    string path, Func<string, CancellationToken, ValueTask<string?>>? passphrase, Func<PrivateKey, CancellationToken, ValueTask>? used) : PublicKeyCredential
 {
     private readonly string _path = ExpandHome(path);
 
@@ -18,7 +19,7 @@ internal sealed class KeyFileCredential(string path, Func<string, CancellationTo
 
     internal override async ValueTask<OpenedKeys> OpenAsync(IMessageExchange exchange, ILogger logger, CancellationToken cancellationToken)
     {
-        var signer = await KeyFileSigner.OpenAsync(_path, passphrase, cancellationToken: cancellationToken).ConfigureAwait(false);
+        var signer = await KeyFileSigner.OpenAsync(_path, passphrase, used: used, cancellationToken: cancellationToken).ConfigureAwait(false);
         var certified = FindCertificate(signer, logger);
         return new OpenedKeys(certified is null ? [signer] : [certified, signer], signer);
     }

@@ -18,6 +18,9 @@ internal abstract class PublicKeyCredential : Credential
     /// <summary>True where <see cref="OpenAsync"/> asks nobody for anything and is done at once, so that it may be opened before the server has said that it takes keys.</summary>
     internal virtual bool OpensSilently => false;
 
+    /// <summary>What stands for this credential in this login, in its place and order; null where it stands for itself. Throws an <see cref="IOException"/> when there is nothing.</summary>
+    internal virtual ValueTask<IReadOnlyList<Credential>?> ResolveAsync(IMessageExchange exchange, ILogger logger, CancellationToken cancellationToken) => new(default(IReadOnlyList<Credential>));
+
     /// <summary>The keys it has now, for a login over <paramref name="exchange"/>. Throws an <see cref="IOException"/> when it cannot be used.</summary>
     internal abstract ValueTask<OpenedKeys> OpenAsync(IMessageExchange exchange, ILogger logger, CancellationToken cancellationToken);
 }

@@ -4,9 +4,16 @@ using System.Security.Cryptography;
 
 namespace Adit.Ssh.Keys;
 
+/// <summary>Something that answers an agent's requests, one at a time.</summary>
+internal interface IAgentExchange
+{
+    /// <summary>Sends a message (its type first) and returns the reply, the type first.</summary>
+    ValueTask<byte[]> ExchangeAsync(ReadOnlyMemory<byte> message, CancellationToken cancellationToken);
+}
+
 /// <summary>One connection to an agent: a request goes out, its reply comes back. Used by one request at a time.</summary>
 // uint32 length | byte type | contents
-internal sealed class AgentConnection : IDisposable
+internal sealed class AgentConnection : IAgentExchange, IDisposable
 {
     /// <summary>OpenSSH's limit for messages in both directions.</summary>
     public const int MaxMessageLength = 256 * 1024;

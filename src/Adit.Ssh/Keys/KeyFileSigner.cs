@@ -8,12 +8,16 @@ public sealed class KeyFileSigner : ISigner, IDisposable
     private readonly KeyFileContent _content;
     private readonly Func<string, CancellationToken, ValueTask<string?>>? _passphrase;
     private readonly int _attempts;
+    private readonly Func<PrivateKey, CancellationToken, ValueTask>? _used;
+    private int _isUsed;
     private readonly SemaphoreSlim _loading = new(1, 1);
     private PrivateKey? _key;
     private SshException? _refusal;
 
-    private KeyFileSigner(string path, KeyFileContent content, Func<string, CancellationToken, ValueTask<string?>>? passphrase, int attempts)
+    private KeyFileSigner(string path, KeyFileContent content, Func<string, CancellationToken, ValueTask<string?>>? passphrase, int attempts,
+        Func<PrivateKey, CancellationToken, ValueTask>? used)
     {
+        _used = used;
         _path = path;
         _content = content;
         _passphrase = passphrase;
@@ -22,8 +26,8 @@ public sealed class KeyFileSigner : ISigner, IDisposable
 
     public PublicKey PublicKey { get; private set; } = null!;
 
-    /// <summary>The key is there, with nobody left to ask for its passphrase.</summary>
-    public bool SignsAtOnce => Volatile.Read(ref _key) is not null;
+    /// <summary>The key is there, with nobody left to ask for its passphrase or to be told of its use.</summary>
+    public bool SignsAtOnce => Volatile.Read(ref _key) is not null && _used is null;
 
     /// <summary>The file's path.</summary>
     public string Comment => _path;
@@ -33,16 +37,18 @@ public sealed class KeyFileSigner : ISigner, IDisposable
     /// <param name="path">The private key file.</param>
     /// <param name="passphrase">Gets the prompt and returns the passphrase; null or nothing typed gives up. Without it, encrypted keys cannot sign.</param>
     /// <param name="attempts">How often it is asked (NumberOfPasswordPrompts).</param>
+    /// <param name="used">Gets the key once, right before its first signature: an agent may be given it then. It stays the signer's.</param>
     /// <param name="cancellationToken">Ends the asking.</param>
     /// <exception cref="SshException">As from <see cref="KeyFile.ReadPrivateKey"/>.</exception>
     public static async ValueTask<KeyFileSigner> OpenAsync(
         string path,
         Func<string, CancellationToken, ValueTask<string?>>? passphrase = null,
         int attempts = 3,
+        Func<PrivateKey, CancellationToken, ValueTask>? used = null,
         CancellationToken cancellationToken = default)
     {
         var content = KeyFile.Load(path);
-        var signer = new KeyFileSigner(path, content, passphrase, attempts);
+        var signer = new KeyFileSigner(path, content, passphrase, attempts, used);
         var known = content.IsEncrypted ? content.PublicKey ?? FindBeside(path) : null;
         signer.PublicKey = known ?? (await signer.LoadAsync(cancellationToken).ConfigureAwait(false)).PublicKey;
         return signer;
@@ -51,6 +57,8 @@ public sealed class KeyFileSigner : ISigner, IDisposable
     public async ValueTask<byte[]> SignAsync(string algorithm, ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
     {
         var key = await LoadAsync(cancellationToken).ConfigureAwait(false);
+        if (_used is not null && Interlocked.Exchange(ref _isUsed, 1) == 0)
+            await _used(key, cancellationToken).ConfigureAwait(false);
         return key.Sign(algorithm, data.Span);
     }
 

@@ -92,9 +92,18 @@ public sealed class SshConfigValues
             string name = Get(SshConfigKeywords.IdentityAgent) ?? "SSH_AUTH_SOCK";
             if (IsNone(name))
                 return null;
-            string? path = name == "SSH_AUTH_SOCK" ? _context.GetVariable(name)
-                : name.StartsWith('$') && !name.StartsWith("${", StringComparison.Ordinal) ? _context.GetVariable(name[1..])
-                : ExpandFile(name);
+            string? path = name == "SSH_AUTH_SOCK" ? _context.GetVariable(name) : ExpandSocket(name);
+            return string.IsNullOrEmpty(path) ? null : path;
+        }
+    }
+
+    /// <summary>ForwardAgent: the socket of the agent to forward; null where none is to be. With "yes" that is <see cref="IdentityAgentSocket"/>.</summary>
+    public string? ForwardAgentSocket
+    {
+        get
+        {
+            var forward = Get(SshConfigKeywords.ForwardAgent);
+            string? path = !forward.Enabled ? null : forward.Socket is { } name ? ExpandSocket(name) : IdentityAgentSocket;
             return string.IsNullOrEmpty(path) ? null : path;
         }
     }
@@ -170,6 +179,10 @@ public sealed class SshConfigValues
     private IReadOnlyList<string> ExpandFiles(IReadOnlyList<string> names) => [.. names.Where(name => !IsNone(name)).Select(ExpandFile)];
 
     private string ExpandFile(string name) => Tokens.Only(UsualTokens).ExpandWithEnvironment(ExpandTilde(name));
+
+    /// <summary>A path, or "$VARIABLE" that holds one.</summary>
+    private string? ExpandSocket(string name) =>
+        name.StartsWith('$') && !name.StartsWith("${", StringComparison.Ordinal) ? _context.GetVariable(name[1..]) : ExpandFile(name);
 
     private string ExpandTilde(string name) => TokenExpander.ExpandTilde(name, user => user.Length == 0 ? _context.HomeDirectory : LocalUser.HomeOf(user));
 

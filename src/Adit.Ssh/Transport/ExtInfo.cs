@@ -10,6 +10,7 @@ internal static class ExtInfo
     public const string ServerSignatureAlgorithms = "server-sig-algs";
     public const string HostBoundPublicKey = "publickey-hostbound@openssh.com";
     public const string Ping = "ping@openssh.com";
+    public const string AgentForwarding = "agent-forward";
     public const string InAuth = "ext-info-in-auth@openssh.com";
 
     private static readonly byte[] VersionZero = "0"u8.ToArray();
@@ -21,6 +22,7 @@ internal static class ExtInfo
         new(ServerSignatureAlgorithms, Encoding.ASCII.GetBytes(string.Join(',', signatureAlgorithms))),
         new(HostBoundPublicKey, VersionZero),
         new(Ping, VersionZero),
+        new(AgentForwarding, VersionZero),
     ]);
 
     /// <summary>What a server may send during authentication to a client that announced ext-info-in-auth@openssh.com: a list that depends on the user.</summary>
@@ -48,6 +50,7 @@ internal static class ExtInfo
             ServerSignatureAlgorithms = all.TryGetValue(ServerSignatureAlgorithms, out byte[]? names) ? NameList(names) : null,
             HostBoundPublicKey = IsVersionZero(all, HostBoundPublicKey),
             Ping = IsVersionZero(all, Ping),
+            AgentForwarding = IsVersionZero(all, AgentForwarding),
             ExtInfoInAuth = IsVersionZero(all, InAuth),
             All = all,
         };

@@ -49,6 +49,9 @@ public sealed class PeerExtensions
     /// <summary>ping@openssh.com was announced.</summary>
     public bool Ping { get; init; }
 
+    /// <summary>agent-forward was announced: the peer knows the standard names of agent forwarding, agent-req and agent-connect.</summary>
+    public bool AgentForwarding { get; init; }
+
     /// <summary>ext-info-in-auth@openssh.com was announced.</summary>
     public bool ExtInfoInAuth { get; init; }
 

@@ -28,6 +28,23 @@ public class SshArgumentParserTests
     public void Knows_where_the_command_begins(string line, string? command) => Assert.Equal(command, Parse(line).Command);
 
     [Theory]
+    [InlineData("-A --agent-confirm host", true, null)]
+    [InlineData("host --agent-confirm -A", true, null)]
+    [InlineData("host -A command --agent-confirm", false, "command --agent-confirm")]
+    [InlineData("-l --agent-confirm host", false, null)] // -l's value
+    public void Agent_confirm_is_the_one_flag_of_our_own(string line, bool confirms, string? command)
+    {
+        if (line.StartsWith("-l", StringComparison.Ordinal))
+        {
+            Assert.Throws<UsageException>(() => Parse(line)); // no user name
+            return;
+        }
+
+        Assert.Equal((confirms, command), (Parse(line).ConfirmsAgentUse, Parse(line).Command));
+        Assert.Throws<UsageException>(() => Parse($"--agent-confirmed {line}"));
+    }
+
+    [Theory]
     [InlineData("-l a b@host", "a")]
     [InlineData("b@host -l a", "b")]
     [InlineData("ssh://b@host -l a", "b")]

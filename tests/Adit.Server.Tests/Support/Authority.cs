@@ -30,5 +30,12 @@ internal sealed class Authority : IDisposable
         return KeyFile.ReadPublicKey(_folder["key-cert.pub"], out _);
     }
 
+    /// <summary>The same with its private key: it logs in.</summary>
+    public ISigner Certify(string arguments)
+    {
+        var certificate = (Certificate)Issue(arguments);
+        return new CertificateSigner(KeyFile.ReadPrivateKey(_folder["key"]), certificate);
+    }
+
     public void Dispose() => _folder.Dispose();
 }

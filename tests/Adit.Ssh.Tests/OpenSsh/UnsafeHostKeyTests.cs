@@ -1,5 +1,6 @@
 using System.Net;
 using Adit.Ssh.Authentication;
+using Adit.Ssh.Forwarding;
 using Adit.Ssh.Keys;
 using Adit.Ssh.OpenSsh;
 
@@ -60,6 +61,8 @@ public sealed class UnsafeHostKeyTests : IDisposable
         var error = await Assert.ThrowsAsync<SshException>(() => client.ForwardLocalAsync("127.0.0.1:0", "127.0.0.1:1"));
         Assert.Equal((SshError.PolicyDenied, "Port forwarding is disabled to avoid man-in-the-middle attacks."), (error.Error, error.Message));
         Assert.Equal(error.Message, (await Assert.ThrowsAsync<SshException>(() => client.ForwardRemoteAsync("0", "127.0.0.1:1"))).Message);
+        var agent = Assert.Throws<SshException>(() => client.ForwardAgent(null!, new ForwardedAgent("/nowhere")));
+        Assert.Equal((SshError.PolicyDenied, "Agent forwarding is disabled to avoid man-in-the-middle attacks."), (agent.Error, agent.Message));
     }
 
     [Fact]

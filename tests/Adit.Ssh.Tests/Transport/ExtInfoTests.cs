@@ -14,7 +14,8 @@ public class ExtInfoTests
         Assert.True(extensions.HostBoundPublicKey);
         Assert.True(extensions.Ping);
         Assert.False(extensions.ExtInfoInAuth);
-        Assert.Equal(3, extensions.All.Count);
+        Assert.True(extensions.AgentForwarding);
+        Assert.Equal(4, extensions.All.Count);
     }
 
     [Fact]

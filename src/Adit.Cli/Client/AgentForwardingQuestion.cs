@@ -1,0 +1,22 @@
+using Adit.Cli.Diagnostics;
+using Adit.Cli.Terminal;
+using Adit.Ssh.Forwarding;
+
+namespace Adit.Cli.Client;
+
+/// <summary>--agent-confirm: whether a signature may be made for somebody at the server or beyond. Only a plain yes is one.</summary>
+internal sealed class AgentForwardingQuestion(IPrompter prompter, LogOutput log)
+{
+    public async ValueTask<bool> AskAsync(AgentUse use, CancellationToken cancellationToken)
+    {
+        var answer = await prompter.AskAsync($"Allow {use.Server} a signature with {Name(use)}, {use.Purpose}? (yes/no) ", echo: true, cancellationToken).ConfigureAwait(false);
+        if (answer is null)
+        {
+            log.Write(OpenSshLogLevel.Info, $"adit: --agent-confirm: nobody answered; the signature with {Name(use)} for {use.Server} is refused.");
+        }
+
+        return answer?.Trim().ToLowerInvariant() is "yes" or "y";
+    }
+
+    private static string Name(AgentUse use) => use.Comment.Length == 0 ? use.Key : $"{use.Key} ({use.Comment})";
+}

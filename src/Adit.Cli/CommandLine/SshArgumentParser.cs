@@ -9,8 +9,6 @@ namespace Adit.Cli.CommandLine;
 /// <summary>Reads an ssh(1) command line: flags before and after the host, up to the first word after it that is none, which begins the command.</summary>
 internal sealed class SshArgumentParser
 {
-    private const string Flags = "1246ACGKMNTVXYZafgknqstvxyB:D:E:F:I:J:L:O:P:Q:R:S:W:b:c:e:i:l:m:o:p:w:";
-
     private readonly SshArguments _result = new();
     private readonly string[] _arguments;
     private readonly OpenSshGetopt _getopt;
@@ -19,7 +17,7 @@ internal sealed class SshArgumentParser
     private SshArgumentParser(string[] arguments)
     {
         _arguments = arguments;
-        _getopt = new OpenSshGetopt(Flags, arguments);
+        _getopt = new OpenSshGetopt(SshFlags.Getopt, arguments);
     }
 
     /// <summary>Throws <see cref="UsageException"/>, and <see cref="Adit.Ssh.SshException"/> for a bad forward.</summary>
@@ -165,8 +163,8 @@ internal sealed class SshArgumentParser
             case 'y':
                 _result.LogsToSyslog = true;
                 break;
-            case '2' or 'k':
-                break; // version 2 is all there is; GSSAPI credentials are never passed on
+            case '2' or 'k' or 'K':
+                break; // version 2 is all there is; there is no GSSAPI to log in by or to pass on
             case 'V':
                 _result.Action = SshAction.ShowVersion;
                 break;
@@ -250,6 +248,9 @@ internal sealed class SshArgumentParser
                 break;
             case 'O':
                 _result.MultiplexCommand = value;
+                break;
+            case 'I':
+                _result.Overrides["PKCS11Provider"] = Quote(value);
                 break;
             case 'B':
                 _result.Overrides["BindInterface"] = Quote(value);
@@ -344,14 +345,7 @@ internal sealed class SshArgumentParser
     /// <summary>A flag that ssh has and this version does not obey is refused: leaving it out in silence could expose what it protects.</summary>
     private static UsageException NotYet(char flag)
     {
-        var what = flag switch
-        {
-            'w' => "tunnel devices",
-            'I' => "PKCS#11 keys",
-            'K' => "GSSAPI",
-            'Z' => "listing the keys to be tried",
-            _ => "this",
-        };
-        return new UsageException($"adit: -{flag} ({what}) is not built yet in this version.");
+        var row = SshFlags.Find(flag);
+        return new UsageException($"adit: -{flag} ({row?.Meaning}) is not built yet in this version.") { Hint = row?.Note };
     }
 }

@@ -45,12 +45,12 @@ public static class SshConfigKeywords
 
     // Forwards.
     public static SshConfigKeyword<IReadOnlyList<ForwardSpecification>> LocalForward { get; } = Forward("LocalForward", ForwardKind.Local, Supported);
-    public static SshConfigKeyword<IReadOnlyList<ForwardSpecification>> RemoteForward { get; } = Forward("RemoteForward", ForwardKind.Remote, Planned);
+    public static SshConfigKeyword<IReadOnlyList<ForwardSpecification>> RemoteForward { get; } = Forward("RemoteForward", ForwardKind.Remote, Supported);
     public static SshConfigKeyword<IReadOnlyList<ForwardSpecification>> DynamicForward { get; } = Forward("DynamicForward", ForwardKind.Dynamic, Supported);
     public static SshConfigKeyword<bool> ClearAllForwardings { get; } = Switch("ClearAllForwardings", false, Essential, Supported);
     public static SshConfigKeyword<bool> ExitOnForwardFailure { get; } = Switch("ExitOnForwardFailure", false, Essential, Supported);
     public static SshConfigKeyword<bool> GatewayPorts { get; } = Switch("GatewayPorts", false, Essential, Supported);
-    public static SshConfigKeyword<PermitRemoteOpen> PermitRemoteOpen { get; } = new("PermitRemoteOpen", OpenSsh.PermitRemoteOpen.Any, SshConfigSpecialParsers.RemoteOpen);
+    public static SshConfigKeyword<PermitRemoteOpen> PermitRemoteOpen { get; } = new("PermitRemoteOpen", OpenSsh.PermitRemoteOpen.Any, SshConfigSpecialParsers.RemoteOpen) { Support = Supported };
     public static SshConfigKeyword<int> StreamLocalBindMask { get; } = new("StreamLocalBindMask", 0x7f, SshConfigSpecialParsers.Mask)
     {
         IgnoresBlocks = true,

@@ -33,17 +33,18 @@ internal static class ClientConfig
         return values;
     }
 
-    /// <summary>Match exec: a command of the configuration file, for the user's shell. Standard input is not for it.</summary>
+    /// <summary>Match exec: a command of the configuration file, for the user's shell. Standard input is not for it, and what it prints is not for anybody.</summary>
     private static bool Execute(string command)
     {
         var shell = Environment.GetEnvironmentVariable("SHELL") is { Length: > 0 } set ? set : "/bin/sh";
-        var start = new ProcessStartInfo(shell) { RedirectStandardInput = true, UseShellExecute = false };
+        var start = new ProcessStartInfo(shell) { RedirectStandardInput = true, RedirectStandardOutput = true, UseShellExecute = false };
         start.ArgumentList.Add("-c");
         start.ArgumentList.Add(command);
         try
         {
             using var process = Process.Start(start)!;
             process.StandardInput.Close();
+            process.StandardOutput.BaseStream.CopyTo(Stream.Null);
             process.WaitForExit();
             return process.ExitCode == 0;
         }

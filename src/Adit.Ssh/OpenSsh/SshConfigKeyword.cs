@@ -48,6 +48,9 @@ public abstract class SshConfigKeyword
 
     public SshConfigSupport Support { get; init; } = SshConfigSupport.Planned;
 
+    /// <summary>OpenSSH has it since a version after 9.2: <c>ssh -G</c> prints it only where it is set.</summary>
+    internal bool IsNew { get; init; }
+
     /// <summary>What the documentation adds: why a keyword has no effect, or in what it differs from OpenSSH's.</summary>
     public string? Note { get; init; }
 

@@ -120,7 +120,11 @@ internal static class SshConfigParsers
             return null;
         // Removing what is not there is no error, and neither is removing all: that shows when the connection is made.
         if (spec[0] != '-' && !Cryptography.Algorithms.ApplySpec(kind, Cryptography.Algorithms.Defaults(kind), spec).Succeeded)
+        {
+            if (kind == AlgorithmKind.KeyExchange && Cryptography.Algorithms.ApplySpec(kind, Cryptography.Algorithms.Defaults(kind), spec).BadName is { } bad)
+                arguments.ReportPlain($"Unsupported KEX algorithm \"{PeerText.Escape(bad, 100)}\"");
             return arguments.Fail($"Bad {what} '{Shown(spec)}'.");
+        }
         return spec;
     };
 

@@ -99,6 +99,10 @@ public sealed class SshConfigValues
         }
     }
 
+    /// <summary>The socket that ForwardAgent names: a path, or "$VARIABLE" that holds it; null where it names none.</summary>
+    public string? ForwardAgentSocket => Get(SshConfigKeywords.ForwardAgent).Socket is not { } name ? null
+        : name.StartsWith('$') && !name.StartsWith("${", StringComparison.Ordinal) ? name : ExpandFile(name);
+
     /// <summary>ProxyCommand; null for none. It is meant for the user's shell, as it is.</summary>
     public string? ProxyCommandLine => Get(SshConfigKeywords.ProxyCommand) is { Length: > 0 } command && !IsNone(command) ? Tokens.Only("hnpr").Expand(command) : null;
 
@@ -120,8 +124,9 @@ public sealed class SshConfigValues
     /// <summary>HostKeyAlias, or the host's name: what known_hosts is asked for.</summary>
     public string HostKeyName => Get(SshConfigKeywords.HostKeyAlias) ?? Host;
 
-    /// <summary>UpdateHostKeys: by default yes unless known hosts are kept elsewhere or checked in the DNS.</summary>
-    public YesNoAsk UpdateHostKeys => IsSet(SshConfigKeywords.UpdateHostKeys) ? Get(SshConfigKeywords.UpdateHostKeys)
+    /// <summary>UpdateHostKeys: by default yes unless known hosts are kept elsewhere or checked in the DNS. Nobody is asked where there is to be no terminal.</summary>
+    public YesNoAsk UpdateHostKeys => IsSet(SshConfigKeywords.UpdateHostKeys)
+        ? Get(SshConfigKeywords.UpdateHostKeys) is var wanted && wanted == YesNoAsk.Ask && Get(SshConfigKeywords.RequestTty) == RequestTty.No ? YesNoAsk.No : wanted
         : IsSet(SshConfigKeywords.UserKnownHostsFile) && Get(SshConfigKeywords.UserKnownHostsFile) is not ["~/.ssh/known_hosts"] ? YesNoAsk.No
         : Get(SshConfigKeywords.VerifyHostKeyDns) != YesNoAsk.No ? YesNoAsk.No : YesNoAsk.Yes;
 

@@ -24,6 +24,18 @@ internal static class ClientConfig
                 Execute = Execute,
                 Logger = new OpenSshLoggerProvider(log).CreateLogger(nameof(SshConfig)),
             });
+        if (arguments.Command is not null && values.RemoteCommandLine is not null)
+        {
+            throw new UsageException("Cannot execute command-line and remote command.");
+        }
+
+        // Only a session needs a command: there is none to be left behind in the background by itself.
+        if (arguments.Command is null && values.Get(SshConfigKeywords.ForkAfterAuthentication)
+            && values.RemoteCommandLine is null && values.Get(SshConfigKeywords.SessionType) != SessionType.None)
+        {
+            throw new UsageException("Cannot fork into background without a command to execute.");
+        }
+
         if (arguments.StandardIo is not null)
         {
             values.SetDefault(SshConfigKeywords.ExitOnForwardFailure, true);

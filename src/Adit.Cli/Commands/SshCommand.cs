@@ -82,6 +82,11 @@ internal static class SshCommand
             return ExitCode.Success;
         }
 
+        if (arguments.WantsTunnelDevice)
+        {
+            throw new UsageException("adit: -w (tunnel device) is not built yet in this version.");
+        }
+
         if (arguments.LogsToSyslog || arguments.MultiplexCommand is not null)
         {
             throw new UsageException($"adit: -{(arguments.LogsToSyslog ? "y (logging to syslog)" : "O (asking a master)")} is not built yet in this version.");

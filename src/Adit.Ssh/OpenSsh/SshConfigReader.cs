@@ -44,10 +44,12 @@ internal sealed class SshConfigReader(SshConfigValues values, string host, bool 
         string text;
         try
         {
-            text = ReadText(path);
+            text = path.Length > 0 ? ReadText(path) : throw new FileNotFoundException();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
+            if (Directory.Exists(path))
+                return; // which ssh opens, and finds nothing to read in
             if (!mustExist && (e is FileNotFoundException or DirectoryNotFoundException || source.Depth == 0))
                 return;
             throw new SshException(SshError.FileAccess, $"Can't open user config file {PeerText.Escape(path)}: {FileErrors.Describe(e)}", e);

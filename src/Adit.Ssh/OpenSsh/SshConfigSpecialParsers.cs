@@ -18,7 +18,8 @@ internal static class SshConfigSpecialParsers
         {
             if (!SizeFormat.TryParse(size, out bytes))
             {
-                arguments.Fail($"Bad number '{Shown(size)}': Invalid argument");
+                bool isNumber = size.AsSpan().TrimEnd("kKmMgGtTpPeE") is { IsEmpty: false } digits && digits.TrimStart("0123456789.").IsEmpty;
+                arguments.Fail($"Bad number '{Shown(size)}': {(isNumber ? "Numerical result out of range" : "Invalid argument")}");
                 return null;
             }
             if (bytes is > 0 and < 16)

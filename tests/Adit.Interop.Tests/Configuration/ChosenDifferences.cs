@@ -20,7 +20,8 @@ internal static partial class ChosenDifferences
     }
 
     private static bool IsCompared(string keyword, string given) =>
-        !Keywords.Any(known => known.EndsWith('*') ? keyword.StartsWith(known[..^1], StringComparison.Ordinal) : keyword == known) || IsGiven(keyword, given);
+        !Array.Exists(Keywords, known => known.EndsWith('*') && keyword.StartsWith(known[..^1], StringComparison.Ordinal))
+        && (!Keywords.Contains(keyword) || IsGiven(keyword, given));
 
     private static bool IsGiven(string keyword, string given)
     {

@@ -41,28 +41,40 @@ internal static class Comparison
         List<string> arguments = [.. item.Arguments.Select(Placed)];
         if (item.Config is not null)
             arguments.InsertRange(0, ["-G", "-T", "-F", folder.Write("config", Placed(item.Config))]);
-        Outcome theirs = await RunAsync(Peer.OpenSsh, arguments, item.Config), ours = await RunAsync(Peer.Adit, arguments, item.Config);
+        string given = $"{string.Join(' ', item.Arguments)} {item.Config}";
+        Outcome theirs = await RunAsync(Peer.OpenSsh, arguments, given), ours = await RunAsync(Peer.Adit, arguments, given);
         if (theirs != ours)
             return $"{item.Place}: {string.Join(' ', item.Arguments)} {item.Config}\n{Describe(theirs, ours)}";
         if (!readBack || ours.ExitCode != 0)
             return null;
 
-        // What we print is a configuration that OpenSSH reads as the same.
-        string printed = folder.Write("printed", ours.Output + "\n");
-        Outcome back = await RunAsync(Peer.OpenSsh, ["-G", "-F", printed, "-o", NewKeywords, item.Arguments[^1]], item.Config);
-        ours = ours with { Output = Comparable(ours.Output) };
-        back = back with { Output = Comparable(back.Output) };
-        return back == ours ? null : $"{item.Place}: read back: {item.Config}\n{Describe(back, ours)}";
-
-        // The option about unknown keywords is printed too.
-        static string Comparable(string output) => string.Join('\n', output.Split('\n').Where(line => !line.StartsWith("ignoreunknown", StringComparison.Ordinal)));
+        // What we print is a configuration that OpenSSH reads as the same, wherever it reads its own as the same (which it does not with quotes and blanks in values).
+        string? backOfTheirs = await ReadBackAsync(folder, theirs, item, given);
+        return backOfTheirs != ReadBack(theirs.Output) || await ReadBackAsync(folder, ours, item, given) is var back && back == ReadBack(ours.Output)
+            ? null
+            : $"{item.Place}: read back: {item.Config}\n{Describe(ours, ours with { Output = back ?? "(an error)" })}";
     }
 
-    public static async Task<Outcome> RunAsync(Peer peer, IReadOnlyList<string> arguments, string? config)
+    /// <summary>Null where OpenSSH finds an error.</summary>
+    private static async Task<string?> ReadBackAsync(TempFolder folder, Outcome printed, Case item, string given)
+    {
+        string file = folder.Write("printed", printed.Output + "\n");
+        Outcome back = await RunAsync(Peer.OpenSsh, ["-G", "-F", file, "-o", NewKeywords, item.Arguments[^1]], given);
+        return back.ExitCode == 0 ? ReadBack(back.Output) : null;
+    }
+
+    /// <summary>The option about unknown keywords is printed too.</summary>
+    private static string ReadBack(string output) =>
+        string.Join('\n', output.Split('\n').Where(line => !line.StartsWith("ignoreunknown", StringComparison.Ordinal)));
+
+    /// <param name="peer">The program.</param>
+    /// <param name="arguments">Its arguments.</param>
+    /// <param name="given">What they and the configuration set, which is compared even where the defaults differ.</param>
+    public static async Task<Outcome> RunAsync(Peer peer, IReadOnlyList<string> arguments, string given)
     {
         IReadOnlyList<string> program = Clients.Program(peer);
         ProcessResult result = await ManagedProcess.RunAsync($"client ({peer})", program[0], [.. program.Skip(1), .. arguments], Patience);
-        return new Outcome(result.ExitCode, ChosenDifferences.Comparable(result.Output, $"{config} {string.Join(' ', arguments)}"), Errors(result));
+        return new Outcome(result.ExitCode, ChosenDifferences.Comparable(result.Output, given), Errors(result));
     }
 
     /// <summary>stderr without our hints, versions and debug lines; of a usage its presence alone.</summary>

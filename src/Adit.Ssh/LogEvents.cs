@@ -7,4 +7,7 @@ public static class LogEvents
 {
     /// <summary>Login succeeded. OpenSSH shows this line from -v on.</summary>
     public static EventId Authenticated { get; } = new(1, nameof(Authenticated));
+
+    /// <summary>UpdateHostKeys changed known_hosts, or is about to. OpenSSH shows these lines from -v on.</summary>
+    public static EventId HostKeysUpdated { get; } = new(21, nameof(HostKeysUpdated));
 }

@@ -172,7 +172,7 @@ public static class SshConfigKeywords
     public static SshConfigKeyword<int> EscapeChar { get; } = new("EscapeChar", '~', SshConfigSpecialParsers.EscapeCharacter) { Show = ShowEscape };
 
     public static SshConfigKeyword<bool> EnableEscapeCommandline { get; } = Switch("EnableEscapeCommandline", false, Expected, Planned);
-    public static SshConfigKeyword<IReadOnlyList<string>> ChannelTimeout { get; } = new("ChannelTimeout", [], List) { IsNew = true, Show = ShowList };
+    public static SshConfigKeyword<IReadOnlyList<string>> ChannelTimeout { get; } = new("ChannelTimeout", [], Timeouts) { IsNew = true, Show = ShowList };
     public static SshConfigKeyword<string?> ObscureKeystrokeTiming { get; } = new("ObscureKeystrokeTiming", "yes", SshConfigParsers.Text) { IsNew = true };
 
     // Names.

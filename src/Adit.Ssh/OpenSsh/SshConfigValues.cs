@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Adit.Ssh.Forwarding;
+using Adit.Ssh.Transport;
 
 namespace Adit.Ssh.OpenSsh;
 
@@ -129,6 +130,21 @@ public sealed class SshConfigValues
         ? Get(SshConfigKeywords.UpdateHostKeys) is var wanted && wanted == YesNoAsk.Ask && Get(SshConfigKeywords.RequestTty) == RequestTty.No ? YesNoAsk.No : wanted
         : IsSet(SshConfigKeywords.UserKnownHostsFile) && Get(SshConfigKeywords.UserKnownHostsFile) is not ["~/.ssh/known_hosts"] ? YesNoAsk.No
         : Get(SshConfigKeywords.VerifyHostKeyDns) != YesNoAsk.No ? YesNoAsk.No : YesNoAsk.Yes;
+
+    /// <summary>ChannelTimeout; empty for "none".</summary>
+    public IReadOnlyList<ChannelTimeout> ChannelTimeouts => [.. Get(SshConfigKeywords.ChannelTimeout).Where(word => !IsNone(word)).Select(word =>
+    {
+        int equals = word.IndexOf('=');
+        return new ChannelTimeout(word[..equals], TimeFormat.TryParse(word.AsSpan(equals + 1), out var time) ? time : TimeSpan.Zero);
+    })];
+
+    /// <summary>A session is wanted that a person types in: with a terminal, for a shell or where one is asked for by name.</summary>
+    public bool IsInteractive => Get(SshConfigKeywords.SessionType) == SessionType.Default && Get(SshConfigKeywords.RequestTty) switch
+    {
+        RequestTty.No => false,
+        RequestTty.Auto => _context.Command.Length == 0 && Get(SshConfigKeywords.RemoteCommand) is null or "none",
+        _ => true,
+    };
 
     /// <summary>SetEnv as a program would export it.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Variables => Get(SshConfigKeywords.SetEnv);

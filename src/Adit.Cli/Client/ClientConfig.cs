@@ -45,6 +45,12 @@ internal static class ClientConfig
         return values;
     }
 
+    /// <summary>LogLevel, which -v and -q set; everything where a pattern of LogVerbose is about any place of the program.</summary>
+    public static OpenSshLogLevel LogLevel(SshConfigValues config) =>
+        config.Get(SshConfigKeywords.LogVerbose).Any(pattern => PatternList.Matches("adit.c:log():1", pattern))
+            ? OpenSshLogLevel.Debug3
+            : (OpenSshLogLevel)config.Get(SshConfigKeywords.LogLevel);
+
     /// <summary>Match exec: a command of the configuration file, for the user's shell. Standard input is not for it, and what it prints is not for anybody.</summary>
     private static bool Execute(string command)
     {

@@ -133,7 +133,9 @@ internal sealed class ClientSettingsBuilder
 
     private Func<SshClientOptions, CancellationToken, ValueTask<Stream>>? Proxy(string user) =>
         _config.Get(Keywords.ProxyCommand) is { Length: > 0 } command && !command.Equals("none", StringComparison.OrdinalIgnoreCase)
-            ? (options, _) => ValueTask.FromResult<Stream>(ProxyCommandStream.Start(command, options.Host, _config.OriginalHost, options.Port, user))
+            ? async (options, cancellationToken) => _config.Get(Keywords.ProxyUseFdpass)
+                ? await ProxyDescriptor.ConnectAsync(ProxyCommandStream.Expand(command, options.Host, _config.OriginalHost, options.Port, user), cancellationToken).ConfigureAwait(false)
+                : ProxyCommandStream.Start(command, options.Host, _config.OriginalHost, options.Port, user)
             : null;
 
     /// <summary>PreferredAuthentications, without what is turned off.</summary>

@@ -12,9 +12,10 @@ internal static class UnbuiltOptions
     public static void Check(SshConfigValues config, LogOutput log)
     {
         Refuse(config.Get(Keywords.ForkAfterAuthentication), "ForkAfterAuthentication", "-o ForkAfterAuthentication=no stays in the foreground.");
-        Refuse(config.Get(Keywords.ProxyUseFdpass) && config.Get(Keywords.ProxyCommand) is not null, "ProxyUseFdpass", "The ProxyCommand has to carry the bytes itself.");
         LeaveOut(config.Get(Keywords.Tunnel) != TunnelMode.No, "Tunnel", log);
         LeaveOut(config.Get(Keywords.PermitLocalCommand) && config.LocalCommandLine is not null, "LocalCommand", log);
+        LeaveOut(config.Get(Keywords.HostbasedAuthentication), "HostbasedAuthentication", log);
+        LeaveOut(config.Get(Keywords.VerifyHostKeyDns) != YesNoAsk.No, "VerifyHostKeyDNS", log);
         LeaveOut(config.Get(Keywords.Pkcs11Provider) is not (null or "none"), "PKCS11Provider", log);
     }
 

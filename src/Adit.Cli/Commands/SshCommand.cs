@@ -80,7 +80,7 @@ internal static class SshCommand
     {
         using var prompter = new OpenSshPrompter(log);
         var config = ClientConfig.Resolve(arguments, log);
-        log.Level = arguments.LogLevel ?? (OpenSshLogLevel)config.Get(SshConfigKeywords.LogLevel);
+        log.Level = ClientConfig.LogLevel(config);
         if (arguments.LogsToSyslog)
         {
             log.UseSystemLog(config.Get(SshConfigKeywords.SyslogFacility) ?? "USER");

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Adit.Ssh.Cryptography;
 using Adit.Ssh.Keys;
 using Microsoft.Extensions.Logging;
@@ -39,13 +40,20 @@ public sealed class KnownHostsOptions
     /// so it must not take long; the key exchange waits for it.</summary>
     public Func<KnownHostsQuery, string?>? Command { get; set; }
 
-    /// <summary>FingerprintHash: "SHA256" or "MD5".</summary>
+    /// <summary>FingerprintHash: "SHA256", "MD5", "SHA1", "SHA384" or "SHA512".</summary>
     public string FingerprintHash { get; set; } = "SHA256";
 
     /// <summary>VisualHostKey: draws a picture of a key, several lines without an end; null where none is wanted.</summary>
     public Func<PublicKey, string>? Draw { get; set; }
 
-    internal string Fingerprint(PublicKey key) => FingerprintHash.Equals("MD5", StringComparison.OrdinalIgnoreCase) ? key.FingerprintMd5 : key.Fingerprint;
+    internal string Fingerprint(PublicKey key) => FingerprintHash.ToUpperInvariant() switch
+    {
+        "MD5" => key.FingerprintMd5,
+        "SHA1" => "SHA1:" + Convert.ToBase64String(SHA1.HashData(key.Blob.Span)).TrimEnd('='),
+        "SHA384" => "SHA384:" + Convert.ToBase64String(SHA384.HashData(key.Blob.Span)).TrimEnd('='),
+        "SHA512" => "SHA512:" + Convert.ToBase64String(SHA512.HashData(key.Blob.Span)).TrimEnd('='),
+        _ => key.Fingerprint,
+    };
 
     /// <summary>Asks a person, for <see cref="HostKeyPolicy.Ask"/>: gets the whole prompt, returns the line that was typed, or null where nobody can be asked
     /// (a null callback is the same: the key is then refused, as with BatchMode).</summary>

@@ -17,16 +17,19 @@ internal sealed class KnownHostsSources(KnownHostsOptions options)
     public IReadOnlyList<string> UserFiles { get; } = options.UserFilesOrDefault;
 
     /// <summary>The lines about a name. Those of the command have no file that could be written to.</summary>
-    public KnownHosts Load(KnownHostsQuery query)
+    /// <param name="query">What the command is asked.</param>
+    /// <param name="recorded">The name as it is recorded, where the command is asked with another.</param>
+    public KnownHosts Load(KnownHostsQuery query, string? recorded = null)
     {
-        var found = KnownHosts.Load(_files, query.Name, options.Logger);
+        string name = recorded ?? query.Name;
+        var found = KnownHosts.Load(_files, name, options.Logger);
         if (options.Command?.Invoke(query) is not { Length: > 0 } text)
             return found;
         var entries = new List<KnownHostsEntry>();
         int number = 0;
         foreach (string line in text.Split('\n'))
         {
-            if (KnownHostsFile.ParseLine(line, $"KnownHostsCommand-{query.Reason}", ++number, names => KnownHostsEntry.MatchNames(names, query.Name), out _) is { } entry)
+            if (KnownHostsFile.ParseLine(line, $"KnownHostsCommand-{query.Reason}", ++number, names => KnownHostsEntry.MatchNames(names, name), out _) is { } entry)
                 entries.Add(entry);
         }
         return found.With(entries);

@@ -17,7 +17,7 @@ internal sealed class KnownHostsVerifier(KnownHostsOptions options) : IHostKeyVe
 
     public IReadOnlyList<string> KnownKeyTypes(string host, int port)
     {
-        var entries = _sources.Load(new KnownHostsQuery("ORDER", HostName(host, port), null)).Entries;
+        var entries = _sources.Load(new KnownHostsQuery("ORDER", host, null), HostName(host, port)).Entries;
         return HostKeyTypes.Order(entries);
     }
 
@@ -57,7 +57,7 @@ internal sealed class KnownHostsVerifier(KnownHostsOptions options) : IHostKeyVe
             catch (SshException e)
             {
                 why = $"could not be looked up in {file} ({e.Message}), so that it may be revoked.";
-                Error($"Error checking host key {key.TypeName} {options.Fingerprint(key)} in revoked keys file {file}: {e.Message}");
+                Error($"Error checking host key {key.TypeName} {options.Fingerprint(key)} in revoked keys file {file}: {(e.InnerException is { } cause and (IOException or UnauthorizedAccessException) ? FileErrors.Describe(cause) : e.Message)}");
             }
             throw new SshException(SshError.HostKeyRevoked, "Host key verification failed.")
             {

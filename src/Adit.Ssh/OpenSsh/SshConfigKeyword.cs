@@ -96,6 +96,20 @@ public sealed class SshConfigKeyword<T> : SshConfigKeyword
     /// <summary>How <c>ssh -G</c> writes a value: one text per line, without the keyword.</summary>
     internal Func<T, IEnumerable<string>>? Show { get; init; }
 
+    internal SshConfigKeyword<T> Copy(string note, SshConfigSupport support) => new(Name, Default, _parse)
+    {
+        Aliases = Aliases,
+        Priority = Priority,
+        Support = support,
+        Note = note,
+        TakesRestOfLine = TakesRestOfLine,
+        IgnoresBlocks = IgnoresBlocks,
+        IsNew = IsNew,
+        Limit = Limit,
+        Join = Join,
+        Show = Show,
+    };
+
     internal override object? Parse(SshConfigArguments arguments) => _parse(arguments);
 
     internal override void Apply(SshConfigValues values, object? value)

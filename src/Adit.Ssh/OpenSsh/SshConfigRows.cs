@@ -52,6 +52,10 @@ internal static class SshConfigRows
     public static SshConfigKeyword<string?> WordUnlessNone(string name, SshConfigPriority priority, SshConfigSupport support, params string[] aliases) =>
         new(name, null, SshConfigParsers.Text) { Priority = priority, Support = support, Aliases = aliases, Show = ShowUnlessNone };
 
+    /// <summary>The same row with a note, and perhaps another state.</summary>
+    public static SshConfigKeyword<T> With<T>(this SshConfigKeyword<T> row, string note, SshConfigSupport? support = null) =>
+        row.Copy(note, support ?? row.Support);
+
     /// <summary>Directives add up; the same value twice counts once.</summary>
     public static SshConfigKeyword<IReadOnlyList<string>> Collected(string name, int max, string what, params string[] aliases) => new(name, [], SshConfigParsers.Single)
     {

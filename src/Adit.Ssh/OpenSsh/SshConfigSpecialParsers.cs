@@ -138,7 +138,10 @@ internal static class SshConfigSpecialParsers
     {
         string? word = arguments.Next();
         if (string.IsNullOrEmpty(word))
+        {
             arguments.Fail("missing argument.");
+            return default;
+        }
         foreach (var (name, value) in FlagWords)
         {
             if (name.Equals(word, StringComparison.OrdinalIgnoreCase))

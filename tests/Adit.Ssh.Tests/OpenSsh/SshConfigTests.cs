@@ -205,7 +205,7 @@ public sealed class SshConfigTests : IDisposable
     }
 
     [Theory]
-    [InlineData("0620")]
+    [InlineData("0622")]
     [InlineData("0602")]
     public void A_user_file_that_others_may_write_is_refused(string mode)
     {

@@ -127,6 +127,7 @@ internal static class Connector
                 socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
             if (options.BindAddress is { } local)
                 socket.Bind(new IPEndPoint(local, 0));
+            options.ConfigureSocket?.Invoke(socket);
             await SocketReadiness.ConnectAsync(socket, new IPEndPoint(address, options.Port), cancellationToken).ConfigureAwait(false);
             return socket;
         }
@@ -144,7 +145,9 @@ internal static class Connector
             "Connection refused" => $"{address} is up but nothing listens on port {options.Port} there: is sshd running, and on that port (-p)?",
             "Connection timed out" => $"{address} did not answer on port {options.Port}: it may be down, or a firewall drops the packets",
             "No route to host" or "Network is unreachable" => $"this machine has no way to {address}: check the network, a VPN, or use -J to go through another host",
-            "Cannot assign requested address" => $"BindAddress {options.BindAddress} is not an address of this machine",
+            "Cannot assign requested address" => options.BindAddress is { } local
+                ? $"BindAddress {local} is not an address of this machine"
+                : "what to connect from (BindInterface) has no address that reaches there",
             _ => $"the connection to {address} could not be made",
         };
         return new SshException(reason == "Connection timed out" ? SshError.Timeout : SshError.ConnectFailed,

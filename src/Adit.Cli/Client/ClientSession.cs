@@ -24,6 +24,7 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
     {
         // Up to the login a signal takes its usual course; a prompt puts the terminal right before that.
         await using var client = await SshClient.ConnectAsync(settings.Options, cancellationToken).ConfigureAwait(false);
+        settings.Connected?.Invoke(client);
         using var signals = new EndingSignals();
         await using var forwards = new ForwardTable(client, settings, log);
         if (!await ForwardAsync(client, forwards, cancellationToken).ConfigureAwait(false))

@@ -46,19 +46,7 @@ internal sealed partial class ProxyCommandStream : Stream
     /// not find anything to obey in it (CVE-2023-51385).</summary>
     public static ProxyCommandStream Start(string command, string host, string originalHost, int port, string user)
     {
-        foreach (var (value, token) in new[] { (host, "%h"), (originalHost, "%n"), (user, "%r") })
-        {
-            if (command.Contains(token, StringComparison.Ordinal) && !IsHarmless(value))
-            {
-                throw new SshException(SshError.Configuration, $"{(token == "%r" ? "remote username" : "hostname")} contains invalid characters")
-                {
-                    Hint = $"\"{PeerText.Escape(value)}\" would go into the ProxyCommand, that is through a shell, for {token}.",
-                };
-            }
-        }
-
-        var expanded = new TokenExpander(
-            [new('h', host), new('n', originalHost), new('p', port.ToString(CultureInfo.InvariantCulture)), new('r', user)]).Expand(command);
+        var expanded = Expand(command, host, originalHost, port, user);
         var shell = Environment.GetEnvironmentVariable("SHELL") is { Length: > 0 } set ? set : "/bin/sh";
         var start = new ProcessStartInfo(shell) { RedirectStandardInput = true, RedirectStandardOutput = true, UseShellExecute = false };
         start.ArgumentList.Add("-c");
@@ -71,6 +59,24 @@ internal sealed partial class ProxyCommandStream : Stream
         {
             throw new SshException(SshError.ConnectFailed, $"{shell}: {e.Message}", e) { Hint = "The ProxyCommand is run by the shell that $SHELL names." };
         }
+    }
+
+    /// <summary>Puts the tokens in, with everything that goes in checked.</summary>
+    public static string Expand(string command, string host, string originalHost, int port, string user)
+    {
+        foreach (var (value, token) in new[] { (host, "%h"), (originalHost, "%n"), (user, "%r") })
+        {
+            if (command.Contains(token, StringComparison.Ordinal) && !IsHarmless(value))
+            {
+                throw new SshException(SshError.Configuration, $"{(token == "%r" ? "remote username" : "hostname")} contains invalid characters")
+                {
+                    Hint = $"\"{PeerText.Escape(value)}\" would go into the ProxyCommand, that is through a shell, for {token}.",
+                };
+            }
+        }
+
+        return new TokenExpander(
+            [new('h', host), new('n', originalHost), new('p', port.ToString(CultureInfo.InvariantCulture)), new('r', user)]).Expand(command);
     }
 
     /// <summary>A host may be an IPv6 address with a zone; a user may not even hold what a shell would expand.</summary>

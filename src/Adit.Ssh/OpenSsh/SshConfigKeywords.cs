@@ -21,14 +21,14 @@ public static class SshConfigKeywords
     public static SshConfigKeyword<SshConfigAddressFamily> AddressFamily { get; } = Choice("AddressFamily", SshConfigAddressFamily.Any, Essential, Supported,
         ("inet", SshConfigAddressFamily.Inet), ("inet6", SshConfigAddressFamily.Inet6), ("any", SshConfigAddressFamily.Any));
     public static SshConfigKeyword<string?> BindAddress { get; } = Word("BindAddress", Expected, Supported);
-    public static SshConfigKeyword<string?> BindInterface { get; } = Word("BindInterface", Expected, Planned);
+    public static SshConfigKeyword<string?> BindInterface { get; } = Word("BindInterface", Expected, Supported);
     public static SshConfigKeyword<int> ConnectionAttempts { get; } = Number("ConnectionAttempts", 1, Essential, Supported);
     public static SshConfigKeyword<TimeSpan?> ConnectTimeout { get; } = Duration("ConnectTimeout", null, Essential, Supported, whenUnset: "none");
     public static SshConfigKeyword<bool> TcpKeepAlive { get; } = Switch("TCPKeepAlive", true, Essential, Supported, "KeepAlive");
     /// <summary>Zero for no keepalives. OpenSSH's default is zero.</summary>
     public static SshConfigKeyword<TimeSpan?> ServerAliveInterval { get; } = Duration("ServerAliveInterval", TimeSpan.FromSeconds(15), Essential, Supported);
     public static SshConfigKeyword<int> ServerAliveCountMax { get; } = Number("ServerAliveCountMax", 3, Essential, Supported);
-    public static SshConfigKeyword<IpQos> IPQoS { get; } = new("IPQoS", new IpQos(0xb8, -1), SshConfigSpecialParsers.Qos);
+    public static SshConfigKeyword<IpQos> IPQoS { get; } = new("IPQoS", new IpQos(0xb8, -1), SshConfigSpecialParsers.Qos) { Support = Supported };
     public static SshConfigKeyword<string?> ProxyCommand { get; } =
         new("ProxyCommand", null, Command) { TakesRestOfLine = true, Priority = Essential, Support = Supported, Show = ShowUnlessNone };
 
@@ -41,16 +41,16 @@ public static class SshConfigKeywords
         Show = hops => hops.Count == 0 ? [] : [string.Join(',', hops)],
     };
 
-    public static SshConfigKeyword<bool> ProxyUseFdpass { get; } = Switch("ProxyUseFdpass", false, Expected, Planned);
+    public static SshConfigKeyword<bool> ProxyUseFdpass { get; } = Switch("ProxyUseFdpass", false, Expected, Supported);
 
     // Forwards.
     public static SshConfigKeyword<IReadOnlyList<ForwardSpecification>> LocalForward { get; } = Forward("LocalForward", ForwardKind.Local, Supported);
-    public static SshConfigKeyword<IReadOnlyList<ForwardSpecification>> RemoteForward { get; } = Forward("RemoteForward", ForwardKind.Remote, Planned);
+    public static SshConfigKeyword<IReadOnlyList<ForwardSpecification>> RemoteForward { get; } = Forward("RemoteForward", ForwardKind.Remote, Supported);
     public static SshConfigKeyword<IReadOnlyList<ForwardSpecification>> DynamicForward { get; } = Forward("DynamicForward", ForwardKind.Dynamic, Supported);
     public static SshConfigKeyword<bool> ClearAllForwardings { get; } = Switch("ClearAllForwardings", false, Essential, Supported);
     public static SshConfigKeyword<bool> ExitOnForwardFailure { get; } = Switch("ExitOnForwardFailure", false, Essential, Supported);
     public static SshConfigKeyword<bool> GatewayPorts { get; } = Switch("GatewayPorts", false, Essential, Supported);
-    public static SshConfigKeyword<PermitRemoteOpen> PermitRemoteOpen { get; } = new("PermitRemoteOpen", OpenSsh.PermitRemoteOpen.Any, SshConfigSpecialParsers.RemoteOpen);
+    public static SshConfigKeyword<PermitRemoteOpen> PermitRemoteOpen { get; } = new("PermitRemoteOpen", OpenSsh.PermitRemoteOpen.Any, SshConfigSpecialParsers.RemoteOpen) { Support = Supported };
     public static SshConfigKeyword<int> StreamLocalBindMask { get; } = new("StreamLocalBindMask", 0x7f, SshConfigSpecialParsers.Mask)
     {
         IgnoresBlocks = true,
@@ -67,16 +67,16 @@ public static class SshConfigKeywords
     public static SshConfigKeyword<bool> ForwardX11Trusted { get; } = Switch("ForwardX11Trusted", false, Expected, Planned);
     public static SshConfigKeyword<TimeSpan?> ForwardX11Timeout { get; } = Duration("ForwardX11Timeout", TimeSpan.FromMinutes(20), Expected, Planned);
     public static SshConfigKeyword<string?> XAuthLocation { get; } = Word("XAuthLocation", Expected, Planned, "/usr/bin/xauth");
-    public static SshConfigKeyword<TunnelMode> Tunnel { get; } = Choice("Tunnel", TunnelMode.No, Rare, Planned,
+    public static SshConfigKeyword<TunnelMode> Tunnel { get; } = Choice("Tunnel", TunnelMode.No, Rare, WithoutEffect,
         ("ethernet", TunnelMode.Ethernet), ("point-to-point", TunnelMode.PointToPoint), ("true", TunnelMode.PointToPoint), ("yes", TunnelMode.PointToPoint),
-        ("false", TunnelMode.No), ("no", TunnelMode.No));
-    public static SshConfigKeyword<TunnelDevice> TunnelDevice { get; } = new("TunnelDevice", new TunnelDevice(-1, -1), SshConfigSpecialParsers.Device) { Priority = Rare };
+        ("false", TunnelMode.No), ("no", TunnelMode.No)).With("there are no tunnel devices here: a warning tells");
+    public static SshConfigKeyword<TunnelDevice> TunnelDevice { get; } = new("TunnelDevice", new TunnelDevice(-1, -1), SshConfigSpecialParsers.Device) { Priority = Rare, Support = WithoutEffect, Note = "see Tunnel" };
 
     // Logging in.
     public static SshConfigKeyword<IReadOnlyList<string>> IdentityFile { get; } = Collected("IdentityFile", 100, "identity files", "IdentityFile2");
     public static SshConfigKeyword<IReadOnlyList<string>> CertificateFile { get; } = Collected("CertificateFile", 100, "certificate files");
     public static SshConfigKeyword<bool> IdentitiesOnly { get; } = Switch("IdentitiesOnly", false, Essential, Supported);
-    public static SshConfigKeyword<string?> IdentityAgent { get; } = Word("IdentityAgent", Essential, Supported);
+    public static SshConfigKeyword<string?> IdentityAgent { get; } = new("IdentityAgent", null, SshConfigSpecialParsers.AgentSocket) { Priority = Essential, Support = Supported };
     public static SshConfigKeyword<AddKeysToAgent> AddKeysToAgent { get; } = new("AddKeysToAgent", default, SshConfigSpecialParsers.AddKeys) { Show = ShowAddKeys };
     public static SshConfigKeyword<PubkeyAuthentication> PubkeyAuthentication { get; } = new("PubkeyAuthentication", OpenSsh.PubkeyAuthentication.Yes, OneOf(PubkeyWords))
     {
@@ -90,14 +90,14 @@ public static class SshConfigKeywords
     public static SshConfigKeyword<bool> KbdInteractiveAuthentication { get; } =
         Switch("KbdInteractiveAuthentication", true, Essential, Supported, "ChallengeResponseAuthentication", "SkeyAuthentication", "TISAuthentication");
 
-    public static SshConfigKeyword<string?> KbdInteractiveDevices { get; } = Word("KbdInteractiveDevices", Rare, Planned);
-    public static SshConfigKeyword<bool> HostbasedAuthentication { get; } = Switch("HostbasedAuthentication", false, Rare, Planned);
-    public static SshConfigKeyword<bool> EnableSshKeysign { get; } = Switch("EnableSSHKeysign", false, Rare, Planned);
+    public static SshConfigKeyword<string?> KbdInteractiveDevices { get; } = Word("KbdInteractiveDevices", Rare, Supported);
+    public static SshConfigKeyword<bool> HostbasedAuthentication { get; } = Switch("HostbasedAuthentication", false, Rare, WithoutEffect).With("logging in by the host's key is not built: other ways are tried, and a warning tells");
+    public static SshConfigKeyword<bool> EnableSshKeysign { get; } = Switch("EnableSSHKeysign", false, Rare, WithoutEffect).With("for HostbasedAuthentication");
     public static SshConfigKeyword<string?> PreferredAuthentications { get; } = Word("PreferredAuthentications", Essential, Supported);
     public static SshConfigKeyword<int> NumberOfPasswordPrompts { get; } = Number("NumberOfPasswordPrompts", 3, Expected, Supported);
     public static SshConfigKeyword<bool> BatchMode { get; } = Switch("BatchMode", false, Essential, Supported);
-    public static SshConfigKeyword<string?> Pkcs11Provider { get; } = Word("PKCS11Provider", Rare, Planned, aliases: "SmartcardDevice");
-    public static SshConfigKeyword<string?> SecurityKeyProvider { get; } = Word("SecurityKeyProvider", Rare, Planned, "internal");
+    public static SshConfigKeyword<string?> Pkcs11Provider { get; } = WordUnlessNone("PKCS11Provider", Rare, WithoutEffect, "SmartcardDevice").With("an agent (ssh-add -s) can hold such keys; a warning tells");
+    public static SshConfigKeyword<string?> SecurityKeyProvider { get; } = Word("SecurityKeyProvider", Rare, WithoutEffect, "internal").With("keys on a FIDO token are used through an agent");
 
     // Algorithms: kept as written, "+", "-" and "^" forms included.
     public static SshConfigKeyword<string?> Ciphers { get; } = AlgorithmRow("Ciphers", AlgorithmKind.Cipher, "SSH2 cipher spec");
@@ -105,9 +105,9 @@ public static class SshConfigKeywords
     public static SshConfigKeyword<string?> KexAlgorithms { get; } = AlgorithmRow("KexAlgorithms", AlgorithmKind.KeyExchange, "SSH2 KexAlgorithms");
     public static SshConfigKeyword<string?> HostKeyAlgorithms { get; } = AlgorithmRow("HostKeyAlgorithms", AlgorithmKind.HostKey, "key types");
     public static SshConfigKeyword<string?> PubkeyAcceptedAlgorithms { get; } = AlgorithmRow("PubkeyAcceptedAlgorithms", AlgorithmKind.HostKey, "key types", "PubkeyAcceptedKeyTypes");
-    public static SshConfigKeyword<string?> HostbasedAcceptedAlgorithms { get; } = AlgorithmRow("HostbasedAcceptedAlgorithms", AlgorithmKind.HostKey, "key types", "HostbasedKeyTypes");
+    public static SshConfigKeyword<string?> HostbasedAcceptedAlgorithms { get; } = AlgorithmRow("HostbasedAcceptedAlgorithms", AlgorithmKind.HostKey, "key types", "HostbasedKeyTypes").With("for HostbasedAuthentication", WithoutEffect);
     public static SshConfigKeyword<string?> CASignatureAlgorithms { get; } = AlgorithmRow("CASignatureAlgorithms", AlgorithmKind.HostKey, "key types");
-    public static SshConfigKeyword<int> RequiredRsaSize { get; } = Number("RequiredRSASize", 1024, Expected, Planned);
+    public static SshConfigKeyword<int> RequiredRsaSize { get; } = Number("RequiredRSASize", 1024, Expected, Supported);
     public static SshConfigKeyword<RekeyLimit> RekeyLimit { get; } = new("RekeyLimit", Transport.RekeyLimit.Default, SshConfigSpecialParsers.Rekey)
     {
         Priority = Essential,
@@ -116,7 +116,7 @@ public static class SshConfigKeywords
     };
 
     public static SshConfigKeyword<bool> Compression { get; } = new("Compression", false, OneOf(PlainYesNo)) { Priority = Essential, Support = Supported, Show = ShowWord(PlainYesNo) };
-    public static SshConfigKeyword<string?> WarnWeakCrypto { get; } = Word("WarnWeakCrypto", Expected, Planned, "yes");
+    public static SshConfigKeyword<string?> WarnWeakCrypto { get; } = new("WarnWeakCrypto", "yes", SshConfigParsers.Text) { IsNew = true, Support = Supported, Note = "where it is not set, only a person at a terminal is warned" };
 
     // Host keys.
     public static SshConfigKeyword<HostKeyPolicy> StrictHostKeyChecking { get; } = Choice("StrictHostKeyChecking", HostKeyPolicy.Ask, Essential, Supported,
@@ -132,12 +132,12 @@ public static class SshConfigKeywords
     public static SshConfigKeyword<bool> HashKnownHosts { get; } = Switch("HashKnownHosts", false, Expected, Supported);
     public static SshConfigKeyword<bool> CheckHostIP { get; } = Switch("CheckHostIP", false, Expected, Supported);
     public static SshConfigKeyword<bool> NoHostAuthenticationForLocalhost { get; } = Switch("NoHostAuthenticationForLocalhost", false, Expected, Supported);
-    public static SshConfigKeyword<YesNoAsk> UpdateHostKeys { get; } = Choice("UpdateHostKeys", YesNoAsk.Yes, Expected, Planned, YesNoAskWords);
-    public static SshConfigKeyword<YesNoAsk> VerifyHostKeyDns { get; } = Choice("VerifyHostKeyDNS", YesNoAsk.No, Rare, Planned, YesNoAskWords);
-    public static SshConfigKeyword<string?> KnownHostsCommand { get; } = new("KnownHostsCommand", null, Command) { TakesRestOfLine = true, Show = ShowUnlessNone };
+    public static SshConfigKeyword<YesNoAsk> UpdateHostKeys { get; } = Choice("UpdateHostKeys", YesNoAsk.Yes, Expected, Supported, YesNoAskWords);
+    public static SshConfigKeyword<YesNoAsk> VerifyHostKeyDns { get; } = Choice("VerifyHostKeyDNS", YesNoAsk.No, Rare, WithoutEffect, YesNoAskWords).With("the DNS is not asked: known_hosts decides, and a warning tells");
+    public static SshConfigKeyword<string?> KnownHostsCommand { get; } = new("KnownHostsCommand", null, Command) { Support = Supported, TakesRestOfLine = true, Show = ShowUnlessNone };
     public static SshConfigKeyword<IReadOnlyList<string>> RevokedHostKeys { get; } = new("RevokedHostKeys", [], List) { Support = Supported, Show = list => list is [] or ["none"] ? [] : [string.Join(' ', list)] };
-    public static SshConfigKeyword<string?> FingerprintHash { get; } = new("FingerprintHash", "SHA256", SshConfigParsers.FingerprintHash);
-    public static SshConfigKeyword<bool> VisualHostKey { get; } = Switch("VisualHostKey", false, Rare, Planned);
+    public static SshConfigKeyword<string?> FingerprintHash { get; } = new("FingerprintHash", "SHA256", SshConfigParsers.FingerprintHash) { Support = Supported };
+    public static SshConfigKeyword<bool> VisualHostKey { get; } = Switch("VisualHostKey", false, Rare, Supported);
 
     // Sharing connections.
     public static SshConfigKeyword<ControlMasterMode> ControlMaster { get; } = Choice("ControlMaster", ControlMasterMode.No, Essential, Planned,
@@ -172,8 +172,8 @@ public static class SshConfigKeywords
     public static SshConfigKeyword<int> EscapeChar { get; } = new("EscapeChar", '~', SshConfigSpecialParsers.EscapeCharacter) { Show = ShowEscape };
 
     public static SshConfigKeyword<bool> EnableEscapeCommandline { get; } = Switch("EnableEscapeCommandline", false, Expected, Planned);
-    public static SshConfigKeyword<IReadOnlyList<string>> ChannelTimeout { get; } = Words("ChannelTimeout", [], Expected, Planned);
-    public static SshConfigKeyword<string?> ObscureKeystrokeTiming { get; } = Word("ObscureKeystrokeTiming", Expected, Planned, "yes");
+    public static SshConfigKeyword<IReadOnlyList<string>> ChannelTimeout { get; } = new("ChannelTimeout", [], Timeouts) { IsNew = true, Support = Supported, Show = ShowList };
+    public static SshConfigKeyword<string?> ObscureKeystrokeTiming { get; } = new("ObscureKeystrokeTiming", "yes", SshConfigParsers.Text) { IsNew = true };
 
     // Names.
     public static SshConfigKeyword<CanonicalizeHostname> CanonicalizeHostname { get; } = Choice("CanonicalizeHostname", OpenSsh.CanonicalizeHostname.No, Expected, Supported,
@@ -191,10 +191,10 @@ public static class SshConfigKeywords
     public static SshConfigKeyword<SshConfigLogLevel> LogLevel { get; } =
         new("LogLevel", SshConfigLogLevel.Info, SshConfigParsers.LogLevel) { Priority = Essential, Support = Supported, Show = ShowLogLevel };
 
-    public static SshConfigKeyword<IReadOnlyList<string>> LogVerbose { get; } = Words("LogVerbose", [], Rare, Planned);
-    public static SshConfigKeyword<string?> SyslogFacility { get; } = new("SyslogFacility", "USER", Facility) { IgnoresBlocks = true, Priority = Rare };
-    public static SshConfigKeyword<string?> VersionAddendum { get; } = new("VersionAddendum", null, Command) { TakesRestOfLine = true, Priority = Rare, Show = ShowUnlessNone };
-    public static SshConfigKeyword<string?> RefuseConnection { get; } = Word("RefuseConnection", Rare, Planned);
+    public static SshConfigKeyword<IReadOnlyList<string>> LogVerbose { get; } = Words("LogVerbose", [], Rare, Supported).With("patterns of file:function:line, of which only the file is known here: \"*\" and the like show everything");
+    public static SshConfigKeyword<string?> SyslogFacility { get; } = new("SyslogFacility", "USER", Facility) { IgnoresBlocks = true, Priority = Rare, Support = Supported };
+    public static SshConfigKeyword<string?> VersionAddendum { get; } = new("VersionAddendum", null, Command) { IsNew = true, TakesRestOfLine = true, Priority = Rare, Support = Supported, Show = ShowUnlessNone };
+    public static SshConfigKeyword<string?> RefuseConnection { get; } = Word("RefuseConnection", Rare, Supported);
 
     /// <summary>Every row, in the order of <c>ssh -G</c>.</summary>
     public static IReadOnlyList<SshConfigKeyword> All { get; } =

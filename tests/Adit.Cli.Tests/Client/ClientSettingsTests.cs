@@ -110,9 +110,7 @@ public sealed class ClientSettingsTests : IDisposable
     }
 
     [Theory]
-    [InlineData("RevokedHostKeys /etc/ssh/revoked")]
-    [InlineData("ForkAfterAuthentication yes")]
-    [InlineData("BindInterface eth0")]
+    [InlineData("SessionType none\nForkAfterAuthentication yes")]
     public async Task What_would_be_missed_ends_the_run(string config)
     {
         var error = await Assert.ThrowsAsync<SshException>(() => BuildAsync(config));

@@ -62,8 +62,6 @@ public class AlgorithmsTests
     [InlineData("-aes*", "chacha20-poly1305@openssh.com")]
     [InlineData("-*-ctr,chacha20-poly1305@openssh.com", "aes128-gcm@openssh.com")]
     [InlineData("-nosuchthing", "aes128-gcm@openssh.com,chacha20-poly1305@openssh.com,aes128-ctr,aes256-ctr")]
-    [InlineData("aes???-ctr", "aes128-ctr,aes192-ctr,aes256-ctr")]
-    [InlineData("^aes256*", "aes256-gcm@openssh.com,aes256-ctr,aes128-gcm@openssh.com,chacha20-poly1305@openssh.com,aes128-ctr")]
     public void Lists_are_applied_as_ssh_config_says(string spec, string expected)
     {
         var result = Algorithms.ApplySpec(AlgorithmKind.Cipher, Defaults, spec);
@@ -94,10 +92,11 @@ public class AlgorithmsTests
     [Fact]
     public void What_only_OpenSSH_has_is_left_out_so_that_its_configuration_can_be_used()
     {
-        var result = Algorithms.ApplySpec(AlgorithmKind.Mac, Algorithms.Defaults(AlgorithmKind.Mac), "umac-128-etm@openssh.com,hmac-sha2-256,umac-64*");
+        var result = Algorithms.ApplySpec(AlgorithmKind.Mac, Algorithms.Defaults(AlgorithmKind.Mac), "umac-128-etm@openssh.com,hmac-sha2-256,umac-64@openssh.com");
         Assert.True(result.Succeeded);
+        Assert.False(Algorithms.ApplySpec(AlgorithmKind.Mac, Algorithms.Defaults(AlgorithmKind.Mac), "hmac-sha2-256,umac-64*").Succeeded);
         Assert.Equal(["hmac-sha2-256"], result.Names);
-        Assert.Equal(["umac-128-etm@openssh.com", "umac-64*"], result.Skipped);
+        Assert.Equal(["umac-128-etm@openssh.com", "umac-64@openssh.com"], result.Skipped);
     }
 
     [Fact]

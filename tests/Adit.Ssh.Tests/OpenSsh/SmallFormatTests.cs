@@ -123,7 +123,7 @@ public class SmallFormatTests
 
     [Theory]
     [InlineData("%z", "unknown key %z")]
-    [InlineData("%", "invalid format: '%' at the end")]
+    [InlineData("%", "invalid format")]
     [InlineData("${B}", "env var ${B} has no value")]
     [InlineData("${", "environment variable '${' missing closing '}'")]
     [InlineData("${}", "zero-length environment variable")]
@@ -131,7 +131,7 @@ public class SmallFormatTests
     public void What_cannot_be_expanded_is_named(string text, string message)
     {
         var expander = new TokenExpander(new Dictionary<char, string> { ['h'] = "host", ['r'] = "user" }, _ => null).Only("h");
-        Assert.Equal(message, Assert.Throws<SshException>(() => expander.ExpandWithEnvironment(text)).Message);
+        Assert.StartsWith($"vdollar_percent_expand: {message}\n", Assert.Throws<SshException>(() => expander.ExpandWithEnvironment(text)).Message);
     }
 
     [Fact]

@@ -127,6 +127,7 @@ internal static class Connector
                 socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
             if (options.BindAddress is { } local)
                 socket.Bind(new IPEndPoint(local, 0));
+            options.ConfigureSocket?.Invoke(socket);
             await socket.ConnectAsync(new IPEndPoint(address, options.Port), cancellationToken).ConfigureAwait(false);
             return socket;
         }

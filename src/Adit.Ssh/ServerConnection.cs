@@ -22,6 +22,7 @@ internal sealed class ServerConnection
     private StreamLocalRequestHandler? _streamLocalListeners;
     private readonly List<IAsyncDisposable> _services = [];
     private LiveForwards? _live;
+    private HostKeyProofs? _hostKeys;
 
     public ServerConnection(SshServerOptions options, ByteTransport bytes, long id, ListenerRegistry registry, Func<ModuliFile> moduli, ILogger logger)
     {
@@ -76,6 +77,7 @@ internal sealed class ServerConnection
             counted = false;
             foreach (string notice in principal.Notices)
                 Transport.Send(new DebugMessage(AlwaysDisplay: false, notice));
+            _hostKeys?.Announce();
             if (principal.Settings?.RekeyLimit is { } rekey)
                 Transport.SetRekeyLimit(rekey);
             connection.Start(principal.Settings?.KeepAliveInterval, principal.Settings?.KeepAliveCountMax);
@@ -149,6 +151,8 @@ internal sealed class ServerConnection
     {
         foreach (var service in _options.Services)
             _services.Add(service.Attach(new ServiceContext(connection, principal, peer, _logger)));
+        _hostKeys = new HostKeyProofs(connection, [.. _options.HostKeys]);
+        connection.Requests.Handle(HostKeyAnnouncement.ProveName, _hostKeys);
         _live = new LiveForwards(connection, _options.ForwardingPolicy, principal, _logger);
         connection.Handle("direct-tcpip", new DirectTcpHandler(_options.ForwardingPolicy, principal, new TcpDialer(_options.AddressFamily), _live, _forwarded, _logger));
         _listeners = new ListenRequestHandler(connection, _options.ForwardingPolicy, principal, _registry, _options.AddressFamily, _options.MaxRemoteForwards, _forwarded, _logger);

@@ -22,6 +22,7 @@ public sealed class SshClient : IAsyncDisposable
     private readonly List<Forward> _forwards = [];
     private readonly Lock _lock = new();
     private readonly ILogger _logger;
+    private readonly IdleWatch? _idle;
 
     private SshClient(SshClientOptions options, SshTransport transport, SshConnection connection, TaskTracker connections, RemoteForwards remoteForwards,
         ForwardFailures failures, bool isHostKeyUnsafe, ILogger logger)
@@ -34,6 +35,7 @@ public sealed class SshClient : IAsyncDisposable
         _remoteForwards = remoteForwards;
         _failures = failures;
         _logger = logger;
+        _idle = IdleWatch.Start(connection, options.ChannelTimeouts, unused: null, options.TimeProvider, logger);
         Completion = CompleteAsync();
     }
 
@@ -51,6 +53,9 @@ public sealed class SshClient : IAsyncDisposable
 
     /// <summary>The server's identification string.</summary>
     public string ServerVersion => _transport.RemoteVersion;
+
+    /// <summary>The key exchange algorithm that was agreed on.</summary>
+    public string KeyExchangeAlgorithm => _transport.Algorithms?.KeyExchange ?? "";
 
     /// <summary>The host key that was verified.</summary>
     public PublicKey HostKey => _transport.HostKey;
@@ -81,6 +86,7 @@ public sealed class SshClient : IAsyncDisposable
             VerifyHostKey = (key, token) => deadline.WithoutAsync(() =>
                 verifier.VerifyAsync(hostKey = new HostKeyContext(host, port, bytes.RemoteEndPoint?.Address, key), token)),
             RekeyLimit = options.RekeyLimit,
+            VersionAddendum = options.VersionAddendum,
             Logger = logger,
             TimeProvider = options.TimeProvider,
         });
@@ -111,6 +117,8 @@ public sealed class SshClient : IAsyncDisposable
                 connection, new TcpDialer(options.AddressFamily), connections, serverName, failures, logger, options.TimeProvider);
             connection.Handle(RemoteForwards.TcpChannel, remoteForwards);
             connection.Handle(RemoteForwards.StreamLocalChannel, remoteForwards);
+            if (options.HostKeyUpdater is { } updater && hostKey is { IsKnown: true, IsUnsafe: false })
+                connection.Requests.Handle(HostKeyAnnouncement.RequestName, new HostKeyAnnouncement(connection, updater, host, port, bytes.RemoteEndPoint?.Address, connections, logger));
             // From here on the time is the user's, who may be asked for passwords.
             var login = await ClientAuthenticator.AuthenticateAsync(transport, AuthenticationOptions(options, algorithms, isUnsafe, logger), cancellationToken).ConfigureAwait(false);
             connection.Start();
@@ -223,6 +231,8 @@ public sealed class SshClient : IAsyncDisposable
         Credentials = [.. options.Credentials],
         PreferredAuthentications = isUnsafe ? WithoutSecrets(options.PreferredAuthentications, logger) : options.PreferredAuthentications,
         PubkeyAcceptedAlgorithms = algorithms.PublicKey,
+        HostBoundPublicKey = options.HostBoundPublicKey,
+        KbdInteractiveDevices = options.KbdInteractiveDevices,
         Banner = options.Banner,
         Logger = logger,
         TimeProvider = options.TimeProvider,
@@ -264,6 +274,7 @@ public sealed class SshClient : IAsyncDisposable
     private async Task CompleteAsync()
     {
         var reason = await _transport.Completion.ConfigureAwait(false);
+        _idle?.Dispose();
         Forward[] forwards;
         lock (_lock)
             forwards = [.. _forwards];

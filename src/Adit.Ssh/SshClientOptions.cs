@@ -79,6 +79,25 @@ public sealed class SshClientOptions
     /// <summary>ServerAliveCountMax: unanswered keepalives before the connection is given up.</summary>
     public int KeepAliveCountMax { get; set; } = 3;
 
+    /// <summary>VersionAddendum: appended to the identification string.</summary>
+    public string? VersionAddendum { get; set; }
+
+    /// <summary>Gets every TCP socket before it is connected: for socket options, or to bind it to an interface. What it throws as <see cref="SocketException"/> counts as a failed
+    /// connect.</summary>
+    public Action<Socket>? ConfigureSocket { get; set; }
+
+    /// <summary>Whether a login with a key is bound to the host key where the server can (publickey-hostbound-v00@openssh.com). False for PubkeyAuthentication unbound.</summary>
+    public bool HostBoundPublicKey { get; set; } = true;
+
+    /// <summary>KbdInteractiveDevices: what the server is asked to ask with, comma-separated. Empty leaves it to the server.</summary>
+    public string KbdInteractiveDevices { get; set; } = "";
+
+    /// <summary>Gets what keys the server says it has, after login and once each is proved to be its own (UpdateHostKeys). Null: what it says is passed over.</summary>
+    public IHostKeyUpdater? HostKeyUpdater { get; set; }
+
+    /// <summary>ChannelTimeout: channels of these types are closed when they have carried no data for so long; the first pattern that matches counts.</summary>
+    public IReadOnlyList<ChannelTimeout> ChannelTimeouts { get; set; } = [];
+
     public RekeyLimit RekeyLimit { get; set; } = RekeyLimit.Default;
 
     /// <summary>Replaces the TCP connect: a proxy command, a channel of another connection.</summary>

@@ -24,6 +24,18 @@ internal static class ClientConfig
                 Execute = Execute,
                 Logger = new OpenSshLoggerProvider(log).CreateLogger(nameof(SshConfig)),
             });
+        if (arguments.Command is not null && values.RemoteCommandLine is not null)
+        {
+            throw new UsageException("Cannot execute command-line and remote command.");
+        }
+
+        // Only a session needs a command: there is none to be left behind in the background by itself.
+        if (arguments.Command is null && values.Get(SshConfigKeywords.ForkAfterAuthentication)
+            && values.RemoteCommandLine is null && values.Get(SshConfigKeywords.SessionType) != SessionType.None)
+        {
+            throw new UsageException("Cannot fork into background without a command to execute.");
+        }
+
         if (arguments.StandardIo is not null)
         {
             values.SetDefault(SshConfigKeywords.ExitOnForwardFailure, true);
@@ -33,17 +45,18 @@ internal static class ClientConfig
         return values;
     }
 
-    /// <summary>Match exec: a command of the configuration file, for the user's shell. Standard input is not for it.</summary>
+    /// <summary>Match exec: a command of the configuration file, for the user's shell. Standard input is not for it, and what it prints is not for anybody.</summary>
     private static bool Execute(string command)
     {
         var shell = Environment.GetEnvironmentVariable("SHELL") is { Length: > 0 } set ? set : "/bin/sh";
-        var start = new ProcessStartInfo(shell) { RedirectStandardInput = true, UseShellExecute = false };
+        var start = new ProcessStartInfo(shell) { RedirectStandardInput = true, RedirectStandardOutput = true, UseShellExecute = false };
         start.ArgumentList.Add("-c");
         start.ArgumentList.Add(command);
         try
         {
             using var process = Process.Start(start)!;
             process.StandardInput.Close();
+            process.StandardOutput.BaseStream.CopyTo(Stream.Null);
             process.WaitForExit();
             return process.ExitCode == 0;
         }

@@ -14,6 +14,7 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
     {
         // Up to the login a signal takes its usual course; a prompt puts the terminal right before that.
         await using var client = await SshClient.ConnectAsync(settings.Options, cancellationToken).ConfigureAwait(false);
+        settings.Connected?.Invoke(client);
         using var signals = new EndingSignals();
         var forwards = new List<Forward>();
         try

@@ -10,6 +10,9 @@ internal sealed class ClientSettings : IAsyncDisposable
     /// <summary>How to connect and log in.</summary>
     public required SshClientOptions Options { get; init; }
 
+    /// <summary>Called when the connection stands: what is to be said about it.</summary>
+    public Action<SshClient>? Connected { get; init; }
+
     /// <summary>The host as it was typed, for messages.</summary>
     public required string Host { get; init; }
 

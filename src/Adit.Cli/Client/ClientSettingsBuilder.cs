@@ -43,13 +43,15 @@ internal sealed class ClientSettingsBuilder
             SshConfigAddressFamily.Inet6 => AddressFamily.InterNetworkV6,
             _ => AddressFamily.Unspecified,
         };
+        var knownHosts = HostKeySettings.KnownHostsOptions(_config, _log, _questions is null ? null : _questions.ConfirmAsync);
         var options = new SshClientOptions
         {
             Host = _config.Host,
             Port = _config.Port,
             UserName = user,
             HostKeyAlias = _config.Get(Keywords.HostKeyAlias),
-            HostKeyVerifier = HostKeyVerifier(),
+            HostKeyVerifier = HostKeySettings.Verifier(_config, knownHosts),
+            HostKeyUpdater = HostKeySettings.Updater(_config, knownHosts),
             Algorithms = AlgorithmSettings.Build(_config, _log),
             ConnectTimeout = _config.Get(Keywords.ConnectTimeout),
             ConnectionAttempts = Math.Max(1, _config.Get(Keywords.ConnectionAttempts)),
@@ -60,6 +62,11 @@ internal sealed class ClientSettingsBuilder
             KeepAliveCountMax = _config.Get(Keywords.ServerAliveCountMax),
             RekeyLimit = _config.Get(Keywords.RekeyLimit),
             ConnectCallback = Proxy(user),
+            ConfigureSocket = SocketSettings.Build(_config, _log),
+            VersionAddendum = _config.Get(Keywords.VersionAddendum) is { } addendum && !addendum.Equals("none", StringComparison.OrdinalIgnoreCase) ? _config.Tokens.Expand(addendum) : null,
+            HostBoundPublicKey = _config.Get(Keywords.PubkeyAuthentication) != PubkeyAuthentication.Unbound,
+            KbdInteractiveDevices = _config.Get(Keywords.KbdInteractiveDevices) ?? "",
+            ChannelTimeouts = _config.ChannelTimeouts,
             KexMemory = new KexMemory(KexMemoryPath()),
             Banner = _log.Shows(OpenSshLogLevel.Info) ? StandardStreams.WriteError : null,
             LoggerFactory = new OpenSshLoggerProvider(_log),
@@ -73,6 +80,7 @@ internal sealed class ClientSettingsBuilder
         return new ClientSettings
         {
             Options = options,
+            Connected = WeakCrypto.Warning(_config, _log),
             Host = _config.OriginalHost,
             LocalForwards = _config.LocalForwards,
             DynamicForwards = _config.DynamicForwards,
@@ -121,25 +129,6 @@ internal sealed class ClientSettingsBuilder
         var cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is ['/', ..] set ? set
             : Path.Join(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
         return Path.Join(cache, "adit", "kex");
-    }
-
-    private HostKeyRules HostKeyVerifier()
-    {
-        var options = new KnownHostsOptions
-        {
-            Policy = _config.Get(Keywords.StrictHostKeyChecking),
-            UserFiles = _config.UserKnownHostsFiles,
-            GlobalFiles = _config.GlobalKnownHostsFiles,
-            HashKnownHosts = _config.Get(Keywords.HashKnownHosts),
-            HostKeyAlias = _config.Get(Keywords.HostKeyAlias),
-            CheckHostIP = _config.Get(Keywords.CheckHostIP),
-            NoHostAuthenticationForLocalhost = _config.Get(Keywords.NoHostAuthenticationForLocalhost),
-            CASignatureAlgorithms = AlgorithmSettings.CertificateAuthority(_config, _log),
-            Confirm = _questions is null ? null : _questions.ConfirmAsync,
-            Logger = new OpenSshLoggerProvider(_log).CreateLogger(nameof(KnownHosts)),
-        };
-        var isFixed = AlgorithmSettings.IsFixedOrder(_config.Get(Keywords.HostKeyAlgorithms));
-        return new HostKeyRules(KnownHosts.OpenSsh(options), isFixed, _config.Get(Keywords.RequiredRsaSize));
     }
 
     private Func<SshClientOptions, CancellationToken, ValueTask<Stream>>? Proxy(string user) =>
@@ -193,7 +182,8 @@ internal sealed class ClientSettingsBuilder
             agent,
             _config.Get(Keywords.IdentitiesOnly),
             _questions is null ? null : _questions.AskSecretAsync,
-            _log);
+            _log,
+            _config.Get(Keywords.RequiredRsaSize));
         _owned.Add(order);
         return await order.BuildAsync(cancellationToken).ConfigureAwait(false);
     }

@@ -19,7 +19,8 @@ internal sealed class KeyOrder(
     SshAgent? agent,
     bool identitiesOnly,
     Func<string, CancellationToken, ValueTask<string?>>? askPassphrase,
-    LogOutput log) : IDisposable
+    LogOutput log,
+    int requiredRsaSize = 0) : IDisposable
 {
     private readonly List<KeyFileSigner> _opened = [];
 
@@ -68,6 +69,11 @@ internal sealed class KeyOrder(
         {
             var publicKey = TryReadPublicKey(path) ?? TryReadPublicKey(path + ".pub");
             log.Write(OpenSshLogLevel.Debug1, $"identity file {path} type {publicKey?.TypeName ?? "-1"}");
+            if (publicKey is not null && IsTooShort(publicKey, path))
+            {
+                continue;
+            }
+
             if (publicKey is not null || File.Exists(path))
             {
                 identities.Add(new Identity(path, publicKey));
@@ -100,6 +106,18 @@ internal sealed class KeyOrder(
         return certificates;
     }
 
+    /// <summary>RequiredRSASize holds for keys of one's own too.</summary>
+    private bool IsTooShort(PublicKey key, string name)
+    {
+        if (key.PlainKey.KeyType != "ssh-rsa" || key.PlainKey.Bits >= requiredRsaSize)
+        {
+            return false;
+        }
+
+        log.Write(OpenSshLogLevel.Info, $"Skipping RSA key {PeerText.Escape(name, 255)}: {key.PlainKey.Bits} bits are fewer than RequiredRSASize ({requiredRsaSize})");
+        return true;
+    }
+
     private async ValueTask<IReadOnlyList<ISigner>> ListAgentAsync(CancellationToken cancellationToken)
     {
         if (agent is null)
@@ -109,7 +127,8 @@ internal sealed class KeyOrder(
 
         try
         {
-            return await agent.ListAsync(cancellationToken).ConfigureAwait(false);
+            var keys = await agent.ListAsync(cancellationToken).ConfigureAwait(false);
+            return [.. keys.Where(key => !IsTooShort(key.PublicKey, key.Comment))];
         }
         catch (SshException e)
         {

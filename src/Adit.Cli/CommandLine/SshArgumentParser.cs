@@ -3,14 +3,13 @@ using Adit.Cli.Diagnostics;
 using Adit.Ssh.Cryptography;
 using Adit.Ssh.Forwarding;
 using Adit.Ssh.OpenSsh;
+using static Adit.Cli.CommandLine.SshFlagValues;
 
 namespace Adit.Cli.CommandLine;
 
 /// <summary>Reads an ssh(1) command line: flags before and after the host, up to the first word after it that is none, which begins the command.</summary>
 internal sealed class SshArgumentParser
 {
-    private const string Flags = "1246ACGKMNTVXYZafgknqstvxyB:D:E:F:I:J:L:O:P:Q:R:S:W:b:c:e:i:l:m:o:p:w:";
-
     private readonly SshArguments _result = new();
     private readonly string[] _arguments;
     private readonly OpenSshGetopt _getopt;
@@ -19,7 +18,7 @@ internal sealed class SshArgumentParser
     private SshArgumentParser(string[] arguments)
     {
         _arguments = arguments;
-        _getopt = new OpenSshGetopt(Flags, arguments);
+        _getopt = new OpenSshGetopt(SshFlags.Getopt, arguments);
     }
 
     /// <summary>Throws <see cref="UsageException"/>, and <see cref="Adit.Ssh.SshException"/> for a bad forward.</summary>
@@ -68,6 +67,16 @@ internal sealed class SshArgumentParser
             _result.Command = string.Join(' ', _arguments[_getopt.Index..]);
         }
 
+        if (_result.LogLevel is { } level)
+        {
+            _result.Overrides["LogLevel"] = level.ToString().ToUpperInvariant();
+        }
+
+        if (_result.Command is null && (_result.Overrides.GetValueOrDefault("SessionType") ?? GivenBefore("SessionType")) == "subsystem")
+        {
+            throw new UsageException("You must specify a subsystem to invoke.") { ShowUsage = true };
+        }
+
         Validate();
         return _result;
     }
@@ -111,21 +120,16 @@ internal sealed class SshArgumentParser
     {
         switch (flag)
         {
-            case '4':
-                _result.Overrides["AddressFamily"] = "inet";
+            case '4' or '6':
+                _result.Overrides["AddressFamily"] = flag == '4' ? "inet" : "inet6";
                 break;
-            case '6':
-                _result.Overrides["AddressFamily"] = "inet6";
-                break;
-            case 'C':
-                _result.Overrides["Compression"] = "yes";
-                break;
-            case 'g':
-                _result.Overrides["GatewayPorts"] = "yes";
+            case 'C' or 'g':
+                _result.Overrides[flag == 'C' ? "Compression" : "GatewayPorts"] = "yes";
                 break;
             case 'N':
+                TakeSessionType("none", "Cannot specify -N with -s/SessionType");
                 _result.NoSession = true;
-                _result.Overrides["SessionType"] = "none";
+                _result.Overrides["RequestTTY"] = "no";
                 break;
             case 'T':
                 _result.Overrides["RequestTTY"] = "no";
@@ -133,17 +137,11 @@ internal sealed class SshArgumentParser
             case 'n':
                 _result.Overrides["StdinNull"] = "yes";
                 break;
-            case 'a':
-                _result.Overrides["ForwardAgent"] = "no";
+            case 'A' or 'a':
+                _result.Overrides["ForwardAgent"] = flag == 'A' ? "yes" : "no";
                 break;
-            case 'x':
-                _result.Overrides["ForwardX11"] = "no";
-                break;
-            case 'A':
-                _result.Overrides["ForwardAgent"] = "yes";
-                break;
-            case 'X':
-                _result.Overrides["ForwardX11"] = "yes";
+            case 'X' or 'x':
+                _result.Overrides["ForwardX11"] = flag == 'X' ? "yes" : "no";
                 break;
             case 'Y':
                 _result.Overrides["ForwardX11"] = "yes";
@@ -153,7 +151,7 @@ internal sealed class SshArgumentParser
                 _result.Overrides["RequestTTY"] = _result.Overrides.GetValueOrDefault("RequestTTY") is "yes" or "force" ? "force" : "yes";
                 break;
             case 's':
-                _result.Overrides["SessionType"] = "subsystem";
+                TakeSessionType("subsystem", "Cannot specify -s with -N/SessionType");
                 break;
             case 'f':
                 _result.Overrides["ForkAfterAuthentication"] = "yes";
@@ -164,9 +162,10 @@ internal sealed class SshArgumentParser
                 break;
             case 'y':
                 _result.LogsToSyslog = true;
+                RefuseTwoLogs();
                 break;
-            case '2' or 'k':
-                break; // version 2 is all there is; GSSAPI credentials are never passed on
+            case '2' or 'k' or 'K':
+                break; // version 2 is all there is; there is no GSSAPI to log in by or to pass on
             case 'V':
                 _result.Action = SshAction.ShowVersion;
                 break;
@@ -224,6 +223,7 @@ internal sealed class SshArgumentParser
                 break;
             case 'E':
                 _result.LogFile = value;
+                RefuseTwoLogs();
                 break;
             case 'F':
                 _result.ConfigFile = value;
@@ -249,10 +249,16 @@ internal sealed class SshArgumentParser
                 _result.Overrides["ControlPath"] = Quote(value);
                 break;
             case 'O':
-                _result.MultiplexCommand = value;
+                TakeMultiplexCommand(value);
+                break;
+            case 'I':
+                _result.Overrides["PKCS11Provider"] = Quote(value);
                 break;
             case 'B':
                 _result.Overrides["BindInterface"] = Quote(value);
+                break;
+            case 'w':
+                TakeTunnelDevice(value);
                 break;
             case '1':
                 throw new UsageException("SSH protocol v.1 is no longer supported");
@@ -270,20 +276,16 @@ internal sealed class SshArgumentParser
 
     private void TakePort(int port) => _result.Lines.Add(string.Create(CultureInfo.InvariantCulture, $"Port {port}"));
 
-    /// <summary>A forward as LocalForward, RemoteForward and DynamicForward take it: what to listen on, then where to.</summary>
-    private static string ConfigLine(ForwardSpecification forward)
-    {
-        string Address(ForwardAddress address) => address.IsUnix ? address.Path! : address.Host is null ? $"{address.Port}" : $"[{address.Host}]:{address.Port}";
-        return forward.Destination is { } destination
-            ? $"{forward.Kind}Forward {Quote(Address(forward.Listen))} {Quote(Address(destination))}"
-            : $"{forward.Kind}Forward {Quote(Address(forward.Listen))}";
-    }
-
     private void TakeStandardIo(string value)
     {
         if (_result.StandardIo is not null)
         {
             throw new UsageException("stdio forward already specified");
+        }
+
+        if (_result.MultiplexCommand is not null)
+        {
+            throw new UsageException("Cannot specify stdio forward with -O");
         }
 
         // "host:port" is read as "bind:port" of -D would be; the path of a Unix socket has a slash.
@@ -295,13 +297,12 @@ internal sealed class SshArgumentParser
 
     private void TakeJump(string value)
     {
-        bool Has(string keyword) => _result.Lines.Exists(line => line.StartsWith(keyword, StringComparison.OrdinalIgnoreCase));
-        if (Has("ProxyJump"))
+        if (GivenBefore("ProxyJump") is not null)
         {
             throw new UsageException("Only a single -J option is permitted (use commas to separate multiple jump hops)");
         }
 
-        if (Has("ProxyCommand"))
+        if (GivenBefore("ProxyCommand") is not null)
         {
             throw new UsageException("Cannot specify -J with ProxyCommand");
         }
@@ -316,42 +317,87 @@ internal sealed class SshArgumentParser
 
     private void TakeIdentity(string path)
     {
-        // A pattern with tokens can only be looked for once they are known.
-        var file = path.StartsWith("~/", StringComparison.Ordinal)
-            ? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), path[2..])
-            : path;
-        if (path == "none" || path.Contains('%', StringComparison.Ordinal) || path.Contains('$', StringComparison.Ordinal) || File.Exists(file))
+        // As ssh does it: tokens and variables are not looked at yet, so that a path with them is not found.
+        var file = TokenExpander.ExpandTilde(path, user => user.Length == 0 ? Environment.GetFolderPath(Environment.SpecialFolder.UserProfile) : null);
+        if (Path.Exists(file))
         {
             _result.Lines.Add($"IdentityFile {Quote(path)}");
         }
         else
         {
-            _result.Warnings.Add($"Warning: Identity file {path} not accessible: {(Directory.Exists(file) ? "Is a directory" : "No such file or directory")}.");
+            _result.Warnings.Add($"Warning: Identity file {file} not accessible: No such file or directory.");
         }
     }
 
-    private static bool IsEscapeCharacter(string value) =>
-        value == "none" || value.Length == 1 || (value.Length == 2 && value[0] == '^' && value[1] is >= '@' and <= '\x7f');
+    /// <summary>-N and -s exclude each other, and whatever -o SessionType said before them.</summary>
+    private void TakeSessionType(string type, string conflict)
+    {
+        var earlier = _result.Overrides.GetValueOrDefault("SessionType") ?? GivenBefore("SessionType");
+        if (earlier is not null && !earlier.Equals(type, StringComparison.OrdinalIgnoreCase))
+        {
+            throw new UsageException(conflict);
+        }
 
-    /// <summary>One argument of a configuration line, whatever is in it.</summary>
-    private static string Quote(string value) => $"\"{value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
+        _result.Overrides["SessionType"] = type;
+    }
 
-    private static string Checked(AlgorithmKind kind, string what, string value) =>
-        Algorithms.ApplySpec(kind, Algorithms.Defaults(kind), value).Succeeded
-            ? value
-            : throw new UsageException($"Unknown {what} type '{value}'") { Hint = $"\"adit -Q {what}\" lists the names." };
+    /// <summary>The value of an -o line for a keyword, if there was one.</summary>
+    private string? GivenBefore(string keyword)
+    {
+        foreach (var line in _result.Lines)
+        {
+            OpenSshLexer.SplitKeyword(line, out var name, out var rest);
+            if (name.Equals(keyword, StringComparison.OrdinalIgnoreCase))
+            {
+                return rest.Trim('"').ToString();
+            }
+        }
+
+        return null;
+    }
+
+    private void TakeMultiplexCommand(string command)
+    {
+        if (_result.StandardIo is not null)
+        {
+            throw new UsageException("Cannot specify multiplexing command with -W");
+        }
+
+        if (_result.MultiplexCommand is not null)
+        {
+            throw new UsageException("Multiplexing command already specified");
+        }
+
+        _result.MultiplexCommand = command is "check" or "conninfo" or "channels" or "forward" or "exit" or "stop" or "cancel" or "proxy"
+            ? command
+            : throw new UsageException("Invalid multiplex command.");
+    }
+
+    /// <summary>-w: the same as Tunnel and TunnelDevice, which only say what cannot be had here; who asks for it by the flag is told no before anything else happens.</summary>
+    private void TakeTunnelDevice(string value)
+    {
+        if (!IsTunnelDevice(value))
+        {
+            throw new UsageException($"Bad tun device '{value}'");
+        }
+
+        _result.Overrides["TunnelDevice"] = Quote(value);
+        _result.Overrides.TryAdd("Tunnel", "point-to-point");
+        _result.WantsTunnelDevice = true;
+    }
+
+    private void RefuseTwoLogs()
+    {
+        if (_result is { LogsToSyslog: true, LogFile: not null })
+        {
+            throw new UsageException("Can't specify both -y and -E");
+        }
+    }
 
     /// <summary>A flag that ssh has and this version does not obey is refused: leaving it out in silence could expose what it protects.</summary>
     private static UsageException NotYet(char flag)
     {
-        var what = flag switch
-        {
-            'w' => "tunnel devices",
-            'I' => "PKCS#11 keys",
-            'K' => "GSSAPI",
-            'Z' => "listing the keys to be tried",
-            _ => "this",
-        };
-        return new UsageException($"adit: -{flag} ({what}) is not built yet in this version.");
+        var row = SshFlags.Find(flag);
+        return new UsageException($"adit: -{flag} ({row?.Meaning}) is not built yet in this version.") { Hint = row?.Note };
     }
 }

@@ -7,6 +7,9 @@ internal sealed class UsageException(string message) : Exception(message)
     /// <summary>A line that helps, or null.</summary>
     public string? Hint { get; init; }
 
+    /// <summary>What to exit with.</summary>
+    public int Status { get; init; } = ExitCode.Ssh;
+
     /// <summary>Whether the command's usage follows.</summary>
     public bool ShowUsage { get; init; }
 

@@ -21,6 +21,11 @@ internal static class SshCommand
                 log = LogOutput.ToFile(file);
             }
 
+            if (parsed.LogsToSyslog)
+            {
+                log.UseSystemLog("USER");
+            }
+
             log.Level = parsed.LogLevel ?? OpenSshLogLevel.Info;
             return await RunAsync(parsed, log).ConfigureAwait(false);
         }
@@ -76,15 +81,30 @@ internal static class SshCommand
         using var prompter = new OpenSshPrompter(log);
         var config = ClientConfig.Resolve(arguments, log);
         log.Level = arguments.LogLevel ?? (OpenSshLogLevel)config.Get(SshConfigKeywords.LogLevel);
+        if (arguments.LogsToSyslog)
+        {
+            log.UseSystemLog(config.Get(SshConfigKeywords.SyslogFacility) ?? "USER");
+        }
+
         if (arguments.Action == SshAction.PrintConfiguration)
         {
             StandardStreams.WriteOut(SshConfigDump.Write(config));
             return ExitCode.Success;
         }
 
-        if (arguments.LogsToSyslog || arguments.MultiplexCommand is not null)
+        if (arguments.WantsTunnelDevice)
         {
-            throw new UsageException($"adit: -{(arguments.LogsToSyslog ? "y (logging to syslog)" : "O (asking a master)")} is not built yet in this version.");
+            throw new UsageException("adit: -w (tunnel device) is not built yet in this version.");
+        }
+
+        if (config.Get(SshConfigKeywords.RefuseConnection) is { } refusal)
+        {
+            throw new SshException(SshError.Configuration, $"Refusing connection: {refusal}") { Hint = "RefuseConnection in the configuration says so." };
+        }
+
+        if (arguments.MultiplexCommand is not null)
+        {
+            throw new UsageException("adit: -O (asking a master) is not built yet in this version.");
         }
 
         if (config.Get(SshConfigKeywords.SessionType) != SessionType.None)

@@ -20,7 +20,7 @@ internal static class ErrorReporter
             log.Write(OpenSshLogLevel.Debug2, error.ToString());
         }
 
-        return ExitCode.Ssh;
+        return error is UsageException usage ? usage.Status : ExitCode.Ssh;
     }
 
     /// <summary>The lines alone, top one first; nothing of them is escaped yet.</summary>

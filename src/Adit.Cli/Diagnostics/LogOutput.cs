@@ -9,6 +9,8 @@ internal sealed class LogOutput : IDisposable
 {
     private readonly Action<string> _write;
     private readonly FileStream? _file;
+    private readonly StepTimes _steps = new();
+    private bool _isSystemLog;
 
     /// <summary>Logs to standard error.</summary>
     public LogOutput()
@@ -29,7 +31,14 @@ internal sealed class LogOutput : IDisposable
     public OpenSshLogLevel Level { get; set; } = OpenSshLogLevel.Info;
 
     /// <summary>True when lines go to a terminal that a person is likely to watch.</summary>
-    public bool IsTerminal => _file is null && !Console.IsErrorRedirected;
+    public bool IsTerminal => _file is null && !_isSystemLog && !Console.IsErrorRedirected;
+
+    /// <summary>-y: logs to syslog(3) from here on, and nowhere else. Called again, it changes the facility.</summary>
+    public void UseSystemLog(string facility)
+    {
+        SystemLog.Open(facility);
+        _isSystemLog = true;
+    }
 
     /// <summary>Appends to a file, made for its owner alone. Throws <see cref="UsageException"/> with OpenSSH's line when it cannot be opened.</summary>
     public static LogOutput ToFile(string path)
@@ -52,7 +61,7 @@ internal sealed class LogOutput : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            throw new UsageException($"Couldn't open logfile {path}: {FileErrors.Describe(e)}");
+            throw new UsageException($"Couldn't open logfile {path}: {FileErrors.Describe(e)}") { Status = ExitCode.Failure };
         }
     }
 
@@ -63,6 +72,21 @@ internal sealed class LogOutput : IDisposable
     {
         if (!Shows(level))
         {
+            return;
+        }
+
+        Put(level, text);
+        if (Shows(OpenSshLogLevel.Debug1) && _steps.After(text) is { } time)
+        {
+            Put(OpenSshLogLevel.Debug1, time);
+        }
+    }
+
+    private void Put(OpenSshLogLevel level, string text)
+    {
+        if (_isSystemLog)
+        {
+            SystemLog.Write(level, text);
             return;
         }
 

@@ -27,6 +27,9 @@ internal sealed class ClientAuthenticationOptions
     /// <summary>Whether publickey-hostbound-v00@openssh.com is used where the server knows it (PubkeyAuthentication yes or host-bound, not unbound).</summary>
     public bool HostBoundPublicKey { get; init; } = true;
 
+    /// <summary>KbdInteractiveDevices: the submethods field of keyboard-interactive.</summary>
+    public string KbdInteractiveDevices { get; init; } = "";
+
     /// <summary>Gets SSH_MSG_USERAUTH_BANNER texts, bounded and escaped for a terminal. Null drops them.</summary>
     public Action<string>? Banner { get; init; }
 

@@ -86,7 +86,7 @@ internal sealed class ClientKeyboardInteractiveMethod(ClientConversation convers
     {
         var writer = new SshWriter(128);
         conversation.Header(Name).Write(ref writer);
-        new AuthKeyboardInteractiveFields("").Write(ref writer);
+        new AuthKeyboardInteractiveFields(conversation.Options.KbdInteractiveDevices).Write(ref writer);
         conversation.Exchange.Send(writer.Written);
     }
 }

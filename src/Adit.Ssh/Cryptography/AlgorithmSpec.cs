@@ -42,7 +42,7 @@ internal static class AlgorithmSpec
     ];
 
     /// <summary>Applies a list to the defaults: "a,b" replaces them, "+a,b" appends, "^a,b" puts in front, "-a,b" removes. "*" and "?" match
-    /// supported names. A name nobody knows, or a list that leaves nothing, is refused.</summary>
+    /// supported names; as in OpenSSH, only to remove and in lists of key algorithms. A name nobody knows, or a list that leaves nothing, is refused.</summary>
     public static AlgorithmSpecResult Apply(AlgorithmKind kind, IReadOnlyList<string> defaults, string spec)
     {
         ArgumentNullException.ThrowIfNull(defaults);
@@ -61,6 +61,8 @@ internal static class AlgorithmSpec
         foreach (string pattern in patterns)
         {
             bool matched = false;
+            if (kind != AlgorithmKind.HostKey && pattern.AsSpan().ContainsAny('*', '?'))
+                return Refused(pattern);
             foreach (string name in supported.Where(name => Matches(pattern, name)))
             {
                 matched = true;

@@ -132,6 +132,9 @@ public static class Algorithms
         _ => throw new ArgumentOutOfRangeException(nameof(kind)),
     };
 
+    /// <summary>True for a key exchange whose secret a quantum computer could not find out later; false for others and for names that are not known.</summary>
+    public static bool IsPostQuantum(string keyExchange) => FindKeyExchange(keyExchange) is { IsPostQuantum: true };
+
     /// <inheritdoc cref="AlgorithmSpec.Apply"/>
     public static AlgorithmSpecResult ApplySpec(AlgorithmKind kind, IReadOnlyList<string> defaults, string spec) =>
         AlgorithmSpec.Apply(kind, defaults, spec);

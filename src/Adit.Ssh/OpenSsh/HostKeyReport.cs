@@ -14,7 +14,7 @@ internal static class HostKeyReport
     public const string Continue = "Are you sure you want to continue connecting (yes/no)? ";
     public const string ContinueOrFingerprint = "Are you sure you want to continue connecting (yes/no/[fingerprint])? ";
 
-    public static string[] Changed(PublicKey key, string host, KnownHostsEntry known, string? addTo) =>
+    public static string[] Changed(PublicKey key, string fingerprint, string host, KnownHostsEntry known, string? addTo) =>
     [
         Rule,
         "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @",
@@ -23,7 +23,7 @@ internal static class HostKeyReport
         "Someone could be eavesdropping on you right now (man-in-the-middle attack)!",
         "It is also possible that a host key has just been changed.",
         $"The fingerprint for the {key.TypeName} key sent by the remote host is",
-        $"{key.Fingerprint}.",
+        $"{fingerprint}.",
         "Please contact your system administrator.",
         $"Add correct host key in {addTo ?? known.File} to get rid of this message.",
         $"Offending {known.Key.TypeName} key in {known.File}:{known.Line}",
@@ -73,11 +73,13 @@ internal static class HostKeyReport
     }
 
     /// <summary>The whole question about an unknown key.</summary>
-    public static string Question(PublicKey key, string host, string address, IReadOnlyList<KnownHostsEntry> otherNames)
+    public static string Question(PublicKey key, string host, string address, IReadOnlyList<KnownHostsEntry> otherNames, KnownHostsOptions options)
     {
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"The authenticity of host '{PeerText.Escape(host)} ({address})' can't be established.\n");
-        text.Append(CultureInfo.InvariantCulture, $"{key.TypeName} key fingerprint is {key.Fingerprint}.\n");
+        text.Append(CultureInfo.InvariantCulture, $"{key.TypeName} key fingerprint is {options.Fingerprint(key)}.\n");
+        if (options.Draw is { } draw)
+            text.Append(draw(key)).Append('\n');
         if (otherNames.Count == 0)
         {
             text.Append("This key is not known by any other names.\n");

@@ -51,6 +51,17 @@ public sealed class KnownHosts
         return new KnownHostsVerifier(options);
     }
 
+    /// <summary>UpdateHostKeys: keeps the user's known_hosts in step with the keys that a server says and proves it has, where its key was known already. Lines of
+    /// the log that tell what was learned have the event <see cref="LogEvents.HostKeysUpdated"/>.</summary>
+    /// <param name="options">The files, and who is asked.</param>
+    /// <param name="ask">Asks before anything is written (UpdateHostKeys ask).</param>
+    /// <param name="minimumRsaBits">RequiredRSASize: shorter RSA keys are not learned.</param>
+    public static IHostKeyUpdater Updater(KnownHostsOptions options, bool ask = false, int minimumRsaBits = 0)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return new KnownHostsUpdater(options, ask, minimumRsaBits);
+    }
+
     /// <summary>The name a host is recorded under: lower case, and "[host]:port" unless the port is 22.</summary>
     public static string NameOf(string host, int port)
     {
@@ -69,6 +80,8 @@ public sealed class KnownHosts
             entries.AddRange(KnownHostsFile.Read(file, log, names => KnownHostsEntry.MatchNames(names, name)));
         return new KnownHosts(name, entries);
     }
+
+    internal KnownHosts With(IEnumerable<KnownHostsEntry> more) => new(Name, [.. _entries, .. more]);
 
     /// <summary>Looks a plain key up. A line with the key wins over lines with others, and @revoked over everything.</summary>
     public KnownHostResult Find(PublicKey key)

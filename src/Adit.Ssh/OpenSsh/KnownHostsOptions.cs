@@ -1,4 +1,5 @@
 using Adit.Ssh.Cryptography;
+using Adit.Ssh.Keys;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -34,6 +35,18 @@ public sealed class KnownHostsOptions
     /// <summary>RevokedHostKeys: files of keys that are refused whatever else is known. Where one cannot be read every key is refused.</summary>
     public IReadOnlyList<string> RevokedHostKeys { get; set; } = [];
 
+    /// <summary>KnownHostsCommand: is asked besides the files and answers with lines as in known_hosts; null or nothing where it knows nothing. Called where files are read,
+    /// so it must not take long; the key exchange waits for it.</summary>
+    public Func<KnownHostsQuery, string?>? Command { get; set; }
+
+    /// <summary>FingerprintHash: "SHA256" or "MD5".</summary>
+    public string FingerprintHash { get; set; } = "SHA256";
+
+    /// <summary>VisualHostKey: draws a picture of a key, several lines without an end; null where none is wanted.</summary>
+    public Func<PublicKey, string>? Draw { get; set; }
+
+    internal string Fingerprint(PublicKey key) => FingerprintHash.Equals("MD5", StringComparison.OrdinalIgnoreCase) ? key.FingerprintMd5 : key.Fingerprint;
+
     /// <summary>Asks a person, for <see cref="HostKeyPolicy.Ask"/>: gets the whole prompt, returns the line that was typed, or null where nobody can be asked
     /// (a null callback is the same: the key is then refused, as with BatchMode).</summary>
     public Func<string, CancellationToken, ValueTask<string?>>? Confirm { get; set; }
@@ -63,6 +76,7 @@ public sealed class KnownHostsOptions
             CASignatureAlgorithms = values.IsSet(SshConfigKeywords.CASignatureAlgorithms)
                 ? SshConfigRows.ApplyAlgorithms("CASignatureAlgorithms", AlgorithmKind.HostKey, values.Get(SshConfigKeywords.CASignatureAlgorithms))
                 : null,
+            FingerprintHash = values.Get(SshConfigKeywords.FingerprintHash) ?? "SHA256",
         };
     }
 

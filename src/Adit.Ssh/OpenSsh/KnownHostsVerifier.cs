@@ -11,13 +11,13 @@ internal sealed class KnownHostsVerifier(KnownHostsOptions options) : IHostKeyVe
 {
     private const int MaxQuestions = 100;
 
+    private readonly KnownHostsSources _sources = new(options);
     private readonly IReadOnlyList<string> _userFiles = options.UserFilesOrDefault;
-    private readonly IReadOnlyList<string> _files = [.. options.UserFilesOrDefault, .. options.GlobalFilesOrDefault];
     private readonly ILogger _log = options.Logger;
 
     public IReadOnlyList<string> KnownKeyTypes(string host, int port)
     {
-        var entries = KnownHosts.Load(_files, HostName(host, port), _log).Entries;
+        var entries = _sources.Load(new KnownHostsQuery("ORDER", HostName(host, port), null)).Entries;
         return HostKeyTypes.Order(entries);
     }
 
@@ -33,7 +33,7 @@ internal sealed class KnownHostsVerifier(KnownHostsOptions options) : IHostKeyVe
         }
 
         string name = HostName(context.Host, context.Port);
-        var known = KnownHosts.Load(_files, name, _log);
+        var known = _sources.Load(new KnownHostsQuery("HOSTNAME", name, context.Key));
         var check = new Check(context, context.Key.PlainKey, name, known, AddressName(context, local));
         if (context.Key is Certificate certificate && VerifyCertificate(check, certificate))
             return;
@@ -52,16 +52,16 @@ internal sealed class KnownHostsVerifier(KnownHostsOptions options) : IHostKeyVe
                 if (!RevokedKeys.Load(file, _log).Contains(key))
                     continue;
                 why = $"is revoked by {file}.";
-                Error($"Host key {key.TypeName} {key.Fingerprint} revoked by file {file}");
+                Error($"Host key {key.TypeName} {options.Fingerprint(key)} revoked by file {file}");
             }
             catch (SshException e)
             {
                 why = $"could not be looked up in {file} ({e.Message}), so that it may be revoked.";
-                Error($"Error checking host key {key.TypeName} {key.Fingerprint} in revoked keys file {file}: {e.Message}");
+                Error($"Error checking host key {key.TypeName} {options.Fingerprint(key)} in revoked keys file {file}: {e.Message}");
             }
             throw new SshException(SshError.HostKeyRevoked, "Host key verification failed.")
             {
-                Hint = $"The {key.TypeName} key {key.Fingerprint} that {PeerText.Escape(context.Host)} presented {why}",
+                Hint = $"The {key.TypeName} key {options.Fingerprint(key)} that {PeerText.Escape(context.Host)} presented {why}",
                 DisconnectReason = DisconnectReason.HostKeyNotVerifiable,
             };
         }
@@ -118,12 +118,14 @@ internal sealed class KnownHostsVerifier(KnownHostsOptions options) : IHostKeyVe
         }
 
         // What is known under the address counts only with CheckHostIP, and never for loopback, where the address says nothing about the host.
-        KnownHosts? addressKnown = check.Address.IsChecked ? KnownHosts.Load(_files, check.Address.Name, _log) : null;
+        KnownHosts? addressKnown = check.Address.IsChecked ? _sources.Load(new KnownHostsQuery("ADDRESS", check.Address.Name, check.Context.Key)) : null;
         var addressResult = addressKnown?.Find(check.Key);
         switch (result.Status)
         {
             case KnownHostStatus.Ok:
                 LogFound(check, result.Entry!);
+                if (options.Draw is { } draw)
+                    Info($"Host key fingerprint is {options.Fingerprint(check.Key)}\n{draw(check.Key)}");
                 if (addressResult is { Status: KnownHostStatus.Unknown })
                     AddAddress(check);
                 break;
@@ -152,13 +154,14 @@ internal sealed class KnownHostsVerifier(KnownHostsOptions options) : IHostKeyVe
         }
         if (options.Policy == HostKeyPolicy.Ask)
         {
-            string question = HostKeyReport.Question(check.Key, check.Name, check.Address.Name, OtherNames(check));
-            if (!await ConfirmAsync(question, check.Key.Fingerprint, cancellationToken).ConfigureAwait(false))
+            string question = HostKeyReport.Question(check.Key, check.Name, check.Address.Name, _sources.OtherNames(check.Name, check.Key), options);
+            if (!await ConfirmAsync(question, options.Fingerprint(check.Key), cancellationToken).ConfigureAwait(false))
             {
                 throw Refused(SshError.HostKeyUnknown, check, options.Confirm is null
                     ? "is not known, and nobody could be asked about it. " + HowToAdd(check)
                     : "is not known and was not accepted.");
             }
+            check.Context.IsKnown = true;
         }
         AddHost(check, addAddress);
     }
@@ -167,7 +170,7 @@ internal sealed class KnownHostsVerifier(KnownHostsOptions options) : IHostKeyVe
     {
         if (address is { } result && (result.Status != KnownHostStatus.Changed || !result.Entry!.Key.Equals(known.Key)))
             HostKeyReport.DnsSpoofing(check.Key, check.Name, check.Address.Name, result).ForEach(Error);
-        foreach (string line in HostKeyReport.Changed(check.Key, check.Name, known, _userFiles.Count > 0 ? _userFiles[0] : null))
+        foreach (string line in HostKeyReport.Changed(check.Key, options.Fingerprint(check.Key), check.Name, known, _userFiles.Count > 0 ? _userFiles[0] : null))
             Error(line);
         if (options.Policy != HostKeyPolicy.No)
         {
@@ -272,16 +275,11 @@ internal sealed class KnownHostsVerifier(KnownHostsOptions options) : IHostKeyVe
         }
     }
 
-    /// <summary>Lines with this key under other names.</summary>
-    private List<KnownHostsEntry> OtherNames(Check check) =>
-        [.. _files.SelectMany(file => KnownHostsFile.Read(file, _log, names => KnownHostsEntry.MatchNames(names, check.Name) is { } match ? !match : null))
-            .Where(entry => entry.Marker == KnownHostsMarker.None && entry.Key.Equals(check.Key))];
-
     private string HostName(string host, int port) => options.HostKeyAlias?.ToLowerInvariant() ?? KnownHosts.NameOf(host, port);
 
     /// <summary>What is known about the host without its port; null where the name has no port in it.</summary>
     private KnownHosts? BareNames(Check check) =>
-        options.HostKeyAlias is null && check.Context.Port != 22 ? KnownHosts.Load(_files, check.Context.Host.ToLowerInvariant(), _log) : null;
+        options.HostKeyAlias is null && check.Context.Port != 22 ? _sources.Load(new KnownHostsQuery("HOSTNAME", check.Context.Host.ToLowerInvariant(), check.Context.Key)) : null;
 
     private AddressInfo AddressName(HostKeyContext context, bool local)
     {
@@ -299,11 +297,11 @@ internal sealed class KnownHostsVerifier(KnownHostsOptions options) : IHostKeyVe
         {
             var authority = certificate.AuthorityKey;
             _log.LogDebug("Server host certificate: {Type} {Fingerprint}, serial {Serial} ID \"{Id}\" CA {AuthorityType} {AuthorityFingerprint}", key.KeyType,
-                key.Fingerprint, certificate.Serial, PeerText.Escape(certificate.KeyId, 200), authority.KeyType, authority.Fingerprint);
+                options.Fingerprint(key), certificate.Serial, PeerText.Escape(certificate.KeyId, 200), authority.KeyType, options.Fingerprint(authority));
         }
         else
         {
-            _log.LogDebug("Server host key: {Type} {Fingerprint}", key.KeyType, key.Fingerprint);
+            _log.LogDebug("Server host key: {Type} {Fingerprint}", key.KeyType, options.Fingerprint(key));
         }
     }
 
@@ -311,6 +309,7 @@ internal sealed class KnownHostsVerifier(KnownHostsOptions options) : IHostKeyVe
     {
         _log.LogDebug("Host '{Host}' is known and matches the {Type} host key.", check.ShownName, check.Key.TypeName);
         _log.LogDebug("Found key in {File}:{Line}", entry.File, entry.Line);
+        check.Context.IsKnown |= _userFiles.Contains(entry.File);
     }
 
     private void Error(string line)

@@ -26,6 +26,25 @@ internal static partial class KnownHostsWriter
         Write(path, EndsInMidLine(path) ? "\n" + lines : lines.ToString());
     }
 
+    /// <summary>Takes lines out: those that stand where they were read and still are about the same key. The file is written anew beside and put in its place at once; what it
+    /// was stays as "path.old". Throws as <see cref="Append"/> does.</summary>
+    public static void Remove(string path, IReadOnlyList<KnownHostsEntry> entries)
+    {
+        // A link stays a link.
+        string target = File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
+        string[] lines = File.ReadAllText(target).Split('\n');
+        var kept = lines.Where((line, index) => !entries.Any(entry => entry.Line == index + 1 && line.Contains(Convert.ToBase64String(entry.Key.Blob.Span), StringComparison.Ordinal)));
+        string text = string.Join('\n', kept);
+        File.Copy(target, target + ".old", overwrite: true);
+        string temporary = $"{target}.{Environment.ProcessId}.new";
+        var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows())
+            options.UnixCreateMode = File.GetUnixFileMode(target);
+        using (var file = new StreamWriter(temporary, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), options))
+            file.Write(text);
+        File.Move(temporary, target, overwrite: true);
+    }
+
     private static bool IsPlain(string name) =>
         name.Length is > 0 and <= 1100 && name[0] is not ('#' or '@') && !name.AsSpan().ContainsAnyExceptInRange('!', '~') && !name.AsSpan().ContainsAny(Special);
 

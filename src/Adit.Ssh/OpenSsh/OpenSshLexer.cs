@@ -50,6 +50,8 @@ public static class OpenSshLexer
         keyword = "";
         rest = default;
         line = line.TrimStart(Blanks).TrimEnd(Blanks + "\f");
+        if (line.StartsWith('='))
+            line = line[1..].TrimStart(Blanks);
         if (line.IsEmpty || line[0] == '#')
             return;
         int end = line.IndexOfAny(Blanks + "\"=");

@@ -30,11 +30,11 @@ public static class SshConfig
 
         bool readAgain = ReadFiles(values, files, isFinalPass: false);
         values.Host = Normalize(values.Get(SshConfigKeywords.HostName) is { } name ? SubstituteHostName(name, host) : host);
+        if (values.Get(SshConfigKeywords.ConnectionAttempts) <= 0)
+            throw new SshException(SshError.Configuration, "Invalid number of ConnectionAttempts");
+        values.Host = HostCanonicalizer.Canonicalize(values);
         if (values.Get(SshConfigKeywords.CanonicalizeHostname) != CanonicalizeHostname.No)
-        {
-            values.Host = HostCanonicalizer.Canonicalize(values);
             readAgain = true;
-        }
         if (readAgain)
         {
             context.Logger.LogDebug("re-parsing configuration");
@@ -67,15 +67,31 @@ public static class SshConfig
 /// <summary>CanonicalizeHostname: completes a short name with CanonicalDomains.</summary>
 internal static class HostCanonicalizer
 {
-    /// <summary>The complete name, or the host as it is where none is found. Throws where CanonicalizeFallbackLocal forbids that.</summary>
+    /// <summary>The complete name, or the host as it is where none is found; an alias that CanonicalizePermittedCNAMEs lets be followed gives way to what it stands for.
+    /// Throws where CanonicalizeFallbackLocal forbids to go on without a name.</summary>
     public static string Canonicalize(SshConfigValues values)
     {
-        string host = values.Host;
+        var mode = values.Get(SshConfigKeywords.CanonicalizeHostname);
         bool isDirect = (values.Get(SshConfigKeywords.ProxyCommand) is not { } command || command.Equals("none", StringComparison.OrdinalIgnoreCase))
             && values.Get(SshConfigKeywords.ProxyJump).Count == 0;
-        if (IPAddress.TryParse(host, out _) || (!isDirect && values.Get(SshConfigKeywords.CanonicalizeHostname) != CanonicalizeHostname.Always))
-            return host;
+        // What a proxy will look up is not ours to look up, unless that is asked for.
+        if (IPAddress.TryParse(values.Host, out _) || !(isDirect || mode == CanonicalizeHostname.Always))
+            return values.Host;
+        if (mode != CanonicalizeHostname.No && FindComplete(values) is { } complete)
+            return complete;
+        if (values.Get(SshConfigKeywords.CanonicalizePermittedCnames).Count == 0)
+            return values.Host;
+        if (TryResolve(values, values.Host, out string followed))
+            return followed;
+        return isDirect
+            ? throw new SshException(SshError.NameResolution, $"ssh: Could not resolve hostname {PeerText.Escape(values.Host, 100)}: Name or service not known")
+            : values.Host;
+    }
 
+    /// <summary>Null where no domain has the host, or where it has dots enough.</summary>
+    private static string? FindComplete(SshConfigValues values)
+    {
+        string host = values.Host;
         if (host.EndsWith('.'))
         {
             if (TryResolve(values, host, out string anchored))
@@ -84,7 +100,7 @@ internal static class HostCanonicalizer
         else
         {
             if (host.AsSpan().Count('.') > values.Get(SshConfigKeywords.CanonicalizeMaxDots))
-                return host;
+                return null;
             foreach (string domain in values.Get(SshConfigKeywords.CanonicalDomains).Where(domain => domain != "none"))
             {
                 if (TryResolve(values, $"{host}.{domain}.", out string full))
@@ -94,14 +110,12 @@ internal static class HostCanonicalizer
                 }
             }
         }
-        if (!values.Get(SshConfigKeywords.CanonicalizeFallbackLocal))
-        {
-            throw new SshException(SshError.NameResolution, $"ssh: Could not resolve host \"{PeerText.Escape(host)}\"")
+        return values.Get(SshConfigKeywords.CanonicalizeFallbackLocal)
+            ? null
+            : throw new SshException(SshError.NameResolution, $"ssh: Could not resolve host \"{PeerText.Escape(host)}\"")
             {
                 Hint = "None of CanonicalDomains has the host, and CanonicalizeFallbackLocal is no.",
             };
-        }
-        return host;
     }
 
     /// <summary>Looks a complete name (with a dot at its end) up, and follows an alias where CanonicalizePermittedCNAMEs allows.</summary>

@@ -38,10 +38,9 @@ internal sealed class SshConfigArguments(string keyword, string rest, IReadOnlyL
         return null;
     }
 
-    /// <summary>Reports an error in words of its own.</summary>
-    public void FailWith(string text)
-    {
-        report(text);
-        HasFailed = true;
-    }
+    /// <summary>What to throw where ssh stops at once instead of counting the error and reading on.</summary>
+    public SshException Fatal(string message) => new(SshError.Configuration, string.Create(CultureInfo.InvariantCulture, $"{PeerText.Escape(file)} line {line}: {message}"));
+
+    /// <summary>Reports something that ssh prints without a place.</summary>
+    public void ReportPlain(string text) => report(text);
 }

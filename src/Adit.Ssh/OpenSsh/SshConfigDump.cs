@@ -14,6 +14,9 @@ public static class SshConfigDump
         Line(text, $"host {values.OriginalHost}");
         foreach (var row in SshConfigKeywords.All)
         {
+            // What OpenSSH 9.2 does not know it could not read back.
+            if (row.IsNew && !values.IsSet(row))
+                continue;
             foreach (string line in Print(row, values))
                 Line(text, line);
         }
@@ -48,6 +51,8 @@ public static class SshConfigDump
             return SshConfigValues.DefaultIdentityFiles.Select(file => $"identityfile {file}");
         if (row == SshConfigKeywords.IdentityAgent && values.IsSet(row))
             return [$"identityagent {IdentityAgent(values)}"];
+        if (row == SshConfigKeywords.ForwardAgent && values.ForwardAgentSocket is { } socket)
+            return [$"forwardagent {socket}"];
         if (row == SshConfigKeywords.RemoteCommand)
             return values.RemoteCommandLine is { } command ? [$"remotecommand {command}"] : [];
         if (row == SshConfigKeywords.UpdateHostKeys)

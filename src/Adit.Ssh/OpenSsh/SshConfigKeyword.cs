@@ -9,6 +9,11 @@ public enum SshConfigSupport
     Supported,
     /// <summary>Read and checked; nothing acts on it yet.</summary>
     Planned,
+    /// <summary>Read and checked, but this program has nothing that it could change; <see cref="SshConfigKeyword.Note"/> says why. Where leaving a value out would make a
+    /// difference, a warning tells.</summary>
+    WithoutEffect,
+    /// <summary>Read and checked; a value that asks for what this program cannot do ends the run with an error that names the keyword.</summary>
+    Refused,
     /// <summary>Accepted and ignored without a word, as OpenSSH does.</summary>
     Ignored,
     /// <summary>Accepted and ignored with a warning ("Unsupported option …"), as OpenSSH does.</summary>
@@ -42,6 +47,12 @@ public abstract class SshConfigKeyword
     public SshConfigPriority Priority { get; init; } = SshConfigPriority.Expected;
 
     public SshConfigSupport Support { get; init; } = SshConfigSupport.Planned;
+
+    /// <summary>OpenSSH has it since a version after 9.2: <c>ssh -G</c> prints it only where it is set.</summary>
+    internal bool IsNew { get; init; }
+
+    /// <summary>What the documentation adds: why a keyword has no effect, or in what it differs from OpenSSH's.</summary>
+    public string? Note { get; init; }
 
     /// <summary>The value is the rest of the line as it stands: quotes and '#' are part of it.</summary>
     public bool TakesRestOfLine { get; init; }

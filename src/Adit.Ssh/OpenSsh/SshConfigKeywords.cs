@@ -45,12 +45,12 @@ public static class SshConfigKeywords
 
     // Forwards.
     public static SshConfigKeyword<IReadOnlyList<ForwardSpecification>> LocalForward { get; } = Forward("LocalForward", ForwardKind.Local, Supported);
-    public static SshConfigKeyword<IReadOnlyList<ForwardSpecification>> RemoteForward { get; } = Forward("RemoteForward", ForwardKind.Remote, Planned);
+    public static SshConfigKeyword<IReadOnlyList<ForwardSpecification>> RemoteForward { get; } = Forward("RemoteForward", ForwardKind.Remote, Supported);
     public static SshConfigKeyword<IReadOnlyList<ForwardSpecification>> DynamicForward { get; } = Forward("DynamicForward", ForwardKind.Dynamic, Supported);
     public static SshConfigKeyword<bool> ClearAllForwardings { get; } = Switch("ClearAllForwardings", false, Essential, Supported);
     public static SshConfigKeyword<bool> ExitOnForwardFailure { get; } = Switch("ExitOnForwardFailure", false, Essential, Supported);
     public static SshConfigKeyword<bool> GatewayPorts { get; } = Switch("GatewayPorts", false, Essential, Supported);
-    public static SshConfigKeyword<PermitRemoteOpen> PermitRemoteOpen { get; } = new("PermitRemoteOpen", OpenSsh.PermitRemoteOpen.Any, SshConfigSpecialParsers.RemoteOpen);
+    public static SshConfigKeyword<PermitRemoteOpen> PermitRemoteOpen { get; } = new("PermitRemoteOpen", OpenSsh.PermitRemoteOpen.Any, SshConfigSpecialParsers.RemoteOpen) { Support = Supported };
     public static SshConfigKeyword<int> StreamLocalBindMask { get; } = new("StreamLocalBindMask", 0x7f, SshConfigSpecialParsers.Mask)
     {
         IgnoresBlocks = true,
@@ -76,7 +76,7 @@ public static class SshConfigKeywords
     public static SshConfigKeyword<IReadOnlyList<string>> IdentityFile { get; } = Collected("IdentityFile", 100, "identity files", "IdentityFile2");
     public static SshConfigKeyword<IReadOnlyList<string>> CertificateFile { get; } = Collected("CertificateFile", 100, "certificate files");
     public static SshConfigKeyword<bool> IdentitiesOnly { get; } = Switch("IdentitiesOnly", false, Essential, Supported);
-    public static SshConfigKeyword<string?> IdentityAgent { get; } = Word("IdentityAgent", Essential, Supported);
+    public static SshConfigKeyword<string?> IdentityAgent { get; } = new("IdentityAgent", null, SshConfigSpecialParsers.AgentSocket) { Priority = Essential, Support = Supported };
     public static SshConfigKeyword<AddKeysToAgent> AddKeysToAgent { get; } = new("AddKeysToAgent", default, SshConfigSpecialParsers.AddKeys) { Show = ShowAddKeys };
     public static SshConfigKeyword<PubkeyAuthentication> PubkeyAuthentication { get; } = new("PubkeyAuthentication", OpenSsh.PubkeyAuthentication.Yes, OneOf(PubkeyWords))
     {
@@ -96,7 +96,7 @@ public static class SshConfigKeywords
     public static SshConfigKeyword<string?> PreferredAuthentications { get; } = Word("PreferredAuthentications", Essential, Supported);
     public static SshConfigKeyword<int> NumberOfPasswordPrompts { get; } = Number("NumberOfPasswordPrompts", 3, Expected, Supported);
     public static SshConfigKeyword<bool> BatchMode { get; } = Switch("BatchMode", false, Essential, Supported);
-    public static SshConfigKeyword<string?> Pkcs11Provider { get; } = Word("PKCS11Provider", Rare, Planned, aliases: "SmartcardDevice");
+    public static SshConfigKeyword<string?> Pkcs11Provider { get; } = WordUnlessNone("PKCS11Provider", Rare, Planned, "SmartcardDevice");
     public static SshConfigKeyword<string?> SecurityKeyProvider { get; } = Word("SecurityKeyProvider", Rare, Planned, "internal");
 
     // Algorithms: kept as written, "+", "-" and "^" forms included.
@@ -116,7 +116,7 @@ public static class SshConfigKeywords
     };
 
     public static SshConfigKeyword<bool> Compression { get; } = new("Compression", false, OneOf(PlainYesNo)) { Priority = Essential, Support = Supported, Show = ShowWord(PlainYesNo) };
-    public static SshConfigKeyword<string?> WarnWeakCrypto { get; } = Word("WarnWeakCrypto", Expected, Planned, "yes");
+    public static SshConfigKeyword<string?> WarnWeakCrypto { get; } = new("WarnWeakCrypto", "yes", SshConfigParsers.Text) { IsNew = true };
 
     // Host keys.
     public static SshConfigKeyword<HostKeyPolicy> StrictHostKeyChecking { get; } = Choice("StrictHostKeyChecking", HostKeyPolicy.Ask, Essential, Supported,
@@ -172,8 +172,8 @@ public static class SshConfigKeywords
     public static SshConfigKeyword<int> EscapeChar { get; } = new("EscapeChar", '~', SshConfigSpecialParsers.EscapeCharacter) { Show = ShowEscape };
 
     public static SshConfigKeyword<bool> EnableEscapeCommandline { get; } = Switch("EnableEscapeCommandline", false, Expected, Planned);
-    public static SshConfigKeyword<IReadOnlyList<string>> ChannelTimeout { get; } = Words("ChannelTimeout", [], Expected, Planned);
-    public static SshConfigKeyword<string?> ObscureKeystrokeTiming { get; } = Word("ObscureKeystrokeTiming", Expected, Planned, "yes");
+    public static SshConfigKeyword<IReadOnlyList<string>> ChannelTimeout { get; } = new("ChannelTimeout", [], Timeouts) { IsNew = true, Show = ShowList };
+    public static SshConfigKeyword<string?> ObscureKeystrokeTiming { get; } = new("ObscureKeystrokeTiming", "yes", SshConfigParsers.Text) { IsNew = true };
 
     // Names.
     public static SshConfigKeyword<CanonicalizeHostname> CanonicalizeHostname { get; } = Choice("CanonicalizeHostname", OpenSsh.CanonicalizeHostname.No, Expected, Supported,

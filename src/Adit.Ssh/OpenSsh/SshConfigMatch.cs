@@ -112,16 +112,7 @@ internal sealed class SshConfigMatch(SshConfigValues values, string host, bool i
 
     private bool? Execute(string command, bool evaluated, SshConfigArguments arguments)
     {
-        string expanded;
-        try
-        {
-            expanded = values.TokensFor(host).Only("CLdhijklnpru").Expand(command);
-        }
-        catch (SshException e)
-        {
-            arguments.Fail(e.Message);
-            return null;
-        }
+        string expanded = values.TokensFor(host).Only("CLdhijklnpru").Expand(command);
         if (!evaluated)
         {
             log.LogTrace("skipped exec \"{Command}\"", PeerText.Escape(expanded, 100));

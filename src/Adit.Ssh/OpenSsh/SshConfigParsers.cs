@@ -78,6 +78,23 @@ internal static class SshConfigParsers
     /// <summary>Every argument; "none" must stand alone.</summary>
     public static IReadOnlyList<string>? List(SshConfigArguments arguments) => Words(arguments, "none");
 
+    /// <summary>ChannelTimeout: type=time, where the type is a pattern and the time may be none.</summary>
+    public static IReadOnlyList<string>? Timeouts(SshConfigArguments arguments)
+    {
+        var words = Words(arguments, "none");
+        if (words is null or ["none"])
+            return words;
+        foreach (string word in words)
+        {
+            int equals = word.IndexOf('=');
+            if (equals > 0 && (word.AsSpan(equals + 1) is "none" || TimeFormat.TryParse(word.AsSpan(equals + 1), out _)))
+                continue;
+            arguments.Fail($"invalid channel timeout \"{Shown(word)}\"");
+            return null;
+        }
+        return words;
+    }
+
     public static IReadOnlyList<string>? Domains(SshConfigArguments arguments)
     {
         var words = Words(arguments, "none");
@@ -120,7 +137,11 @@ internal static class SshConfigParsers
             return null;
         // Removing what is not there is no error, and neither is removing all: that shows when the connection is made.
         if (spec[0] != '-' && !Cryptography.Algorithms.ApplySpec(kind, Cryptography.Algorithms.Defaults(kind), spec).Succeeded)
+        {
+            if (kind == AlgorithmKind.KeyExchange && Cryptography.Algorithms.ApplySpec(kind, Cryptography.Algorithms.Defaults(kind), spec).BadName is { } bad)
+                arguments.ReportPlain($"Unsupported KEX algorithm \"{PeerText.Escape(bad, 100)}\"");
             return arguments.Fail($"Bad {what} '{Shown(spec)}'.");
+        }
         return spec;
     };
 

@@ -44,10 +44,12 @@ internal sealed class SshConfigReader(SshConfigValues values, string host, bool 
         string text;
         try
         {
-            text = ReadText(path);
+            text = path.Length > 0 ? ReadText(path) : throw new FileNotFoundException();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
+            if (Directory.Exists(path))
+                return; // which ssh opens, and finds nothing to read in
             if (!mustExist && (e is FileNotFoundException or DirectoryNotFoundException || source.Depth == 0))
                 return;
             throw new SshException(SshError.FileAccess, $"Can't open user config file {PeerText.Escape(path)}: {FileErrors.Describe(e)}", e);
@@ -88,6 +90,8 @@ internal sealed class SshConfigReader(SshConfigValues values, string host, bool 
             return Report($"{place}: no argument after keyword \"{shown}\"");
 
         var row = lower is "host" or "match" or "include" ? null : SshConfigKeywords.Find(lower);
+        if (!OpenSshLexer.TrySplit(rest, comments: true, out var words))
+            return Report($"{place}: invalid quotes");
         if (row is null && lower is not ("host" or "match" or "include"))
         {
             if (values.Get(SshConfigKeywords.IgnoreUnknown) is { } ignored && PatternList.Matches(lower, ignored, ignoreCase: true))
@@ -97,8 +101,6 @@ internal sealed class SshConfigReader(SshConfigValues values, string host, bool 
             }
             return Report($"{PeerText.Escape(source.File)}: line {number}: Bad configuration option: {shown}");
         }
-        if (!OpenSshLexer.TrySplit(rest, comments: true, out var words))
-            return Report($"{place}: invalid quotes");
 
         var arguments = new SshConfigArguments(shown, rest.ToString(), words, source.File, number, values.Context, text => Report(text));
         if (source.IsCommandLine && row is null)

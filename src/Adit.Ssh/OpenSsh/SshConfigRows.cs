@@ -48,6 +48,10 @@ internal static class SshConfigRows
             Show = spec => [string.Join(',', ApplyAlgorithms(name, kind, spec))],
         };
 
+    /// <summary>A word that <c>ssh -G</c> leaves out where it is "none".</summary>
+    public static SshConfigKeyword<string?> WordUnlessNone(string name, SshConfigPriority priority, SshConfigSupport support, params string[] aliases) =>
+        new(name, null, SshConfigParsers.Text) { Priority = priority, Support = support, Aliases = aliases, Show = ShowUnlessNone };
+
     /// <summary>Directives add up; the same value twice counts once.</summary>
     public static SshConfigKeyword<IReadOnlyList<string>> Collected(string name, int max, string what, params string[] aliases) => new(name, [], SshConfigParsers.Single)
     {
@@ -119,7 +123,7 @@ internal static class SshConfigRows
 
     public static IEnumerable<string> ShowLogLevel(SshConfigLogLevel level) => [level switch
     {
-        SshConfigLogLevel.Quiet => "QUIET",
+        SshConfigLogLevel.Quiet => "SILENT",
         SshConfigLogLevel.Debug1 => "DEBUG",
         _ => level.ToString().ToUpperInvariant(),
     }];

@@ -1,3 +1,4 @@
+using System.Buffers;
 using Adit.Ssh.Transport;
 using static Adit.Ssh.OpenSsh.SshConfigParsers;
 
@@ -6,6 +7,8 @@ namespace Adit.Ssh.OpenSsh;
 /// <summary>Reads the arguments of the directives that have a syntax of their own.</summary>
 internal static class SshConfigSpecialParsers
 {
+    private static readonly SearchValues<char> NameCharacters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
+
     public static RekeyLimit? Rekey(SshConfigArguments arguments)
     {
         if (Text(arguments) is not { } size)
@@ -15,7 +18,8 @@ internal static class SshConfigSpecialParsers
         {
             if (!SizeFormat.TryParse(size, out bytes))
             {
-                arguments.Fail($"Bad number '{Shown(size)}': Invalid argument");
+                bool isNumber = size.AsSpan().TrimEnd("kKmMgGtTpPeE") is { IsEmpty: false } digits && digits.TrimStart("0123456789.").IsEmpty;
+                arguments.Fail($"Bad number '{Shown(size)}': {(isNumber ? "Numerical result out of range" : "Invalid argument")}");
                 return null;
             }
             if (bytes is > 0 and < 16)
@@ -50,7 +54,8 @@ internal static class SshConfigSpecialParsers
         }
         catch (SshException e)
         {
-            arguments.Fail(e.Message);
+            arguments.ReportPlain(e.Message.Split('\n')[0]);
+            arguments.Fail("Bad forwarding specification.");
             return null;
         }
         if (ForwardSpecification.TryParse(listen, kind, out var specification))
@@ -72,16 +77,10 @@ internal static class SshConfigSpecialParsers
             if (host.StartsWith('[') && host.EndsWith(']'))
                 host = host[1..^1];
             if (host.Length is 0 or >= 1025)
-            {
-                arguments.Fail($"missing argument in {arguments.Keyword}");
-                return null;
-            }
+                throw arguments.Fatal($"missing argument in {arguments.Keyword}");
             int port = 0;
             if (colon < 0 || (word.AsSpan(colon + 1) is not "*" && (!PortFormat.TryParse(word.AsSpan(colon + 1), out port) || port == 0)))
-            {
-                arguments.Fail($"bad port number in {arguments.Keyword}");
-                return null;
-            }
+                throw arguments.Fatal($"bad port number in {arguments.Keyword}");
             entries.Add(new PermitEntry(host, port == 0 ? null : port));
         }
         return new PermitRemoteOpen(entries);
@@ -89,7 +88,7 @@ internal static class SshConfigSpecialParsers
 
     public static IReadOnlyList<JumpHost>? Jump(SshConfigArguments arguments)
     {
-        string text = arguments.Rest.TrimStart(' ', '\t', '=').Split('#')[0].TrimEnd();
+        string text = arguments.Rest.TrimStart(' ', '\t', '=').Split('#', ' ', '\t')[0];
         arguments.SkipRest();
         if (text.Equals("none", StringComparison.OrdinalIgnoreCase))
             return [];
@@ -130,7 +129,7 @@ internal static class SshConfigSpecialParsers
             return default;
         }
         if (mode is null && second is null && TimeFormat.TryParse(word, out time))
-            return new AddKeysToAgent(AddKeysMode.Yes, time);
+            return new AddKeysToAgent(AddKeysMode.Yes, time == TimeSpan.Zero ? null : time);
         arguments.Fail("unsupported option");
         return default;
     }
@@ -145,7 +144,30 @@ internal static class SshConfigSpecialParsers
             if (name.Equals(word, StringComparison.OrdinalIgnoreCase))
                 return new AgentForwarding(value);
         }
-        return new AgentForwarding(true, word);
+        return new AgentForwarding(true, AgentPath(word, arguments));
+    }
+
+    /// <summary>IdentityAgent.</summary>
+    public static string? AgentSocket(SshConfigArguments arguments) => Text(arguments) is { } word ? AgentPath(word, arguments) : null;
+
+    /// <summary>The path of an agent's socket, which may hold ${VARIABLES} or be "$VARIABLE" alone.</summary>
+    private static string? AgentPath(string? word, SshConfigArguments arguments)
+    {
+        if (word is null)
+            return null;
+        try
+        {
+            TokenExpander.ExpandEnvironment(word, arguments.Context.GetVariable);
+        }
+        catch (SshException e)
+        {
+            arguments.ReportPlain(e.Message.Split('\n')[0]);
+            return arguments.Fail($"Invalid environment expansion {Shown(word)}.");
+        }
+        bool isName = word.Length > 1 && (char.IsAsciiLetter(word[1]) || word[1] == '_') && word.AsSpan(1).IndexOfAnyExcept(NameCharacters) < 0;
+        return word[0] == '$' && !word.StartsWith("${", StringComparison.Ordinal) && !isName
+            ? arguments.Fail($"Invalid environment name {Shown(word)}.")
+            : word;
     }
 
     public static ControlPersist Persist(SshConfigArguments arguments)
@@ -176,11 +198,11 @@ internal static class SshConfigSpecialParsers
         {
             case null:
                 return 0;
-            case ['^', var letter] when char.IsAscii(letter):
+            case ['^', >= '@' and <= '\x7f' and var letter]:
                 return letter & 31;
             case [var single] when char.IsAscii(single):
                 return single;
-            case var word when word.Equals("none", StringComparison.OrdinalIgnoreCase):
+            case "none":
                 return -1;
             default:
                 arguments.Fail("Bad escape character.");

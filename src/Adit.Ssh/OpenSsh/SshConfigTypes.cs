@@ -131,7 +131,7 @@ public readonly record struct IpQos(int Interactive, int Bulk)
 
     public override string ToString() => $"{Text(Interactive)} {Text(Bulk)}";
 
-    /// <summary>A name of DSCP or of old type of service, or a number from 0 to 255 (0x for hexadecimal).</summary>
+    /// <summary>A name of DSCP or of old type of service, or a number from 0 to 255 (0x for hexadecimal, 0 for octal).</summary>
     internal static bool TryParse(string text, out int value)
     {
         foreach (var (name, number) in Names)
@@ -142,9 +142,16 @@ public readonly record struct IpQos(int Interactive, int Bulk)
                 return true;
             }
         }
-        return text.StartsWith("0x", StringComparison.OrdinalIgnoreCase)
-            ? int.TryParse(text.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out value) && value is >= 0 and <= 255
-            : Numbers.TryParse(text, 0, 255, out value);
+        if (text.StartsWith("0x", StringComparison.OrdinalIgnoreCase))
+            return int.TryParse(text.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out value) && value is >= 0 and <= 255;
+        if (text.Length < 2 || text[0] != '0')
+            return Numbers.TryParse(text, 0, 255, out value);
+        // As strtol(3) has it, a leading zero makes it octal.
+        value = 0;
+        if (text.Length > 8 || text.AsSpan().ContainsAnyExceptInRange('0', '7'))
+            return false;
+        value = Convert.ToInt32(text, 8);
+        return value <= 255;
     }
 
     private static string Text(int value)

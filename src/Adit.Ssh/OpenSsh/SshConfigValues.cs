@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Adit.Ssh.Forwarding;
+using Adit.Ssh.Transport;
 
 namespace Adit.Ssh.OpenSsh;
 
@@ -99,6 +100,10 @@ public sealed class SshConfigValues
         }
     }
 
+    /// <summary>The socket that ForwardAgent names: a path, or "$VARIABLE" that holds it; null where it names none.</summary>
+    public string? ForwardAgentSocket => Get(SshConfigKeywords.ForwardAgent).Socket is not { } name ? null
+        : name.StartsWith('$') && !name.StartsWith("${", StringComparison.Ordinal) ? name : ExpandFile(name);
+
     /// <summary>ProxyCommand; null for none. It is meant for the user's shell, as it is.</summary>
     public string? ProxyCommandLine => Get(SshConfigKeywords.ProxyCommand) is { Length: > 0 } command && !IsNone(command) ? Tokens.Only("hnpr").Expand(command) : null;
 
@@ -120,10 +125,26 @@ public sealed class SshConfigValues
     /// <summary>HostKeyAlias, or the host's name: what known_hosts is asked for.</summary>
     public string HostKeyName => Get(SshConfigKeywords.HostKeyAlias) ?? Host;
 
-    /// <summary>UpdateHostKeys: by default yes unless known hosts are kept elsewhere or checked in the DNS.</summary>
-    public YesNoAsk UpdateHostKeys => IsSet(SshConfigKeywords.UpdateHostKeys) ? Get(SshConfigKeywords.UpdateHostKeys)
+    /// <summary>UpdateHostKeys: by default yes unless known hosts are kept elsewhere or checked in the DNS. Nobody is asked where there is to be no terminal.</summary>
+    public YesNoAsk UpdateHostKeys => IsSet(SshConfigKeywords.UpdateHostKeys)
+        ? Get(SshConfigKeywords.UpdateHostKeys) is var wanted && wanted == YesNoAsk.Ask && Get(SshConfigKeywords.RequestTty) == RequestTty.No ? YesNoAsk.No : wanted
         : IsSet(SshConfigKeywords.UserKnownHostsFile) && Get(SshConfigKeywords.UserKnownHostsFile) is not ["~/.ssh/known_hosts"] ? YesNoAsk.No
         : Get(SshConfigKeywords.VerifyHostKeyDns) != YesNoAsk.No ? YesNoAsk.No : YesNoAsk.Yes;
+
+    /// <summary>ChannelTimeout; empty for "none".</summary>
+    public IReadOnlyList<ChannelTimeout> ChannelTimeouts => [.. Get(SshConfigKeywords.ChannelTimeout).Where(word => !IsNone(word)).Select(word =>
+    {
+        int equals = word.IndexOf('=');
+        return new ChannelTimeout(word[..equals], TimeFormat.TryParse(word.AsSpan(equals + 1), out var time) ? time : TimeSpan.Zero);
+    })];
+
+    /// <summary>A session is wanted that a person types in: with a terminal, for a shell or where one is asked for by name.</summary>
+    public bool IsInteractive => Get(SshConfigKeywords.SessionType) == SessionType.Default && Get(SshConfigKeywords.RequestTty) switch
+    {
+        RequestTty.No => false,
+        RequestTty.Auto => _context.Command.Length == 0 && Get(SshConfigKeywords.RemoteCommand) is null or "none",
+        _ => true,
+    };
 
     /// <summary>SetEnv as a program would export it.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Variables => Get(SshConfigKeywords.SetEnv);

@@ -54,6 +54,7 @@ public sealed class TokenExpander
     {
         if (!(percent && text.Contains('%')) && !(dollar && text.Contains("${", StringComparison.Ordinal)))
             return text;
+        string failed = percent && dollar ? "percent_dollar_expand: failed" : percent ? "percent_expand: failed" : "dollar_expand: failed";
         var result = new StringBuilder(text.Length + 32);
         for (int i = 0; i < text.Length; i++)
         {
@@ -62,35 +63,36 @@ public sealed class TokenExpander
             {
                 int close = text.IndexOf('}', i);
                 if (close < 0)
-                    throw Bad($"environment variable '{PeerText.Escape(text[i..], 100)}' missing closing '}}'", text);
+                    throw Bad($"environment variable '{PeerText.Escape(text[i..], 100)}' missing closing '}}'", text, failed);
                 string name = text[(i + 2)..close];
                 if (name.Length == 0)
-                    throw Bad("zero-length environment variable", text);
-                result.Append(_environment(name) ?? throw Bad($"env var ${{{PeerText.Escape(name, 100)}}} has no value", text));
+                    throw Bad("zero-length environment variable", text, failed);
+                result.Append(_environment(name) ?? throw Bad($"env var ${{{PeerText.Escape(name, 100)}}} has no value", text, "invalid environment variable expansion"));
                 i = close;
             }
             else if (percent && c == '%')
             {
                 if (++i == text.Length)
-                    throw Bad("invalid format: '%' at the end", text);
+                    throw Bad("invalid format", text, failed);
                 if (text[i] == '%')
                     result.Append('%');
                 else if (_tokens.TryGetValue(text[i], out string? value))
                     result.Append(value);
                 else
-                    throw Bad($"unknown key %{PeerText.Escape(text[i].ToString())}", text);
+                    throw Bad($"unknown key %{PeerText.Escape(text[i].ToString())}", text, failed);
             }
             else
             {
                 result.Append(c);
             }
             if (result.Length > MaxLength)
-                throw Bad("expansion is too long", text);
+                throw Bad("string too long", text, failed);
         }
         return result.ToString();
     }
 
-    private SshException Bad(string what, string text) => new(SshError.Configuration, what)
+    /// <summary>ssh's two lines: what is wrong, and what that means for whoever wanted the text expanded.</summary>
+    private SshException Bad(string what, string text, string then) => new(SshError.Configuration, $"vdollar_percent_expand: {what}\n{then}")
     {
         Hint = $"In \"{PeerText.Escape(text)}\" the tokens {string.Join(' ', _tokens.Keys.Order().Select(key => $"%{key}").Prepend("%%"))} can be used; write %% for a percent sign.",
     };

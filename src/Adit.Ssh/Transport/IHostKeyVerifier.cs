@@ -24,4 +24,7 @@ public sealed record HostKeyContext(string Host, int Port, IPAddress? Address, P
     /// <summary>Set by the verifier where the key is wrong and the connection goes on all the same (StrictHostKeyChecking no with a changed or revoked key).
     /// Somebody may sit in the middle: the client must then not use passwords, keyboard-interactive, agent or X11 forwarding, port forwarding or tunnels.</summary>
     public bool IsUnsafe { get; set; }
+
+    /// <summary>Set by the verifier where the key was known to the user before, or a person accepted it: only then may it vouch for the server's other keys.</summary>
+    public bool IsKnown { get; set; }
 }

@@ -1,0 +1,46 @@
+namespace Adit.Cli.Diagnostics;
+
+/// <summary>One line of <c>ssh -G</c> or <c>sshd -T</c> that is not OpenSSH's.</summary>
+/// <param name="Keyword">The keyword, as it is printed.</param>
+/// <param name="Theirs">What OpenSSH 9.2 prints.</param>
+/// <param name="Ours">What we print.</param>
+/// <param name="Why">The reason.</param>
+internal sealed record ChosenDifference(string Keyword, string Theirs, string Ours, string Why);
+
+/// <summary>The differences that are meant. Tests that compare the two programs read them off docs/compatibility.md and accept no other.</summary>
+internal static class ChosenDifferences
+{
+    private const string OtherAlgorithms = "the algorithms of each program; lists that are written out come out alike where both have them";
+
+    /// <summary>Of <c>ssh -G</c>.</summary>
+    public static IReadOnlyList<ChosenDifference> Client { get; } =
+    [
+        new("serveraliveinterval", "0", "15", "a dead connection is noticed without being asked to; 0 turns it off"),
+        new("ipqos", "`lowdelay throughput`, `af21 cs1` without Debian's change", "`ef none`", "the default of OpenSSH 10.1 and later"),
+        new("forwardx11trusted", "yes", "no", "yes is Debian's change; OpenSSH itself has no"),
+        new("gssapi*", "printed", "not printed", "Debian's change; there is no GSSAPI here"),
+        new("ciphers", "its own", "ours", OtherAlgorithms),
+        new("macs", "its own", "ours", OtherAlgorithms),
+        new("kexalgorithms", "its own", "ours", OtherAlgorithms),
+        new("hostkeyalgorithms", "its own", "ours", OtherAlgorithms),
+        new("hostbasedacceptedalgorithms", "its own", "ours", OtherAlgorithms),
+        new("pubkeyacceptedalgorithms", "its own", "ours", OtherAlgorithms),
+        new("casignaturealgorithms", "its own", "ours", OtherAlgorithms),
+        new("identityfile", "`~/.ssh/id_xmss` and `~/.ssh/id_dsa` among the defaults", "without them", "no such keys here, and none in OpenSSH 10"),
+        new("canonicalizepermittedcnames", "`canonicalizePermittedcnames`", "all in lower case", "as later versions of OpenSSH"),
+        new("escapechar", "`\\^A`", "`^A`", "9.2 cannot read its own form back"),
+        new("remoteforward", "`8080 [socks]:0`", "`8080`", "for a SOCKS proxy there; 9.2 cannot read its own form back. A Unix socket to listen on without a destination is refused"),
+        new("dynamicforward", "one more for each LocalForward to a Unix socket", "those that were asked for", "a fault of 9.2"),
+        new("logverbose", "the first pattern", "all of them", "a fault of 9.2"),
+        new("permitremoteopen", "names of services as written", "their numbers", "they are looked up once"),
+        new("warnweakcrypto", "not known", "printed where it is set", "newer than 9.2, which could not read it back"),
+        new("obscurekeystroketiming", "not known", "printed where it is set", "newer than 9.2"),
+        new("channeltimeout", "not known", "printed where it is set", "newer than 9.2"),
+        new("tag", "not known", "printed where it is set", "newer than 9.2"),
+        new("versionaddendum", "not known", "printed where it is set", "newer than 9.2"),
+        new("refuseconnection", "not known", "printed where it is set", "newer than 9.2"),
+    ];
+
+    /// <summary>Of <c>sshd -T</c>.</summary>
+    public static IReadOnlyList<ChosenDifference> Server { get; } = [];
+}

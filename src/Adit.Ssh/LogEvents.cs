@@ -13,4 +13,7 @@ public static class LogEvents
 
     /// <summary>UpdateHostKeys changed known_hosts, or is about to. OpenSSH shows these lines from -v on.</summary>
     public static EventId HostKeysUpdated { get; } = new(21, nameof(HostKeysUpdated));
+
+    /// <summary>A client connected, or a step of its login that is no end of it. OpenSSH's server shows these lines from VERBOSE on.</summary>
+    public static EventId Connection { get; } = new(31, nameof(Connection));
 }

@@ -48,11 +48,14 @@ internal sealed class ServerConnection
 
     public SshTransport Transport { get; }
 
+    /// <summary>What it did that is punished, once it has ended.</summary>
+    public SourceOffence Offence { get; private set; }
+
     /// <summary>Runs until the connection has ended. <paramref name="startedUp"/> is called once, when it is logged in or over.</summary>
     public async Task RunAsync(Action startedUp)
     {
-        _logger.LogDebug("Connection from {Remote} port {RemotePort} on {Local} port {LocalPort}", Transport.RemoteAddress, Transport.RemotePort,
-            Transport.LocalEndPoint?.Address, Transport.LocalEndPoint?.Port);
+        _logger.LogDebug(LogEvents.Connection, "Connection from {Remote} port {RemotePort} on {Local} port {LocalPort} rdomain \"\"", Transport.RemoteAddress, Transport.RemotePort,
+            Transport.LocalEndPoint?.Address.ToString() ?? "UNKNOWN", Transport.LocalEndPoint?.Port ?? 65535);
         bool counted = true;
         string? user = null;
         SshPrincipal principal;
@@ -97,12 +100,17 @@ internal sealed class ServerConnection
         }
         catch (Exception e)
         {
+            Offence = SourceOffence.Crash;
             _logger.LogError(e, "connection {Id} ended by an internal error", Id);
         }
         finally
         {
             if (counted)
+            {
                 startedUp();
+                if (Offence == SourceOffence.None)
+                    Offence = _progress.Offence;
+            }
             await Transport.DisposeAsync().ConfigureAwait(false);
             if (_listeners is not null)
                 await _listeners.CloseAsync().ConfigureAwait(false);
@@ -170,6 +178,7 @@ internal sealed class ServerConnection
 
     private void GiveUpLogin()
     {
+        Offence = SourceOffence.GraceExceeded;
         _logger.LogInformation("Timeout before authentication for connection from {Remote} port {RemotePort} to {Local} port {LocalPort}",
             Transport.RemoteAddress, Transport.RemotePort, Transport.LocalEndPoint?.Address, Transport.LocalEndPoint?.Port);
         Transport.End(new SshException(SshError.Timeout, "login took too long"));

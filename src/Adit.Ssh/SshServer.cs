@@ -10,20 +10,17 @@ namespace Adit.Ssh;
 /// <summary>A server: listeners and the connections they accepted.</summary>
 public sealed class SshServer : IAsyncDisposable
 {
-    private const int Backlog = 1024;
-    private static readonly TimeSpan ExhaustedPause = TimeSpan.FromSeconds(1);
-
-    private readonly SshServerOptions _options;
     private readonly ILogger _logger;
-    private readonly List<Socket> _listeners = [];
+    private readonly List<ServerListener> _listeners = [];
     private readonly Dictionary<long, ServerConnection> _connections = [];
     private readonly ListenerRegistry _remoteListeners;
+    private readonly SourceLimits _sources;
     private readonly TaskTracker _tasks = new();
     private readonly Lock _lock = new();
-    private readonly CancellationTokenSource _unbind = new();
     private readonly CancellationTokenSource _stop = new();
-    private readonly Lazy<ModuliFile> _moduli;
-    private Task _accepting = Task.CompletedTask;
+    private volatile SshServerOptions _options;
+    private Lazy<ModuliFile> _moduli;
+    private bool _unbound;
     private long _lastId;
     private int _accepted;
     private int _notLoggedIn;
@@ -35,6 +32,7 @@ public sealed class SshServer : IAsyncDisposable
         _options = options;
         _logger = options.LoggerFactory.CreateLogger("Adit.Ssh");
         _remoteListeners = new ListenerRegistry(options.RemoteForwardTakeoverTimeout, options.TimeProvider, _logger);
+        _sources = new SourceLimits(options.TimeProvider, _logger);
         _moduli = new Lazy<ModuliFile>(LoadModuli);
     }
 
@@ -54,44 +52,63 @@ public sealed class SshServer : IAsyncDisposable
     /// <summary>Binds and starts accepting. An address that cannot be bound is logged ("Bind to port … failed") and skipped; throws when none could be.</summary>
     public Task StartAsync(CancellationToken cancellationToken = default)
     {
-        var bound = new List<IPEndPoint>();
-        foreach (var endpoint in _options.Endpoints)
+        Listen([.. _options.ListeningSockets.Select(socket => ServerListener.Adopt(socket, _logger)), .. Bind(_options.ListeningSockets.Count > 0 ? [] : _options.Endpoints)]);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>From here on new connections are served as <paramref name="options"/> says; those that are there go on as they began. Addresses that both have keep their
+    /// sockets, so that nobody who connects meanwhile is turned away. Throws as <see cref="StartAsync"/> does; then everything is as it was. One call at a time.
+    /// <see cref="SshServerOptions.RemoteForwardTakeoverTimeout"/> and <see cref="SshServerOptions.TimeProvider"/> stay.</summary>
+    public async Task ReplaceAsync(SshServerOptions options)
+    {
+        if (options.HostKeys.Count == 0)
+            throw new ArgumentException("a server needs at least one host key", nameof(options));
+        List<ServerListener> kept, dropped;
+        lock (_lock)
         {
-            var socket = new Socket(endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+            if (_unbound)
+                throw new InvalidOperationException("the server listens no more");
+            kept = [.. _listeners.Where(listener => listener.IsWanted(options.Endpoints))];
+            dropped = [.. _listeners.Except(kept)];
+            _listeners.Clear();
+            _listeners.AddRange(kept);
+        }
+        // First: an address of the new ones may cover one of the old.
+        await StopAsync(dropped).ConfigureAwait(false);
+        try
+        {
+            var missing = kept.Any(listener => listener.IsWanted([])) ? [] : options.Endpoints.Where(endpoint => !kept.Any(listener => listener.IsFor(endpoint)));
+            var before = _options;
+            _options = options; // what the new sockets accept is served by it
             try
             {
-                if (endpoint.AddressFamily == AddressFamily.InterNetworkV6)
-                    socket.DualMode = false;
-                // No ReuseAddress: .NET turns it into SO_REUSEPORT as well, and a second program could share the port. SO_REUSEADDR it sets by itself.
-                socket.Bind(endpoint);
-                socket.Listen(Backlog);
+                Listen(Bind(missing), kept.Count > 0);
             }
-            catch (SocketException e)
+            catch (SshException)
             {
-                socket.Dispose();
-                _logger.LogError("Bind to port {Port} on {Address} failed: {Reason}.", endpoint.Port, endpoint.Address, SocketErrors.Describe(e));
-                continue;
+                _options = before;
+                throw;
             }
-            _listeners.Add(socket);
-            bound.Add((IPEndPoint)socket.LocalEndPoint!);
-            _logger.LogInformation("Server listening on {Address} port {Port}.", bound[^1].Address, bound[^1].Port);
+            _moduli = new Lazy<ModuliFile>(LoadModuli);
         }
-        if (bound.Count == 0)
+        catch (SshException)
         {
-            throw new SshException(SshError.ForwardFailed, "Cannot bind any address.")
-            {
-                Hint = "another server may hold the port (ss -ltnp shows which), or the port is below 1024 and needs root",
-            };
+            Listen(Bind(dropped.Select(listener => listener.Bound)), kept.Count > 0 || dropped.Count == 0);
+            throw;
         }
-        BoundEndpoints = bound;
-        _accepting = Task.WhenAll(_listeners.Select(AcceptAsync));
-        return Task.CompletedTask;
     }
 
     /// <summary>Completes when it no longer listens (it was stopped, or <see cref="SshServerOptions.AcceptLimit"/> was reached) and the last connection has ended.</summary>
     public async Task WhenEndedAsync()
     {
-        await _accepting.ConfigureAwait(false);
+        Task[] accepting;
+        do
+        {
+            lock (_lock)
+                accepting = [.. _listeners.Select(listener => listener.Accepting).Where(task => !task.IsCompleted)];
+            await Task.WhenAll(accepting).ConfigureAwait(false);
+        }
+        while (accepting.Length > 0);
         await _tasks.WhenIdleAsync().ConfigureAwait(false);
     }
 
@@ -112,10 +129,13 @@ public sealed class SshServer : IAsyncDisposable
     /// <summary>Stops listening: when it returns the ports are free. Connections go on.</summary>
     public async Task StopListeningAsync()
     {
-        await _unbind.CancelAsync().ConfigureAwait(false);
-        foreach (var listener in _listeners)
-            listener.Dispose();
-        await _accepting.ConfigureAwait(false);
+        List<ServerListener> all;
+        lock (_lock)
+        {
+            _unbound = true;
+            all = [.. _listeners];
+        }
+        await StopAsync(all).ConfigureAwait(false);
     }
 
     /// <summary>Serves one connection over <paramref name="stream"/> until it ends (sshd -i).</summary>
@@ -141,7 +161,6 @@ public sealed class SshServer : IAsyncDisposable
     {
         await StopAsync(TimeSpan.Zero).ConfigureAwait(false);
         _stop.Dispose();
-        _unbind.Dispose();
     }
 
     private ModuliFile LoadModuli()
@@ -159,40 +178,49 @@ public sealed class SshServer : IAsyncDisposable
         }
     }
 
-    private async Task AcceptAsync(Socket listener)
+    private List<ServerListener> Bind(IEnumerable<IPEndPoint> endpoints) => [.. endpoints.Select(endpoint => ServerListener.Bind(endpoint, _logger)).OfType<ServerListener>()];
+
+    private static async Task StopAsync(IReadOnlyList<ServerListener> listeners)
     {
-        while (true)
+        foreach (var listener in listeners)
+            listener.Dispose();
+        await Task.WhenAll(listeners.Select(listener => listener.Accepting)).ConfigureAwait(false);
+    }
+
+    private void Listen(List<ServerListener> added, bool mayBeNone = false)
+    {
+        if (added.Count == 0 && !mayBeNone)
         {
-            try
+            throw new SshException(SshError.ForwardFailed, "Cannot bind any address.")
             {
-                var socket = await listener.AcceptAsync(_unbind.Token).ConfigureAwait(false);
-                if (Interlocked.Increment(ref _accepted) > _options.AcceptLimit)
-                {
-                    socket.Dispose();
-                    return;
-                }
-                _tasks.Add(ServeAsync(socket));
-                if (_accepted == _options.AcceptLimit)
-                {
-                    await _unbind.CancelAsync().ConfigureAwait(false);
-                    foreach (var other in _listeners)
-                        other.Dispose();
-                    return;
-                }
-            }
-            catch (Exception) when (_unbind.IsCancellationRequested)
-            {
-                return;
-            }
-            catch (SocketException e) when (e.SocketErrorCode is SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable)
-            {
-                _logger.LogError("accept: {Reason}", SocketErrors.Describe(e));
-                await Task.Delay(ExhaustedPause, CancellationToken.None).ConfigureAwait(false);
-            }
-            catch (SocketException e)
-            {
-                _logger.LogDebug("accept: {Reason}", SocketErrors.Describe(e));
-            }
+                Hint = "another server may hold the port (ss -ltnp shows which), or the port is below 1024 and needs root",
+            };
+        }
+        lock (_lock)
+        {
+            _listeners.AddRange(added);
+            BoundEndpoints = [.. _listeners.Select(listener => listener.Bound)];
+        }
+        foreach (var listener in added)
+            listener.Start(Take);
+    }
+
+    private void Take(Socket socket)
+    {
+        int limit = _options.AcceptLimit ?? int.MaxValue;
+        int number = limit == int.MaxValue ? 0 : Interlocked.Increment(ref _accepted);
+        if (number > limit)
+        {
+            socket.Dispose();
+            return;
+        }
+        _tasks.Add(ServeAsync(socket));
+        if (number != limit)
+            return;
+        lock (_lock)
+        {
+            foreach (var listener in _listeners)
+                listener.Dispose();
         }
     }
 
@@ -217,12 +245,17 @@ public sealed class SshServer : IAsyncDisposable
     private async Task ServeAsync(ByteTransport bytes, CancellationToken cancellationToken)
     {
         await Task.Yield(); // the accept loop goes on
-        if (!MayStart(bytes))
+        var options = _options;
+        var source = _sources.Enter(bytes.RemoteEndPoint?.Address, options.SourceRules);
+        if ((source.Refusal ?? StartupRefusal(options)) is { } refusal)
         {
+            source.Leave();
+            _logger.LogInformation("drop connection #{Count} from [{Remote}]:{RemotePort} on [{Local}]:{LocalPort} {Reason}", Volatile.Read(ref _notLoggedIn),
+                bytes.RemoteEndPoint?.Address, bytes.RemoteEndPoint?.Port, bytes.LocalEndPoint?.Address, bytes.LocalEndPoint?.Port, refusal);
             await RefuseAsync(bytes).ConfigureAwait(false);
             return;
         }
-        var connection = new ServerConnection(_options, bytes, Interlocked.Increment(ref _lastId), _remoteListeners, () => _moduli.Value, _logger);
+        var connection = new ServerConnection(options, bytes, Interlocked.Increment(ref _lastId), _remoteListeners, () => _moduli.Value, _logger);
         lock (_lock)
             _connections.Add(connection.Id, connection);
         // Stopping looks at the table after it has set the mark, so one of the two sees the other.
@@ -232,33 +265,35 @@ public sealed class SshServer : IAsyncDisposable
         {
             using var registration = cancellationToken.UnsafeRegister(static c => ((ServerConnection)c!).Transport.End(
                 new SshException(SshError.Closed, "the connection was closed") { DisconnectReason = DisconnectReason.ByApplication }), connection);
-            await connection.RunAsync(() => Interlocked.Decrement(ref _notLoggedIn)).ConfigureAwait(false);
+            await connection.RunAsync(() =>
+            {
+                Interlocked.Decrement(ref _notLoggedIn);
+                source.Leave();
+            }).ConfigureAwait(false);
         }
         finally
         {
+            _sources.Punish(source, connection.Offence);
             lock (_lock)
                 _connections.Remove(connection.Id);
         }
     }
 
-    /// <summary>MaxStartups: from the first number on, more and more newcomers are refused; at the third all are.</summary>
-    private bool MayStart(ByteTransport bytes)
+    /// <summary>MaxStartups: from the first number on, more and more newcomers are refused; at the third all are. Null: one more is counted.</summary>
+    private string? StartupRefusal(SshServerOptions options)
     {
-        int waiting = Interlocked.Increment(ref _notLoggedIn);
-        int already = waiting - 1;
-        bool drop = already >= _options.MaxStartups;
-        if (!drop && already >= _options.MaxStartupsBegin && _options.MaxStartups > _options.MaxStartupsBegin)
+        int already = Interlocked.Increment(ref _notLoggedIn) - 1;
+        bool drop = already >= options.MaxStartups;
+        if (!drop && already >= options.MaxStartupsBegin && options.MaxStartups > options.MaxStartupsBegin)
         {
-            int chance = _options.MaxStartupsRate
-                + ((100 - _options.MaxStartupsRate) * (already - _options.MaxStartupsBegin) / (_options.MaxStartups - _options.MaxStartupsBegin));
+            int chance = options.MaxStartupsRate
+                + ((100 - options.MaxStartupsRate) * (already - options.MaxStartupsBegin) / (options.MaxStartups - options.MaxStartupsBegin));
             drop = System.Security.Cryptography.RandomNumberGenerator.GetInt32(100) < chance;
         }
         if (!drop)
-            return true;
+            return null;
         Interlocked.Decrement(ref _notLoggedIn);
-        _logger.LogInformation("drop connection #{Count} from [{Remote}]:{RemotePort} on [{Local}]:{LocalPort} past MaxStartups", already,
-            bytes.RemoteEndPoint?.Address, bytes.RemoteEndPoint?.Port, bytes.LocalEndPoint?.Address, bytes.LocalEndPoint?.Port);
-        return false;
+        return "past MaxStartups";
     }
 
     private static async Task RefuseAsync(ByteTransport bytes)

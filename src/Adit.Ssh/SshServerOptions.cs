@@ -16,6 +16,10 @@ public sealed class SshServerOptions
     /// <summary>Addresses to listen on. Port 0 takes a free one.</summary>
     public IList<IPEndPoint> Endpoints { get; } = [];
 
+    /// <summary>Sockets that listen already, of a supervisor that opened them (systemd's socket activation, say). Where there are any, <see cref="Endpoints"/> are not bound.
+    /// They become the server's.</summary>
+    public IList<Socket> ListeningSockets { get; } = [];
+
     /// <summary>Host keys and host certificates. At least one.</summary>
     public IList<ISigner> HostKeys { get; } = [];
 
@@ -52,6 +56,9 @@ public sealed class SshServerOptions
 
     /// <summary>Per cent refused at <see cref="MaxStartupsBegin"/>, rising linearly to 100 at <see cref="MaxStartups"/> (MaxStartups' second number, 1–100).</summary>
     public int MaxStartupsRate { get; set; } = 30;
+
+    /// <summary>PerSourceMaxStartups and PerSourcePenalties.</summary>
+    internal SourceRules SourceRules { get; set; } = SourceRules.None;
 
     /// <summary>Stops listening after so many connections (sshd -d serves one); null for no limit.</summary>
     public int? AcceptLimit { get; set; }

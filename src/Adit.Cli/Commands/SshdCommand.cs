@@ -17,6 +17,7 @@ internal static class SshdCommand
     public static async Task<int> RunAsync(string[] arguments)
     {
         var log = new LogOutput();
+        using var daemon = SshdDaemon.Adopt();
         try
         {
             var line = SshdCommandLine.Parse(arguments);
@@ -29,8 +30,8 @@ internal static class SshdCommand
                     StandardStreams.WriteErrorLine(Overview.VersionLine);
                     return ExitCode.Success;
                 default:
-                    log = OpenLog(line);
-                    return await RunAsync(line, log).ConfigureAwait(false);
+                    log = OpenLog(line, daemon);
+                    return await RunAsync(line, log, daemon).ConfigureAwait(false);
             }
         }
         catch (UsageException e)
@@ -62,7 +63,7 @@ internal static class SshdCommand
         }
     }
 
-    private static async Task<int> RunAsync(SshdCommandLine line, LogOutput log)
+    private static async Task<int> RunAsync(SshdCommandLine line, LogOutput log, SshdDaemon? daemon)
     {
         var loggers = new OpenSshLoggerProvider(log);
         var source = new SshdCommandConfig(line, loggers);
@@ -96,27 +97,51 @@ internal static class SshdCommand
 
         var users = new SystemUsers();
         var options = SshdOptions.Create(config, hostKeys, users, loggers, SessionStartCommand.Helper);
-        if (line.Action == SshdAction.Serve)
+        switch (line)
         {
-            ProcessSetup.ForServer();
+            case { Action: SshdAction.Test }:
+                return ExitCode.Success;
+            case { Action: SshdAction.TestAndPrint }:
+                return Print(line, config);
+            case { Inetd: false, Foreground: false, Debug: 0 } when daemon is null && !ServiceManager.HasSockets():
+                return SshdDaemon.Start();
         }
 
-        return line.Action switch
+        ProcessSetup.ForServer();
+        OpenSystemLog(line, config, log);
+        if (line.Inetd)
         {
-            SshdAction.Test => ExitCode.Success,
-            SshdAction.TestAndPrint => Print(line, config),
-            _ when line.Inetd => await SshdCommandRun.ServeStandardStreamsAsync(options).ConfigureAwait(false),
-            _ => await new SshdCommandRun(line, log, loggers, source, users).RunAsync(config, options).ConfigureAwait(false),
-        };
+            return await SshdCommandRun.ServeStandardStreamsAsync(options).ConfigureAwait(false);
+        }
+
+        if (daemon is not null)
+        {
+            log.Witness = daemon.Tell;
+        }
+
+        return await new SshdCommandRun(line, log, loggers, source, users, daemon).RunAsync(config, options).ConfigureAwait(false);
     }
 
-    private static LogOutput OpenLog(SshdCommandLine line)
+    /// <summary>As sshd: what is wrong before it serves goes to standard error, unless that may be the connection (-i) or nobody's (a daemon's).</summary>
+    private static LogOutput OpenLog(SshdCommandLine line, SshdDaemon? daemon)
     {
-        var log = line.LogFile is { } file ? LogOutput.ToFile(file)
-            : line is { Inetd: true, LogToStandardError: false, Debug: 0 } && SshdCommandRun.StandardErrorIsTheConnection() ? new LogOutput(_ => { })
-            : new LogOutput();
+        var log = line.LogFile is { } file ? LogOutput.ToFile(file) : new LogOutput();
         log.Level = LevelOf(line, SshdConfig.Default);
+        if (line is { Inetd: true, Action: SshdAction.Serve } || daemon is not null)
+        {
+            OpenSystemLog(line, SshdConfig.Default, log);
+        }
+
         return log;
+    }
+
+    /// <summary>syslog(3) is where the log goes unless -e, -E or -d says otherwise.</summary>
+    internal static void OpenSystemLog(SshdCommandLine line, SshdConfig config, LogOutput log)
+    {
+        if (line is { LogFile: null, LogToStandardError: false, Debug: 0 } && !OperatingSystem.IsWindows())
+        {
+            log.UseSystemLog(config.Get(SshdKeywords.SyslogFacility), "sshd");
+        }
     }
 
     /// <summary>-d goes before -q, and both before LogLevel.</summary>

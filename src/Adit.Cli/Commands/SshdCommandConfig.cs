@@ -7,6 +7,12 @@ namespace Adit.Cli.Commands;
 /// <summary>Where <c>adit sshd</c>'s configuration comes from: the command line, then the file. It can be read again (SIGHUP).</summary>
 internal sealed class SshdCommandConfig(SshdCommandLine line, ILoggerFactory loggers)
 {
+    // A daemon's working folder is not the one that the words were written in.
+    private readonly string? _file = line.ConfigFile is { } file && !file.Equals("none", StringComparison.OrdinalIgnoreCase) ? Path.GetFullPath(file) : line.ConfigFile;
+    private readonly string[] _hostKeys = [.. line.HostKeys.Select(Path.GetFullPath)];
+    private readonly string[] _hostCertificates = [.. line.HostCertificates.Select(Path.GetFullPath)];
+    private bool _again;
+
     /// <summary>Null when an option of the command line is bad, which has then been logged. Throws <see cref="SshException"/> for a bad file.</summary>
     public SshdConfig? Load()
     {
@@ -17,7 +23,9 @@ internal sealed class SshdCommandConfig(SshdCommandLine line, ILoggerFactory log
             return null;
         }
 
-        var file = line.ConfigFile ?? SshdCommandLine.DefaultConfigFile;
+        // Errors name the file as it was written.
+        var file = (_again ? _file : line.ConfigFile) ?? SshdCommandLine.DefaultConfigFile;
+        _again = true;
         if (line.ConfigFile is null && !File.Exists(file))
         {
             logger.LogInformation("{File} does not exist: using the defaults", file);
@@ -49,12 +57,12 @@ internal sealed class SshdCommandConfig(SshdCommandLine line, ILoggerFactory log
 
         if (line.HostKeys.Count > 0)
         {
-            reader.Add(SshdKeywords.HostKey, [.. line.HostKeys.Select(Path.GetFullPath)]);
+            reader.Add(SshdKeywords.HostKey, _hostKeys);
         }
 
         if (line.HostCertificates.Count > 0)
         {
-            reader.Add(SshdKeywords.HostCertificate, [.. line.HostCertificates.Select(Path.GetFullPath)]);
+            reader.Add(SshdKeywords.HostCertificate, _hostCertificates);
         }
 
         return line.Options.All(reader.AddOption);

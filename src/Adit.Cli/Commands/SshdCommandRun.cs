@@ -13,60 +13,93 @@ using Microsoft.Extensions.Logging;
 namespace Adit.Cli.Commands;
 
 /// <summary>The running server: listens, obeys signals, and gives up its ports, its connections and its pid file at the end.</summary>
-internal sealed class SshdCommandRun(SshdCommandLine line, LogOutput log, ILoggerFactory loggers, SshdCommandConfig source, IUserDatabase users)
+internal sealed class SshdCommandRun(SshdCommandLine line, LogOutput log, ILoggerFactory loggers, SshdCommandConfig source, IUserDatabase users, SshdDaemon? daemon)
 {
     private const int KilledByQuit = 255;
 
     private readonly ILogger _logger = loggers.CreateLogger("Adit.Server");
     private readonly Channel<PosixSignal> _signals = Channel.CreateUnbounded<PosixSignal>();
 
-    // Servers whose configuration was replaced; they serve the connections they have.
-    private readonly List<SshServer> _retired = [];
-    private SshServerOptions _options = new();
-    private bool _stopping;
+    private readonly ServiceManager _manager = ServiceManager.Adopt();
 
     public async Task<int> RunAsync(SshdConfig config, SshServerOptions options)
     {
-        if (line is { Foreground: false, Debug: 0 })
-        {
-            log.Write(OpenSshLogLevel.Info, "adit: staying in the foreground (running as a daemon is not built yet; -D says that this is meant)");
-        }
-
         using var registrations = new Registrations(Take, PosixSignal.SIGTERM, PosixSignal.SIGINT, PosixSignal.SIGQUIT, PosixSignal.SIGHUP);
-        _options = ForDebugging(options);
-        var server = await StartAsync(_options).ConfigureAwait(false);
-        using var pidFile = line.Debug > 0 ? null : SshdCommandPidFile.Write(config, _logger);
-        while (true)
+        foreach (var socket in _manager.Sockets)
         {
-            using var ended = new CancellationTokenSource();
-            var signal = _signals.Reader.ReadAsync(ended.Token).AsTask();
-            if (options.AcceptLimit is not null && await Task.WhenAny(signal, server.WhenEndedAsync()).ConfigureAwait(false) != signal)
-            {
-                await ended.CancelAsync().ConfigureAwait(false);
-                return ExitCode.Success;
-            }
-
-            var received = await signal.ConfigureAwait(false);
-            if (received == PosixSignal.SIGHUP)
-            {
-                server = await ReloadAsync(server).ConfigureAwait(false);
-                continue;
-            }
-
-            log.Write(OpenSshLogLevel.Info, $"Received signal {Number(received)}; terminating.");
-            await Task.WhenAll(_retired.Append(server).Select(one => one.StopAsync(TimeSpan.Zero))).ConfigureAwait(false);
-            return received == PosixSignal.SIGQUIT ? KilledByQuit : ExitCode.Success;
+            options.ListeningSockets.Add(socket);
         }
+
+        await using var server = await StartAsync(ForDebugging(options)).ConfigureAwait(false);
+        var pidFile = line.Debug > 0 ? null : SshdCommandPidFile.Write(config, _logger);
+        try
+        {
+            log.Witness = null;
+            daemon?.Ready();
+            _manager.Ready();
+            while (true)
+            {
+                if (await SignalOrEndAsync(server, options.AcceptLimit is not null).ConfigureAwait(false) is not { } received)
+                {
+                    return ExitCode.Success;
+                }
+
+                if (received == PosixSignal.SIGHUP)
+                {
+                    pidFile = await ReloadAsync(server, pidFile).ConfigureAwait(false);
+                    continue;
+                }
+
+                log.Write(OpenSshLogLevel.Info, $"Received signal {Number(received)}; terminating.");
+                pidFile?.Dispose();
+                await EndAsync(server, received).ConfigureAwait(false);
+                return received == PosixSignal.SIGQUIT ? KilledByQuit : ExitCode.Success;
+            }
+        }
+        finally
+        {
+            pidFile?.Dispose();
+        }
+    }
+
+    /// <summary>The next signal; null where the last connection ended before one, for a server that takes no more.</summary>
+    private async Task<PosixSignal?> SignalOrEndAsync(SshServer server, bool mayEnd)
+    {
+        using var ended = new CancellationTokenSource();
+        var signal = _signals.Reader.ReadAsync(ended.Token).AsTask();
+        if (mayEnd && await Task.WhenAny(signal, server.WhenEndedAsync()).ConfigureAwait(false) != signal)
+        {
+            await ended.CancelAsync().ConfigureAwait(false);
+            return null;
+        }
+
+        return await signal.ConfigureAwait(false);
+    }
+
+    /// <summary>As sshd: who is connected stays connected, and the port is free at once. A second request to end, or Ctrl-C, ends them too.</summary>
+    private async Task EndAsync(SshServer server, PosixSignal received)
+    {
+        _manager.Stopping();
+        await server.StopListeningAsync().ConfigureAwait(false);
+        if (received != PosixSignal.SIGINT && server.ConnectionCount > 0)
+        {
+            log.Write(OpenSshLogLevel.Debug1, $"adit: {server.ConnectionCount} connections go on until they end; a second signal ends them");
+            while (await SignalOrEndAsync(server, mayEnd: true).ConfigureAwait(false) is PosixSignal.SIGHUP)
+            {
+                // Nothing to read again.
+            }
+        }
+
+        await server.StopAsync(TimeSpan.Zero).ConfigureAwait(false);
     }
 
     /// <summary>sshd -i: the one connection that standard input and output are.</summary>
     public static async Task<int> ServeStandardStreamsAsync(SshServerOptions options)
     {
         await using var server = new SshServer(options);
-        if (Link(0).StartsWith("socket:", StringComparison.Ordinal) && new Socket(new SafeSocketHandle(0, ownsHandle: true)) is var socket
-            && socket.AddressFamily is AddressFamily.InterNetwork or AddressFamily.InterNetworkV6)
+        if (IsConnection())
         {
-            await server.ServeAsync(socket).ConfigureAwait(false);
+            await server.ServeAsync(new Socket(new SafeSocketHandle(0, ownsHandle: true))).ConfigureAwait(false);
         }
         else
         {
@@ -78,6 +111,18 @@ internal sealed class SshdCommandRun(SshdCommandLine line, LogOutput log, ILogge
 
     /// <summary>inetd hands the connection over as all three streams: a log line there would go to the client.</summary>
     public static bool StandardErrorIsTheConnection() => Link(2) is { Length: > 0 } error && (error == Link(0) || error == Link(1)) && !error.StartsWith("/dev/", StringComparison.Ordinal);
+
+    /// <summary>A pair of pipes or of Unix sockets is none: its peer has no address.</summary>
+    private static bool IsConnection()
+    {
+        if (!Link(0).StartsWith("socket:", StringComparison.Ordinal))
+        {
+            return false;
+        }
+
+        using var socket = new Socket(new SafeSocketHandle(0, ownsHandle: false));
+        return socket.AddressFamily is AddressFamily.InterNetwork or AddressFamily.InterNetworkV6;
+    }
 
     private static string Link(int descriptor)
     {
@@ -91,44 +136,39 @@ internal sealed class SshdCommandRun(SshdCommandLine line, LogOutput log, ILogge
         }
     }
 
-    /// <summary>Reads the configuration again and listens anew. A configuration that is no good changes nothing: the old one goes on.</summary>
-    private async Task<SshServer> ReloadAsync(SshServer server)
+    /// <summary>Reads the configuration again; what it says counts for whoever connects from now on. A configuration that is no good changes nothing: the old one goes on.</summary>
+    private async Task<SshdCommandPidFile?> ReloadAsync(SshServer server, SshdCommandPidFile? pidFile)
     {
         log.Write(OpenSshLogLevel.Info, "Received SIGHUP; restarting.");
-        SshdConfig config;
-        SshServerOptions options;
+        _manager.Reloading();
         try
         {
-            config = source.Load() ?? throw new SshException(SshError.Configuration, "bad options on the command line");
+            var config = source.Load() ?? throw new SshException(SshError.Configuration, "bad options on the command line");
             var hostKeys = HostKeyFiles.Load(config, _logger);
             if (hostKeys.Count == 0)
             {
                 throw new SshException(SshError.FileAccess, "sshd: no hostkeys available");
             }
 
-            options = SshdOptions.Create(config, hostKeys, users, loggers, SessionStartCommand.Helper);
+            await server.ReplaceAsync(ForDebugging(SshdOptions.Create(config, hostKeys, users, loggers, SessionStartCommand.Helper))).ConfigureAwait(false);
+            log.Level = SshdCommand.LevelOf(line, config);
+            SshdCommand.OpenSystemLog(line, config, log);
+            if (line.Debug == 0)
+            {
+                pidFile?.Dispose();
+                return SshdCommandPidFile.Write(config, _logger);
+            }
         }
         catch (SshException error)
         {
             ReportReload(error);
-            return server;
+        }
+        finally
+        {
+            _manager.Ready();
         }
 
-        _retired.RemoveAll(retired => retired.ConnectionCount == 0);
-        _retired.Add(server);
-        await server.StopListeningAsync().ConfigureAwait(false);
-        try
-        {
-            var next = await StartAsync(options).ConfigureAwait(false);
-            log.Level = SshdCommand.LevelOf(line, config);
-            _options = options;
-            return next;
-        }
-        catch (SshException error)
-        {
-            ReportReload(error);
-            return await StartAsync(_options).ConfigureAwait(false);
-        }
+        return pidFile;
     }
 
     private void ReportReload(SshException error)
@@ -166,14 +206,6 @@ internal sealed class SshdCommandRun(SshdCommandLine line, LogOutput log, ILogge
 
     private void Take(PosixSignalContext context)
     {
-        // A second request to end is not argued with.
-        var end = context.Signal != PosixSignal.SIGHUP;
-        if (end && _stopping)
-        {
-            return;
-        }
-
-        _stopping |= end;
         context.Cancel = true;
         _signals.Writer.TryWrite(context.Signal);
     }

@@ -34,11 +34,14 @@ internal sealed class LogOutput : IDisposable
     public bool IsTerminal => _file is null && !_isSystemLog && !Console.IsErrorRedirected;
 
     /// <summary>-y: logs to syslog(3) from here on, and nowhere else. Called again, it changes the facility.</summary>
-    public void UseSystemLog(string facility)
+    public void UseSystemLog(string facility, string program = "ssh")
     {
-        SystemLog.Open(facility);
+        SystemLog.Open(facility, program);
         _isSystemLog = true;
     }
+
+    /// <summary>Gets errors as well, with their line ends, where somebody waits for this process and cannot see its log; null for nobody.</summary>
+    public Action<string>? Witness { get; set; }
 
     /// <summary>Appends to a file, made for its owner alone. Throws <see cref="UsageException"/> with OpenSSH's line when it cannot be opened.</summary>
     public static LogOutput ToFile(string path)
@@ -84,6 +87,11 @@ internal sealed class LogOutput : IDisposable
 
     private void Put(OpenSshLogLevel level, string text)
     {
+        if (level is OpenSshLogLevel.Fatal or OpenSshLogLevel.Error)
+        {
+            Witness?.Invoke(string.Concat(text.TrimEnd('\n').Split('\n').Select(line => PeerText.Escape(line.TrimEnd('\r')) + "\r\n")));
+        }
+
         if (_isSystemLog)
         {
             SystemLog.Write(level, text);

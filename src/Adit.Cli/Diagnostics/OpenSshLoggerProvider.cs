@@ -26,7 +26,9 @@ internal sealed class OpenSshLoggerProvider(LogOutput output) : ILoggerProvider,
         public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
             // What OpenSSH shows from -v on has no level of its own here, so it is told by its event.
-            var level = eventId == LogEvents.Authenticated || eventId == LogEvents.HostKeysUpdated || eventId == LogEvents.Session ? OpenSshLogLevel.Verbose : Map(logLevel);
+            var level = eventId == LogEvents.Authenticated || eventId == LogEvents.Session || eventId == LogEvents.HostKeysUpdated || eventId == LogEvents.Connection
+                ? OpenSshLogLevel.Verbose
+                : Map(logLevel);
             if (logLevel == LogLevel.None || !output.Shows(level))
             {
                 return;

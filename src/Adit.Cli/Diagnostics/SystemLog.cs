@@ -4,16 +4,22 @@ using Adit.Ssh.Wire;
 
 namespace Adit.Cli.Diagnostics;
 
-/// <summary>syslog(3), as ssh -y writes to it: the program's name and process in front, errors marked as such.</summary>
+/// <summary>syslog(3), as ssh -y and sshd write to it: the program's name and process in front, errors marked as such.</summary>
 internal static partial class SystemLog
 {
     private const int WithProcess = 1; // LOG_PID
 
     /// <summary>openlog(3) keeps the pointer that it gets.</summary>
-    private static readonly nint Name = Marshal.StringToCoTaskMemUTF8("ssh");
+    private static nint name;
 
     /// <summary>Begins to log under a facility of SyslogFacility; LOG_USER for one that is not known.</summary>
-    public static void Open(string facility) => OpenLog(Name, WithProcess, FacilityCode(facility));
+    public static void Open(string facility, string program = "ssh")
+    {
+        var before = name;
+        name = Marshal.StringToCoTaskMemUTF8(program);
+        OpenLog(name, WithProcess, FacilityCode(facility));
+        Marshal.FreeCoTaskMem(before);
+    }
 
     public static void Write(OpenSshLogLevel level, string text)
     {

@@ -126,6 +126,7 @@ public sealed class SshdConfigReader(ILogger logger)
                 return IsHarmless(row, words) || BadYet(keyword, source);
             case KeywordSupport.NoEffectYet:
                 logger.LogDebug("{At}: {Keyword} has no effect yet", source.At, row.Name);
+                AddDirective(row, value, source);
                 break;
             case KeywordSupport.Unsupported or KeywordSupport.Deprecated:
                 logger.LogInformation("{At}: {Kind} option {Keyword}", source.At, row.Support, row.Name);

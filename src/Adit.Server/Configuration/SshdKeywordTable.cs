@@ -6,31 +6,22 @@ namespace Adit.Server.Configuration;
 public static class SshdKeywordTable
 {
     private static readonly string[] None = ["none"];
-    private static readonly string[] No = ["no"];
 
-    /// <summary>Their subject (X11, tunnels) is not offered by this version, so there is nothing they could change.</summary>
+    /// <summary>Their subject (X11, tunnels, hosts that vouch for users) is not offered by this version, so there is nothing they could change. Each with its default, which -T shows.</summary>
     private static readonly SshdKeyword[] WithoutEffect =
     [
-        .. Inert(inMatch: true, "ExposeAuthInfo", "IPQoS", "LogVerbose", "PermitTunnel", "PermitUserRC", "X11DisplayOffset", "X11Forwarding", "X11UseLocalhost"),
-        .. Inert(inMatch: false, "DebianBanner", "FingerprintHash", "PAMServiceName", "PrintLastLog",
-            "SecurityKeyProvider", "SshdAuthPath", "SshdSessionPath", "SyslogFacility", "XAuthLocation"),
+        .. Inert(inMatch: true, ("ExposeAuthInfo", "no"), ("IPQoS", "lowdelay throughput"), ("LogVerbose", null), ("PermitTunnel", "no"),
+            ("PermitUserRC", "yes"), ("X11DisplayOffset", "10"), ("X11Forwarding", "no"), ("X11UseLocalhost", "yes")),
+        .. Inert(inMatch: false, ("DebianBanner", null), ("FingerprintHash", "SHA256"), ("PrintLastLog", "yes"),
+            ("SecurityKeyProvider", "internal"), ("SshdAuthPath", null), ("SshdSessionPath", null), ("XAuthLocation", "/usr/bin/xauth")),
 
-        // Ways to log in that are not there yet: leaving them out lets in fewer people, not more.
-        .. Inert(inMatch: true, "AuthorizedKeysCommand", "AuthorizedKeysCommandUser", "AuthorizedPrincipalsCommand", "AuthorizedPrincipalsCommandUser",
-            "HostbasedAcceptedAlgorithms", "HostbasedAcceptedKeyTypes",
-            "HostbasedAuthentication", "HostbasedUsesNameFromPacketOnly", "IgnoreRhosts", "IgnoreUserKnownHosts"),
-        .. Inert(inMatch: false, "HostKeyAgent"),
+        // A way to log in that is not there: leaving it out lets in fewer people, not more.
+        .. Inert(inMatch: true, ("HostbasedAcceptedAlgorithms", null), ("HostbasedAcceptedKeyTypes", null),
+            ("HostbasedAuthentication", "no"), ("HostbasedUsesNameFromPacketOnly", "no"), ("IgnoreRhosts", "yes"), ("IgnoreUserKnownHosts", "no")),
     ];
 
     /// <summary>They restrict: leaving them out would let in more than the configuration says.</summary>
-    private static readonly SshdKeyword[] Refused =
-    [
-        .. Refuse(inMatch: true, None, "RDomain", "RevokedKeys"),
-        .. Refuse(inMatch: true, No, "RefuseConnection"),
-        .. Refuse(inMatch: false, None, "PerSourceMaxStartups"),
-        .. Refuse(inMatch: false, No, "PerSourcePenalties"),
-        .. Inert(inMatch: false, "PerSourceNetBlockSize", "PerSourcePenaltyExemptList"),
-    ];
+    private static readonly SshdKeyword[] Refused = [.. Refuse(inMatch: true, None, "RDomain")];
 
     private static readonly SshdKeyword[] Old =
     [
@@ -53,12 +44,12 @@ public static class SshdKeywordTable
         SshdKeywords.Compression, SshdKeywords.GatewayPorts, SshdKeywords.UseDns, SshdKeywords.AllowTcpForwarding, SshdKeywords.AllowAgentForwarding, SshdKeywords.DisableForwarding,
         SshdKeywords.AllowStreamLocalForwarding, SshdKeywords.StreamLocalBindMask, SshdKeywords.StreamLocalBindUnlink, SshdKeywords.PidFile, SshdKeywords.ModuliFile, SshdKeywords.Ciphers, SshdKeywords.Macs, SshdKeywords.Banner,
         SshdKeywords.VersionAddendum, SshdKeywords.KexAlgorithms, SshdKeywords.CaSignatureAlgorithms, SshdKeywords.HostKeyAlgorithms,
-        SshdKeywords.PubkeyAcceptedAlgorithms, SshdKeywords.LogLevel, SshdKeywords.AuthorizedKeysFile, SshdKeywords.TrustedUserCaKeys, SshdKeywords.AuthorizedPrincipalsFile, SshdKeywords.HostKey,
+        SshdKeywords.PubkeyAcceptedAlgorithms, SshdKeywords.LogLevel, SshdKeywords.SyslogFacility, SshdKeywords.AuthorizedKeysFile, SshdKeywords.TrustedUserCaKeys, SshdKeywords.AuthorizedPrincipalsFile, SshdKeywords.HostKey,
         SshdKeywords.HostCertificate, SshdKeywords.AllowUsers, SshdKeywords.DenyUsers, SshdKeywords.AllowGroups, SshdKeywords.DenyGroups,
         SshdKeywords.AuthenticationMethods, SshdKeywords.MaxStartups, SshdKeywords.RekeyLimit, SshdKeywords.PermitOpen,
         SshdKeywords.PermitListen, SshdKeywords.RemoteForwardTakeoverTimeout, SshdKeywords.PubkeyAuthOptions, SshdKeywords.PermitUserEnvironment, SshdKeywords.ForceCommand,
         SshdKeywords.ChannelTimeout, SshdKeywords.UnusedConnectionTimeout,
-        .. SessionKeywords.All,
+        .. SessionKeywords.All, .. LoginKeywords.All,
         .. WithoutEffect, .. Refused, .. Old,
     ];
 
@@ -69,8 +60,21 @@ public static class SshdKeywordTable
     /// <summary>The row of a keyword or one of its older names, in any case; null for an unknown one.</summary>
     public static SshdKeyword? Find(string name) => ByName.GetValueOrDefault(name);
 
-    private static IEnumerable<SshdKeyword> Inert(bool inMatch, params string[] names) =>
-        names.Select(name => new SshdKeyword<IReadOnlyList<string>>(name, [], ValueReaders.Anything) { InMatch = inMatch, Support = KeywordSupport.NoEffectYet });
+    private static IEnumerable<SshdKeyword> Inert(bool inMatch, params (string Name, string? Default)[] rows) =>
+        rows.Select(row => new SshdKeyword<IReadOnlyList<string>>(row.Name, row.Default is null ? [] : [row.Default], ReaderOf(row.Default))
+        {
+            InMatch = inMatch,
+            Support = KeywordSupport.NoEffectYet,
+            Show = words => words.Count == 0 ? [] : [string.Join(' ', words)],
+        });
+
+    /// <summary>What is wrong is told whether it would have an effect or not.</summary>
+    private static Func<SshdArguments, IReadOnlyList<string>> ReaderOf(string? usual) => usual switch
+    {
+        "yes" or "no" => arguments => [arguments.Next()],
+        "10" => arguments => [ValueReaders.Number()(arguments).ToString(System.Globalization.CultureInfo.InvariantCulture)],
+        _ => ValueReaders.Words,
+    };
 
     private static IEnumerable<SshdKeyword> Refuse(bool inMatch, string[] harmless, params string[] names) =>
         names.Select(name => new SshdKeyword<IReadOnlyList<string>>(name, [], ValueReaders.Anything) { InMatch = inMatch, Support = KeywordSupport.RefusedYet, HarmlessValues = harmless });

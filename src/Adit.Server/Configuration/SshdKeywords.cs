@@ -85,11 +85,14 @@ public static class SshdKeywords
         Show = level => [level == SshdLogLevel.Debug1 ? "DEBUG" : level.ToString().ToUpperInvariant()],
     };
 
+    /// <summary>syslog(3)'s facility, in upper case.</summary>
+    public static SshdKeyword<string> SyslogFacility { get; } = new("SyslogFacility", "AUTH", Facility) { Show = Same };
+
     /// <summary>"none" or text after the version in the identification string.</summary>
     public static SshdKeyword<string> VersionAddendum { get; } = new("VersionAddendum", "none", VersionText) { TakesRestOfLine = true, Show = Same };
 
     /// <summary>"none" or a file.</summary>
-    public static SshdKeyword<string> Banner { get; } = new("Banner", "none", Word) { InMatch = true, GlobalOnlyYet = true, Show = Same };
+    public static SshdKeyword<string> Banner { get; } = new("Banner", "none", Word) { InMatch = true, Show = Same };
 
     // ---- Host keys and algorithms ----------------------------------------------------------------------------------
 
@@ -155,7 +158,7 @@ public static class SshdKeywords
         Show = chains => [chains.Count == 0 ? "any" : string.Join(' ', chains)],
     };
 
-    public static SshdKeyword<int> MaxAuthTries { get; } = new("MaxAuthTries", 6, ValueReaders.Number(1)) { InMatch = true, RefusedInMatchYet = true, Show = value => [Number(value)] };
+    public static SshdKeyword<int> MaxAuthTries { get; } = new("MaxAuthTries", 6, ValueReaders.Number()) { InMatch = true, Show = value => [Number(value)] };
 
     /// <summary>Files as written, tokens unexpanded; "none" alone for no files.</summary>
     public static SshdKeyword<IReadOnlyList<string>> AuthorizedKeysFile { get; } = new("AuthorizedKeysFile", [".ssh/authorized_keys", ".ssh/authorized_keys2"], TokenWords(UserFileTokens))

@@ -35,7 +35,7 @@ internal static class ValueReaders
         var word = arguments.Next("missing integer value.");
         return int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= least
             ? number
-            : throw arguments.Error("integer value invalid.", $"\"{PeerText.Escape(word, 80)}\" is not a whole number from {least} up.");
+            : throw arguments.Error($"{arguments.Keyword} integer value {(int.TryParse(word, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _) ? "too small" : "invalid")}.", $"\"{PeerText.Escape(word, 80)}\" is not a whole number from {least} up.");
     };
 
     /// <summary>Permission bits in octal.</summary>
@@ -46,7 +46,7 @@ internal static class ValueReaders
         var isOctal = word.Length is > 0 and <= 11 && !word.AsSpan().ContainsAnyExceptInRange('0', '7');
         return isOctal && Convert.ToInt64(word, 8) is <= all and var mask
             ? (UnixFileMode)mask
-            : throw arguments.Error("Bad mask.", $"\"{PeerText.Escape(word, 80)}\" is no octal number from 0 to 0777.");
+            : throw arguments.Error("Invalid StreamLocalBindMask.", $"\"{PeerText.Escape(word, 80)}\" is no octal number from 0 to 0777.");
     }
 
     public static TimeSpan Time(SshdArguments arguments)
@@ -78,7 +78,7 @@ internal static class ValueReaders
             var time = TimeSpan.Zero;
             return equals > 0 && (word.AsSpan(equals + 1) is "none" || TimeFormat.TryParse(word.AsSpan(equals + 1), out time))
                 ? new ChannelTimeout(word[..equals], time)
-                : throw arguments.Error($"Invalid channel timeout {PeerText.Escape(word, 80)}", "A channel timeout is a type and a time: direct-tcpip=10m.");
+                : throw arguments.Error($"invalid channel timeout {PeerText.Escape(word, 80)}", "A channel timeout is a type and a time: direct-tcpip=10m.");
         })];
     }
 
@@ -216,6 +216,15 @@ internal static class ValueReaders
     {
         var word = arguments.Next();
         return SshdLogLevels.TryParse(word, out var level) ? level : throw arguments.Error($"unsupported log level '{PeerText.Escape(word, 80)}'");
+    }
+
+    public static string Facility(SshdArguments arguments)
+    {
+        var word = arguments.Next();
+        var facility = word.ToUpperInvariant();
+        return facility is "DAEMON" or "USER" or "AUTH" or "AUTHPRIV" or ['L', 'O', 'C', 'A', 'L', >= '0' and <= '7']
+            ? facility
+            : throw arguments.Error($"unsupported log facility '{PeerText.Escape(word, 80)}'");
     }
 
     /// <summary>AllowUsers and DenyUsers: the host part of USER@HOST must be a sound list of addresses where it is one.</summary>

@@ -76,6 +76,7 @@ public static class SshdOptions
         options.MaxStartupsRate = startups.Rate;
         options.MaxStartups = startups.Full;
         options.LoginGraceTime = config.Get(K.LoginGraceTime) is { Ticks: > 0 } grace ? grace : null;
+        options.SourceRules = LoginKeywords.SourceRulesOf(config);
         options.MaxAuthTries = config.Get(K.MaxAuthTries);
         options.AddressFamily = config.Get(K.AddressFamily);
         options.KeepAliveInterval = TimeSpan.FromSeconds(config.Get(K.ClientAliveInterval));
@@ -117,10 +118,10 @@ public static class SshdOptions
         return settings == new ConnectionSettings() ? null : settings;
     }
 
-    private static string? NoneIsNull(string value) => value.Equals("none", StringComparison.OrdinalIgnoreCase) ? null : value;
+    internal static string? NoneIsNull(string value) => value.Equals("none", StringComparison.OrdinalIgnoreCase) ? null : value;
 
     /// <summary>A banner that cannot be read is left out: it is no reason to lock people out.</summary>
-    private static string? ReadBanner(string? path, ILogger logger)
+    internal static string? ReadBanner(string? path, ILogger logger)
     {
         if (path is null)
         {

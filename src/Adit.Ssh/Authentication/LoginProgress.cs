@@ -17,6 +17,18 @@ internal sealed class LoginProgress
     /// <summary>The authenticator said that there is no such user.</summary>
     public bool IsUnknownUser { get; set; }
 
+    /// <summary>An attempt failed that proves nothing good about the client: "none", which only asks, is not one.</summary>
+    public bool HasFailed { get; set; }
+
+    /// <summary>The login was ended by a rule (RefuseConnection).</summary>
+    public bool IsRefused { get; set; }
+
+    /// <summary>What it comes to when the login did not succeed.</summary>
+    public SourceOffence Offence => IsRefused ? SourceOffence.Refused
+        : IsUnknownUser ? SourceOffence.InvalidUser
+        : HasFailed ? SourceOffence.AuthenticationFailure
+        : SourceOffence.NoAuthentication;
+
     /// <summary>"authenticating user alice ", "invalid user bob " or nothing, as OpenSSH puts it before the address.</summary>
     public override string ToString() => (UserName, IsUnknownUser) switch
     {

@@ -19,7 +19,10 @@ internal sealed class ServerAuthenticationSession
     private readonly ServerAuthenticationLog _log;
     private readonly List<CompletedAuthentication> _completed = [];
 
+    private readonly ILoginRules? _rules;
+
     private bool _serviceAccepted;
+    private int _maxAuthTries;
     private AuthRequestHeader? _first;
     private string? _userName;
     private string? _style;
@@ -32,6 +35,8 @@ internal sealed class ServerAuthenticationSession
     {
         _exchange = exchange;
         _options = options;
+        _maxAuthTries = options.MaxAuthTries;
+        _rules = authenticator as ILoginRules;
         _log = new ServerAuthenticationLog(options);
         _decisions = new ServerDecisions(authenticator, _log);
     }
@@ -87,8 +92,8 @@ internal sealed class ServerAuthenticationSession
         var header = ReadHeader(payload, out int fieldsOffset);
         bool isFirst = _first is null;
         Identify(header);
-        if (isFirst && !string.IsNullOrEmpty(_options.Banner))
-            _exchange.Send(new AuthBannerMessage(_options.Banner));
+        if (isFirst)
+            await BeginAsync(cancellationToken).ConfigureAwait(false);
 
         var attempt = await AttemptAsync(header, payload, fieldsOffset, cancellationToken).ConfigureAwait(false);
         if (attempt.Outcome == AttemptOutcome.Accepted)
@@ -97,8 +102,11 @@ internal sealed class ServerAuthenticationSession
         // The first "none" only asks which methods there are.
         bool free = isFirst && attempt.Method == "none";
         if (attempt.Outcome == AttemptOutcome.Failed && !free)
+        {
             _failures++;
-        _log.Attempt(attempt, _userName!, manyFailures: _failures >= _options.MaxAuthTries / 2);
+            _options.Progress.HasFailed = true;
+        }
+        _log.Attempt(attempt, _userName!, manyFailures: _failures >= _maxAuthTries / 2);
 
         switch (attempt.Outcome)
         {
@@ -117,6 +125,24 @@ internal sealed class ServerAuthenticationSession
         return null;
     }
 
+    /// <summary>Who it is, is known: what holds for them is asked for, and they are greeted.</summary>
+    private async Task BeginAsync(CancellationToken cancellationToken)
+    {
+        string? banner = _options.Banner;
+        if (_rules is not null && await _rules.RulesForAsync(Describe(new NoneRequest(_userName!, _options.Peer)), cancellationToken).ConfigureAwait(false) is { } rules)
+        {
+            if (rules.Refusal is { } refusal)
+            {
+                _options.Progress.IsRefused = true;
+                throw new SshException(SshError.AuthenticationFailed, refusal) { DisconnectReason = DisconnectReason.ByApplication };
+            }
+            banner = rules.Banner is { } own ? own : banner;
+            _maxAuthTries = rules.MaxAuthTries ?? _maxAuthTries;
+        }
+        if (!string.IsNullOrEmpty(banner))
+            _exchange.Send(new AuthBannerMessage(banner));
+    }
+
     private async Task RefuseAsync(ServerAttempt attempt, long arrived, CancellationToken cancellationToken)
     {
         var methods = attempt.Methods
@@ -127,7 +153,7 @@ internal sealed class ServerAuthenticationSession
             attempt.FailureStart ?? arrived,
             typed ? _options.MinimumPasswordFailureTime : _options.MinimumFailureTime,
             cancellationToken).ConfigureAwait(false);
-        if (_failures >= _options.MaxAuthTries)
+        if (_failures >= _maxAuthTries)
             throw TooManyFailures();
         _exchange.Send(new AuthFailureMessage(methods, PartialSuccess: false));
     }

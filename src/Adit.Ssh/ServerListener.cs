@@ -1,0 +1,102 @@
+using System.Net;
+using System.Net.Sockets;
+using Adit.Ssh.Forwarding;
+using Microsoft.Extensions.Logging;
+
+namespace Adit.Ssh;
+
+/// <summary>One listening socket of a server, and its accept loop.</summary>
+internal sealed class ServerListener : IDisposable
+{
+    private const int Backlog = 1024;
+    private static readonly TimeSpan ExhaustedPause = TimeSpan.FromSeconds(1);
+
+    private readonly Socket _socket;
+    private readonly ILogger _logger;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly IPEndPoint? _wanted;
+    private int _disposed;
+
+    private ServerListener(Socket socket, IPEndPoint? wanted, ILogger logger)
+    {
+        (_socket, _wanted, _logger) = (socket, wanted, logger);
+        Bound = (IPEndPoint)socket.LocalEndPoint!;
+    }
+
+    /// <summary>What is really listened on.</summary>
+    public IPEndPoint Bound { get; }
+
+    /// <summary>Completes when it accepts no more.</summary>
+    public Task Accepting { get; private set; } = Task.CompletedTask;
+
+    /// <summary>Null when the address cannot be bound, which is logged.</summary>
+    public static ServerListener? Bind(IPEndPoint endpoint, ILogger logger)
+    {
+        var socket = new Socket(endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            if (endpoint.AddressFamily == AddressFamily.InterNetworkV6)
+                socket.DualMode = false;
+            // No ReuseAddress: .NET turns it into SO_REUSEPORT as well, and a second program could share the port. SO_REUSEADDR it sets by itself.
+            socket.Bind(endpoint);
+            socket.Listen(Backlog);
+            return new ServerListener(socket, endpoint, logger);
+        }
+        catch (SocketException e)
+        {
+            socket.Dispose();
+            logger.LogError("Bind to port {Port} on {Address} failed: {Reason}.", endpoint.Port, endpoint.Address, SocketErrors.Describe(e));
+            return null;
+        }
+    }
+
+    /// <summary>A socket that listens already: it stays whatever the options say.</summary>
+    public static ServerListener Adopt(Socket socket, ILogger logger) => new(socket, null, logger);
+
+    /// <summary>Whether these addresses still want it.</summary>
+    public bool IsWanted(IEnumerable<IPEndPoint> endpoints) => _wanted is null || endpoints.Any(endpoint => endpoint.Equals(_wanted) || endpoint.Equals(Bound));
+
+    /// <summary>Whether it is the one for an address.</summary>
+    public bool IsFor(IPEndPoint endpoint) => endpoint.Equals(_wanted) || endpoint.Equals(Bound);
+
+    /// <summary>Begins to accept. <paramref name="take"/> gets each connection's socket.</summary>
+    public void Start(Action<Socket> take)
+    {
+        _logger.LogInformation("Server listening on {Address} port {Port}.", Bound.Address, Bound.Port);
+        Accepting = AcceptAsync(take);
+    }
+
+    /// <summary>Asks the loop to end, and frees the port.</summary>
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+            return;
+        _stop.Cancel();
+        _socket.Dispose();
+        _stop.Dispose();
+    }
+
+    private async Task AcceptAsync(Action<Socket> take)
+    {
+        while (true)
+        {
+            try
+            {
+                take(await _socket.AcceptAsync(_stop.Token).ConfigureAwait(false));
+            }
+            catch (Exception) when (_stop.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (SocketException e) when (e.SocketErrorCode is SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable)
+            {
+                _logger.LogError("accept: {Reason}", SocketErrors.Describe(e));
+                await Task.Delay(ExhaustedPause, CancellationToken.None).ConfigureAwait(false);
+            }
+            catch (SocketException e)
+            {
+                _logger.LogDebug("accept: {Reason}", SocketErrors.Describe(e));
+            }
+        }
+    }
+}

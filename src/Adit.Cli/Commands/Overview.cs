@@ -20,7 +20,7 @@ internal static class Overview
           sshd        be that server, with sshd(8)'s flags and sshd_config
           keygen      make a key pair that OpenSSH reads
           demo        a server, a web page and a tunnel to it, all on this machine: see it work
-          completion  "adit completion bash" (zsh, fish) prints a script that completes commands, flags and hosts
+          completion  "adit completion bash" (zsh, fish) prints a script that completes flags and hosts
           man         "adit man ssh" (sshd, keygen, sshd_config) prints a manual page for man(1)
           help        this page; "adit help ssh" (or sshd, keygen, demo) for one command
           version     what this is

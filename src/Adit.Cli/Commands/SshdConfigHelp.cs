@@ -5,7 +5,7 @@ namespace Adit.Cli.Commands;
 /// <summary>In what <c>adit sshd</c> reads sshd_config otherwise than OpenSSH. The keywords themselves are in OpenSSH's own sshd_config(5).</summary>
 internal static class SshdConfigHelp
 {
-    public static Manual Manual => new("adit-sshd_config", 5, "what adit sshd reads otherwise than OpenSSH's sshd_config(5)", "",
+    public static Manual Manual => new("adit-sshd_config", 5, "how adit sshd reads sshd_config(5)", "",
         """
         adit sshd reads OpenSSH's sshd_config: the same file, keywords, Match and Include. This page has the differences alone.
         """)

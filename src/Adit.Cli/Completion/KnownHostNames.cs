@@ -77,7 +77,7 @@ internal static class KnownHostNames
         foreach (var line in Lines(file))
         {
             var words = line.Split((char[]?)null, 3, StringSplitOptions.RemoveEmptyEntries);
-            if (words is [] or [['#' or '|', ..], ..])
+            if (words is [] or [['#' or '|', ..], ..] or ["@revoked", ..])
             {
                 continue;
             }

@@ -15,6 +15,10 @@ function __adit_command
     end
 end
 
+function __adit_needs_command
+    test (count (commandline -opc)) -lt 2
+end
+
 function __adit_in
     test "$(__adit_command)" = $argv[1]
 end
@@ -26,14 +30,15 @@ function __adit_hosts
     if set -l at (contains -i -- -F $words); and test (count $words) -gt $at
         set options -F (string replace -r '^~' $HOME -- $words[(math $at + 1)])
     end
-    set -l user (string match -r -- '^[^@]*@' (commandline -ct))
+    # What is typed already stays before each host: "user@", and hosts with commas behind them.
+    set -l before (string match -r -- '^.*[@,]' (commandline -ct))
     for host in ($program completion hosts $options 2>/dev/null)
-        echo -- $user$host
+        echo -- "$before$host"
     end
 end
 
 complete -c adit -f
-complete -c adit -n '__fish_use_subcommand' -a '@COMMANDS@'
+complete -c adit -n '__adit_needs_command' -a '@COMMANDS@'
 complete -c adit -n '__adit_in help' -a '@COMMANDS@'
 complete -c adit -n '__adit_in completion' -a 'bash zsh fish'
 complete -c adit -n '__adit_in man' -a 'ssh sshd keygen sshd_config'

@@ -64,10 +64,12 @@ internal static class ManPage
             page.Append(" \\fI").Append(Escape(row.Value)).Append("\\fR");
         }
 
-        page.Append('\n').Append(Line(row.Text)).Append('\n');
+        page.Append('\n');
+        Wrapped(page, row.Text);
         if (row.More is not null)
         {
-            page.Append(".IP\n").Append(Line(row.More)).Append('\n');
+            page.Append(".IP\n");
+            Wrapped(page, row.More);
         }
     }
 
@@ -104,7 +106,8 @@ internal static class ManPage
                 continue;
             }
 
-            page.Append(apart ? ".PP\n" : "").Append(Line(line)).Append('\n');
+            page.Append(apart ? ".PP\n" : "");
+            Wrapped(page, line);
             afterHeading = apart = false;
         }
 
@@ -112,6 +115,32 @@ internal static class ManPage
         {
             page.Append(".fi\n.RE\n");
         }
+    }
+
+    /// <summary>In lines of at most 79 characters: people read and compare the source too.</summary>
+    private static void Wrapped(StringBuilder page, string text)
+    {
+        var column = 0;
+        foreach (var word in text.Split(' '))
+        {
+            var escaped = Escape(word);
+            if (column > 0 && column + 1 + escaped.Length <= 79)
+            {
+                page.Append(' ');
+                column++;
+            }
+            else
+            {
+                page.Append(column > 0 ? "\n" : "");
+                escaped = Line(word);
+                column = 0;
+            }
+
+            page.Append(escaped);
+            column += escaped.Length;
+        }
+
+        page.Append('\n');
     }
 
     private static void SeeAlso(StringBuilder page, IReadOnlyList<string> pages)

@@ -13,7 +13,8 @@ internal static class KeygenHelp
 
     public static Manual Manual => new("adit-keygen", 1, "make, show and change keys that OpenSSH reads",
         """
-        adit keygen [-q] [-t ed25519 | ecdsa | rsa] [-b bits] [-f file] [-C comment] [-N passphrase] [-a rounds]
+        adit keygen [-q] [-t ed25519 | ecdsa | rsa] [-b bits] [-f file]
+                    [-C comment] [-N passphrase] [-a rounds]
         adit keygen -y [-f file] [-P passphrase]
         adit keygen -l [-v] [-E md5 | sha256] [-f file]
         adit keygen -p [-f file] [-P old_passphrase] [-N new_passphrase] [-a rounds]

@@ -31,8 +31,8 @@ public sealed class CompletionTests : IDisposable
         """
         zmodload zsh/zpty
         zpty z 'TERM=dumb zsh -f -i'
-        zpty -w z "PS1=; autoload -Uz compinit; compinit -u -D; source $1; setopt no_always_last_prompt; LISTMAX=1000; bindkey '^I' list-choices; COLUMNS=200; stty -echo; print RE''ADY"
-        zpty -r z out '*READY*' || exit 3
+        zpty -w z "PS1='G''O'; autoload -Uz compinit; compinit -u -D; source $1; setopt no_always_last_prompt; LISTMAX=1000; bindkey '^I' list-choices; COLUMNS=200; stty -echo; print RE''ADY"
+        zpty -r z out '*READY*GO*' || exit 3 # the prompt comes when the line editor has the terminal
         zpty -w -n z "$2"$'\t'
         zpty -w -n z $'\C-u'"print DO''NE"$'\n'
         zpty -r z out '*DONE*' || exit 4
@@ -77,7 +77,7 @@ public sealed class CompletionTests : IDisposable
     [InlineData("zsh", "adit -N -L 80:localhost:80 ga", "gamma")]
     [InlineData("zsh", "adit ssh -Q ci", "cipher", "cipher-auth")]
     [InlineData("zsh", "adit ssh -o ForwardA", "ForwardAgent")]
-    [InlineData("zsh", "adit sshd -f /etc/passw", "/etc/passwd")]
+    [InlineData("zsh", "adit sshd -f /etc/passw", "passwd")] // listed without their folder
     [InlineData("fish", "adit s", "ssh", "sshd")]
     [InlineData("fish", "adit ssh al", "alpha")]
     [InlineData("fish", "adit ssh bob@ga", "bob@gamma")]

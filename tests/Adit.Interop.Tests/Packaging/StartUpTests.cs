@@ -35,6 +35,7 @@ public sealed partial class StartUpTests
         var loaded = await LoadedAsync(["ssh", "-F", "none", "-G", "host.example"]);
         Assert.DoesNotContain(loaded, file => file.StartsWith("Adit.Server", StringComparison.Ordinal)
             || file.StartsWith("System.Net.Sockets", StringComparison.Ordinal)
+            || file.StartsWith("libcrypto", StringComparison.Ordinal)
             || file.StartsWith("System.Console", StringComparison.Ordinal)
             || file.StartsWith("System.Text.RegularExpressions", StringComparison.Ordinal));
     }

@@ -13,10 +13,12 @@ internal static class CommandTable
         "keygen" => new(name, KeygenCommand.RunAsync),
         "demo" => new(name, DemoCommand.RunAsync),
         SessionStartCommand.Name => new(name, SessionStartCommand.RunAsync), // in no list: it is for the server's own use
+        "completion" => new(name, CompletionCommand.RunAsync),
+        "man" => new(name, ManCommand.RunAsync),
         _ => null,
     };
 
-    public static IReadOnlyList<string> Names { get; } = ["ssh", "sshd", "keygen", "demo", "help", "version"];
+    public static IReadOnlyList<string> Names { get; } = ["ssh", "sshd", "keygen", "demo", "completion", "man", "help", "version"];
 
     /// <summary>The command somebody who typed <paramref name="word"/> probably meant, or null when none is close.</summary>
     public static string? Nearest(string word)

@@ -1,36 +1,54 @@
 using System.Runtime.InteropServices;
+using Adit.Cli.Help;
 
 namespace Adit.Cli.Commands;
 
 /// <summary>What <c>adit --help</c> and <c>adit --version</c> print.</summary>
 internal static class Overview
 {
-    public const string Text =
+    public static string Text => HelpPage.Write(Manual);
+
+    public static Manual Manual => new("adit", 1, "SSH tunnels and logins, client and server in one program",
         """
-        adit: SSH tunnels. The client and the server in one program.
+        adit <command> [arguments]
+        adit -L ... user@host            the same as: adit ssh -L ... user@host
+        """,
+        """
+        adit: SSH tunnels and logins. The client and the server in one program.
 
-        usage: adit <command> [arguments]
-               adit -L ... user@host            the same as: adit ssh -L ... user@host
+          ssh         log in and forward ports through an SSH server, with ssh(1)'s flags and ~/.ssh/config
+          sshd        be that server, with sshd(8)'s flags and sshd_config
+          keygen      make a key pair that OpenSSH reads
+          demo        a server, a web page and a tunnel to it, all on this machine: see it work
+          completion  "adit completion bash" (zsh, fish) prints a script that completes flags and hosts
+          man         "adit man ssh" (sshd, keygen, sshd_config) prints a manual page for man(1)
+          help        this page; "adit help ssh" (or sshd, keygen, demo) for one command
+          version     what this is
+        """)
+    {
+        Sections =
+        [
+            new("Examples",
+                """
+                A database that listens on localhost of server, on port 5433 here:
 
-          ssh      forward ports through an SSH server, with ssh(1)'s flags and ~/.ssh/config
-          sshd     be that server, with sshd(8)'s flags and sshd_config
-          keygen   make a key pair that OpenSSH reads
-          demo     a server, a web page and a tunnel to it, all on this machine: see it work
-          help     this page; "adit help ssh" (or sshd, keygen, demo) for one command
-          version  what this is
+                  adit -N -L 5433:localhost:5432 alice@server
 
-        examples
+                A machine that only server can reach, for everybody on this network:
 
-          A database that listens on localhost of server, on port 5433 here:
-            adit -N -L 5433:localhost:5432 alice@server
+                  adit -N -L 0.0.0.0:8080:intranet.corp:80 alice@server
 
-          A machine that only server can reach, for everybody on this network:
-            adit -N -L 0.0.0.0:8080:intranet.corp:80 alice@server
+                A server on port 2222, in the foreground, logging to the terminal:
 
-          A server on port 2222, in the foreground, logging to the terminal:
-            adit sshd -D -e -p 2222 -h ./host_key
-
-        """;
+                  adit sshd -D -e -p 2222 -h ./host_key
+                """),
+            new("Links",
+                """
+                Called through a link named ssh or sshd it is that program.
+                """, OnHelpPage: false),
+        ],
+        SeeAlso = ["adit-ssh(1)", "adit-sshd(8)", "adit-keygen(1)", "adit-sshd_config(5)", "ssh(1)"],
+    };
 
     public static string Version => typeof(Overview).Assembly.GetName().Version?.ToString(3) ?? "0";
 

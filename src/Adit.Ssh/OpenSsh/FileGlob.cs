@@ -1,7 +1,7 @@
 namespace Adit.Ssh.OpenSsh;
 
 /// <summary>glob(7): '*', '?' and '[…]' within a name of an absolute path; a name that begins with a dot matches only where the dot is written.</summary>
-internal static class FileGlob
+public static class FileGlob
 {
     /// <summary>A pattern with more folders to look through than this is cut short.</summary>
     private const int MaxPaths = 4096;

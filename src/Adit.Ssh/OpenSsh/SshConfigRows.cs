@@ -109,7 +109,10 @@ internal static class SshConfigRows
 
     public static IEnumerable<string> ShowList(IReadOnlyList<string> words) => [words.Count == 0 ? "none" : string.Join(' ', words)];
 
-    public static Func<T, IEnumerable<string>> ShowWord<T>((string Word, T Value)[] words) => value => [words.First(pair => EqualityComparer<T>.Default.Equals(pair.Value, value)).Word];
+    /// <summary>Compared as objects: a comparer for each type of value would have to be compiled when the program starts, which takes longer than all the comparing.</summary>
+    public static Func<T, IEnumerable<string>> ShowWord<T>((string Word, T Value)[] words)
+        where T : struct =>
+        value => [Array.Find(words, pair => pair.Value.Equals(value)).Word];
 
     public static IEnumerable<string> ShowAddKeys(AddKeysToAgent value)
     {

@@ -186,12 +186,13 @@ public sealed class SshConfigValues
             ['p'] = port,
             ['u'] = _context.LocalUser,
         };
+        Lazy<string>? hash = null;
         if (remoteUser is not null)
         {
             tokens['r'] = remoteUser;
-            tokens['C'] = Convert.ToHexStringLower(SHA1.HashData(Encoding.UTF8.GetBytes(local + host + port + remoteUser + jump)));
+            hash = new(() => Convert.ToHexStringLower(SHA1.HashData(Encoding.UTF8.GetBytes(local + host + port + remoteUser + jump))), LazyThreadSafetyMode.PublicationOnly);
         }
-        return new TokenExpander(tokens, _context.GetVariable);
+        return new TokenExpander(tokens, _context.GetVariable, hash);
     }
 
     private string? ExpandCommand(SshConfigKeyword<string?> keyword) =>

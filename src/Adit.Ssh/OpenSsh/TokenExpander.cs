@@ -13,6 +13,9 @@ public sealed class TokenExpander
     private readonly Dictionary<char, string> _tokens;
     private readonly Func<string, string?> _environment;
 
+    /// <summary>%C, made when it is asked for: a hash takes libcrypto, and loading that takes as long as the rest of a start.</summary>
+    private readonly Lazy<string>? _hash;
+
     /// <param name="tokens">The tokens that may be used, by letter: 'h' for %h. "%%" is always there.</param>
     /// <param name="environment">Looks up a variable; null for one that is not set. By default the process's environment.</param>
     public TokenExpander(IEnumerable<KeyValuePair<char, string>> tokens, Func<string, string?>? environment = null)
@@ -21,11 +24,19 @@ public sealed class TokenExpander
         _environment = environment ?? Environment.GetEnvironmentVariable;
     }
 
+    internal TokenExpander(IEnumerable<KeyValuePair<char, string>> tokens, Func<string, string?> environment, Lazy<string>? hash)
+        : this(tokens, environment)
+    {
+        _hash = hash;
+        if (hash is not null)
+            _tokens['C'] = hash.IsValueCreated ? hash.Value : "";
+    }
+
     /// <summary>The value of one token, or null when it is not among the tokens.</summary>
-    public string? this[char token] => _tokens.GetValueOrDefault(token);
+    public string? this[char token] => token == 'C' && _hash is not null ? _hash.Value : _tokens.GetValueOrDefault(token);
 
     /// <summary>An expander that knows only the tokens named in <paramref name="letters"/>.</summary>
-    public TokenExpander Only(string letters) => new(_tokens.Where(token => letters.Contains(token.Key)), _environment);
+    public TokenExpander Only(string letters) => new(_tokens.Where(token => letters.Contains(token.Key)), _environment, letters.Contains('C') ? _hash : null);
 
     /// <summary>Expands %-tokens and leaves '$' alone. Throws <see cref="SshException"/> (<see cref="SshError.Configuration"/>) naming an unknown token.</summary>
     public string Expand(string text) => Expand(text, percent: true, dollar: false);
@@ -52,6 +63,8 @@ public sealed class TokenExpander
 
     private string Expand(string text, bool percent, bool dollar)
     {
+        if (percent && _hash is not null && text.Contains("%C", StringComparison.Ordinal))
+            _tokens['C'] = _hash.Value;
         if (!(percent && text.Contains('%')) && !(dollar && text.Contains("${", StringComparison.Ordinal)))
             return text;
         string failed = percent && dollar ? "percent_dollar_expand: failed" : percent ? "percent_expand: failed" : "dollar_expand: failed";

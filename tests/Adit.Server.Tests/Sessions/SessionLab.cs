@@ -28,6 +28,9 @@ internal sealed class SessionLab : IAsyncDisposable
 
     public string Home => _folder.Path;
 
+    /// <summary>The user's authorized_keys.</summary>
+    public string KeysFile => _folder["keys"];
+
     /// <param name="config">Lines of sshd_config.</param>
     /// <param name="options">In front of the key in authorized_keys.</param>
     /// <param name="features">What sessions have besides.</param>

@@ -14,7 +14,7 @@ public class SessionLeakTests
     [Fact]
     public async Task NothingIsLeftWhenAConnectionBreaksOffAmidEverything()
     {
-        var before = Descriptors();
+        var (before, rented) = (Descriptors(), PacketPool.Shared.Rented);
         await using (var lab = await SessionLab.StartAsync("MaxSessions 20"))
         {
             for (var i = 0; i < 5; i++)
@@ -30,7 +30,11 @@ public class SessionLeakTests
                     }
 
                     Assert.True(await session.ExecuteAsync(j == 2 ? "true" : "cat; exec cat /dev/zero").WaitAsync(Deadline));
-                    await session.Input.WriteAsync("x\n"u8.ToArray()).AsTask().WaitAsync(Deadline);
+                    if (j < 2)
+                    {
+                        await session.Input.WriteAsync("x\n"u8.ToArray()).AsTask().WaitAsync(Deadline);
+                    }
+
                     running.Add(session);
                 }
 
@@ -43,13 +47,13 @@ public class SessionLeakTests
         }
 
         // The programs see it by the ends of their pipes, which takes them a moment.
-        for (var i = 0; i < 300 && (Descriptors() > before + 2 || PacketPool.Shared.Rented > 0); i++)
+        for (var i = 0; i < 300 && (Descriptors() > before + 2 || PacketPool.Shared.Rented > rented); i++)
         {
             await Task.Delay(50);
         }
 
         Assert.InRange(Descriptors(), 0, before + 2);
-        Assert.Equal(0, PacketPool.Shared.Rented);
+        Assert.InRange(PacketPool.Shared.Rented, 0, rented);
     }
 
     private static int Descriptors() => Directory.GetFileSystemEntries("/proc/self/fd").Count(path => new FileInfo(path).LinkTarget is { } target

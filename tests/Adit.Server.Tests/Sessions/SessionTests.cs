@@ -137,6 +137,38 @@ public class SessionTests
         Assert.Equal((new SessionExit(3), "early\nlate\n", ""), await finished.WaitAsync(Deadline));
     }
 
+    // INVARIANTS 9 and 23: what was allowed at login is asked again.
+    [Fact]
+    public async Task ALoginWhoseKeyWasTakenOutStartsNothingAnyMore()
+    {
+        await using var lab = await SessionLab.StartAsync();
+        await using var open = await lab.Client.OpenSessionAsync();
+        await using var running = await lab.Client.OpenSessionAsync();
+        Assert.True(await running.ExecuteAsync("cat").WaitAsync(Deadline));
+        await File.WriteAllTextAsync(lab.KeysFile, "");
+        using var patience = new CancellationTokenSource(Deadline);
+        SshException? refusal = null;
+        while (refusal is null)
+        {
+            // The files are looked at once a second.
+            patience.Token.ThrowIfCancellationRequested();
+            try
+            {
+                await using var another = await lab.Client.OpenSessionAsync(patience.Token);
+            }
+            catch (SshException e)
+            {
+                refusal = e;
+            }
+        }
+
+        Assert.Equal(OpenFailureReason.ConnectFailed, refusal.OpenFailureReason);
+        Assert.Contains("lets alice in no more", refusal.Hint, StringComparison.Ordinal);
+        Assert.False(await open.ExecuteAsync("true").WaitAsync(Deadline));
+        Assert.False(await open.RequestPtyAsync(new PtyOptions("xterm", 80, 24)).WaitAsync(Deadline));
+        Assert.Equal("goes on", (await SessionLab.FinishAsync(running, "goes on")).Output);
+    }
+
     [Fact]
     public async Task FeaturesAreAskedInOrderBeforeTheProgramAndToldOfItsEnd()
     {

@@ -129,6 +129,10 @@ internal sealed class SshArgumentParser
             case 'C' or 'g':
                 _result.Overrides[flag == 'C' ? "Compression" : "GatewayPorts"] = "yes";
                 break;
+            case 'N' when _result.Overrides.GetValueOrDefault("SessionType") == "subsystem":
+                throw new UsageException("Cannot specify -N with -s/SessionType");
+            case 's' when _result.Overrides.GetValueOrDefault("SessionType") == "none":
+                throw new UsageException("Cannot specify -s with -N/SessionType");
             case 'N':
                 TakeSessionType("none", "Cannot specify -N with -s/SessionType");
                 _result.NoSession = true;

@@ -89,14 +89,28 @@ internal sealed unsafe class PseudoTerminal : IDisposable
     {
         var values = stackalloc ushort[4]; // struct winsize
         (values[0], values[1], values[2], values[3]) = ((ushort)size.Rows, (ushort)size.Columns, (ushort)size.PixelWidth, (ushort)size.PixelHeight);
-        if (!Master.IsClosed)
+        try
         {
             _ = ProcessCalls.ControlDevice(Master, SetWindowSize, values);
+        }
+        catch (ObjectDisposedException)
+        {
+            // the program is over
         }
     }
 
     /// <summary>False when it cannot be sent.</summary>
-    public bool SendBreak() => !Master.IsClosed && ProcessCalls.SendBreak(Master, 0) == 0;
+    public bool SendBreak()
+    {
+        try
+        {
+            return ProcessCalls.SendBreak(Master, 0) == 0;
+        }
+        catch (ObjectDisposedException)
+        {
+            return false;
+        }
+    }
 
     /// <summary>Another descriptor of this process's end; it counts as one that holds the terminal.</summary>
     public SafeFileHandle DuplicateMaster()

@@ -83,6 +83,12 @@ internal sealed class ServerSession : IChannelSink
     public ChannelRequestAnswer OnRequest(string type, ReadOnlySpan<byte> data, bool wantReply)
     {
         var request = SessionRequest.Read(type, data, wantReply);
+        if (request is WindowRequest { WindowSize: var size } && Volatile.Read(ref _waiting) == 0 && _run?.Terminal is { } terminal)
+        {
+            terminal.Resize(size); // at once: what is typed next must find it done
+            return ChannelRequestAnswer.Success;
+        }
+
         if (Interlocked.Increment(ref _waiting) > MostWaiting || Interlocked.Add(ref _waitingBytes, request.Size) > MostWaitingBytes)
         {
             throw new SshException(SshError.ResourceLimit, "too many requests of a session wait for an answer") { DisconnectReason = Adit.Ssh.DisconnectReason.ProtocolError };

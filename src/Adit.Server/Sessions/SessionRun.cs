@@ -21,6 +21,8 @@ internal sealed class SessionRun
         ("HUP", 1), ("INT", 2), ("QUIT", 3), ("ILL", 4), ("ABRT", 6), ("FPE", 8), ("KILL", 9), ("USR1", 10), ("SEGV", 11), ("USR2", 12), ("PIPE", 13), ("ALRM", 14), ("TERM", 15),
     ];
 
+    private static readonly TimeSpan ExitPatience = TimeSpan.FromMilliseconds(250);
+
     private readonly SshChannel _channel;
     private readonly SessionInput _input;
     private readonly ILogger _logger;
@@ -137,6 +139,7 @@ internal sealed class SessionRun
         var watching = WatchAsync(output, transport.Ended);
         if (await output.RunAsync().ConfigureAwait(false))
         {
+            await WaitForExitAsync(transport.Ended).ConfigureAwait(false);
             _channel.SendEof();
         }
         else
@@ -146,6 +149,20 @@ internal sealed class SessionRun
 
         await watching.ConfigureAwait(false);
         TellExit();
+    }
+
+    /// <summary>A program closes its output by ending, nearly always: then its status goes ahead of EOF. There are clients that close the channel at EOF and would never hear it.</summary>
+    private async Task WaitForExitAsync(CancellationToken connectionEnded)
+    {
+        try
+        {
+            await Program.Exit.WaitAsync(ExitPatience, connectionEnded).ConfigureAwait(false);
+            TellExit();
+        }
+        catch (TimeoutException)
+        {
+            // It goes on without output.
+        }
     }
 
     private async Task WatchAsync(SessionOutput output, CancellationToken connectionEnded)

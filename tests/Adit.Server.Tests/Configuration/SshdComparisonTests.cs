@@ -26,6 +26,8 @@ public class SshdComparisonTests
     [InlineData("ForceCommand echo  a # b\nPermitUserEnvironment LANG,LC_*\nPubkeyAuthOptions verify-required touch-required")]
     [InlineData("AuthorizedKeysFile a %h/b\nStrictModes no\nPermitEmptyPasswords yes\nPasswordAuthentication no\nChallengeResponseAuthentication no\nPubkeyAuthentication no")]
     [InlineData("PermitRootLogin forced-commands-only\nRekeyLimit default 30m\nMaxStartups 10\nLogLevel VERBOSE\nRequiredRSASize 2048\nAllowTcpForwarding local")]
+    [InlineData("AcceptEnv LANG LC_*\nAcceptEnv X\nSetEnv A=1 \"B=2 3\"\nMaxSessions 3\nPermitTTY no\nPrintMotd no\nChrootDirectory /srv/%u")]
+    [InlineData("Subsystem sftp internal-sftp -f AUTH\nSubsystem other /bin/echo a b")]
     public void Same_effective_values(string text)
     {
         using var folder = new TempFolder();

@@ -86,7 +86,7 @@ public class SshdConfigTests
 
     // INVARIANTS 10: what would restrict and cannot is an error, never ignored.
     [Theory]
-    [InlineData("ChrootDirectory /srv")]
+    [InlineData("RDomain one")]
     [InlineData("RevokedKeys /etc/ssh/revoked")]
     [InlineData("Match User a\n RevokedKeys /etc/ssh/revoked")]
     [InlineData("RefuseConnection yes")]

@@ -22,7 +22,6 @@ internal static class UnbuiltOptions
         LeaveOut(config.Get(Keywords.Pkcs11Provider) is not (null or "none"), "PKCS11Provider", log);
         if (config.Get(Keywords.SessionType) != SessionType.None)
         {
-            LeaveOut(config.Get(Keywords.ForwardAgent).Enabled, "agent forwarding (ForwardAgent)", log);
             LeaveOut(config.Get(Keywords.ForwardX11), "X11 forwarding (ForwardX11)", log);
         }
     }

@@ -5,11 +5,22 @@ using Adit.Ssh.Forwarding;
 namespace Adit.Cli.Client;
 
 /// <summary>--agent-confirm: whether a signature may be made for somebody at the server or beyond. Only a plain yes is one.</summary>
-internal sealed class AgentForwardingQuestion(IPrompter prompter, LogOutput log)
+internal sealed class AgentForwardingQuestion(IPrompter prompter, TerminalHold hold, LogOutput log)
 {
     public async ValueTask<bool> AskAsync(AgentUse use, CancellationToken cancellationToken)
     {
-        var answer = await prompter.AskAsync($"Allow {use.Server} a signature with {Name(use)}, {use.Purpose}? (yes/no) ", echo: true, cancellationToken).ConfigureAwait(false);
+        string? answer;
+        var isAmidOutput = hold.Take();
+        try
+        {
+            var question = $"Allow {use.Server} a signature with {Name(use)}, {use.Purpose}? (yes/no) ";
+            answer = await prompter.AskAsync(isAmidOutput ? "\n" + question : question, echo: true, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            hold.GiveBack();
+        }
+
         if (answer is null)
         {
             log.Write(OpenSshLogLevel.Info, $"adit: --agent-confirm: nobody answered; the signature with {Name(use)} for {use.Server} is refused.");

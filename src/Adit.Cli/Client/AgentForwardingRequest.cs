@@ -25,8 +25,9 @@ internal sealed class AgentForwardingRequest : ISessionRequests
     /// <param name="config">ForwardAgent, IdentityAgent, BatchMode, ExitOnForwardFailure.</param>
     /// <param name="confirms">--agent-confirm.</param>
     /// <param name="prompter">Asks the person.</param>
+    /// <param name="hold">The session's terminal, on which it is asked.</param>
     /// <param name="log">For what ssh says about it.</param>
-    public static AgentForwardingRequest? Create(SshConfigValues config, bool confirms, IPrompter prompter, LogOutput log)
+    public static AgentForwardingRequest? Create(SshConfigValues config, bool confirms, IPrompter prompter, TerminalHold hold, LogOutput log)
     {
         if (config.ForwardAgentSocket is not { } path)
         {
@@ -38,7 +39,7 @@ internal sealed class AgentForwardingRequest : ISessionRequests
             return null;
         }
 
-        var question = !confirms ? null : new AgentForwardingQuestion(config.Get(Keywords.BatchMode) ? new NoPrompter() : prompter, log);
+        var question = !confirms ? null : new AgentForwardingQuestion(config.Get(Keywords.BatchMode) ? new NoPrompter() : prompter, hold, log);
         return new AgentForwardingRequest(new ForwardedAgent(path) { Confirm = question is null ? null : question.AskAsync }, config.Get(Keywords.ExitOnForwardFailure), log);
     }
 

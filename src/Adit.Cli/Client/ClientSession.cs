@@ -14,6 +14,9 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
     /// <summary>What sessions are asked for ahead of their programs.</summary>
     public IReadOnlyList<ISessionRequests> Requests { get; init; } = [];
 
+    /// <summary>Lets questions have the terminal; null where none are asked.</summary>
+    public Terminal.TerminalHold? Hold { get; init; }
+
     /// <summary>Reads the escape command line.</summary>
     public required Terminal.IPrompter Prompter { get; init; }
 
@@ -68,7 +71,7 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
     private async Task<int> RunSessionAsync(SshClient client, ForwardTable forwards, EndingSignals signals, CancellationToken cancellationToken)
     {
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var foreground = new ForegroundSession(client, settings, session, forwards, log) { Requests = Requests, Prompter = Prompter };
+        var foreground = new ForegroundSession(client, settings, session, forwards, log) { Requests = Requests, Hold = Hold, Prompter = Prompter };
         var running = foreground.RunAsync(ending);
         try
         {

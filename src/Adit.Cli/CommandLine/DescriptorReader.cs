@@ -13,6 +13,7 @@ internal sealed partial class DescriptorReader : IDisposable
     private readonly int _descriptor;
     private readonly SemaphoreSlim _asked = new(0);
     private readonly int[] _wake = [-1, -1];
+    private readonly ManualResetEventSlim _going = new(true);
     private readonly Lock _gate = new();
     private TaskCompletionSource<int>? _read;
     private Memory<byte> _buffer;
@@ -59,16 +60,38 @@ internal sealed partial class DescriptorReader : IDisposable
             }
 
             _stopped = true;
-            if (!_ended && _wake[1] >= 0)
-            {
-                _ = write(_wake[1], 1, 1);
-            }
-
+            Wake();
+            _going.Set();
             _asked.Release();
         }
     }
 
+    /// <summary>Leaves what comes from now on to whoever shares the descriptor, until <see cref="Resume"/>; a read that waits goes on waiting. Does nothing where there is no poll(2).</summary>
+    public void Pause()
+    {
+        lock (_gate)
+        {
+            if (_stopped || _wake[1] < 0)
+            {
+                return;
+            }
+
+            _going.Reset();
+            Wake();
+        }
+    }
+
+    public void Resume() => _going.Set();
+
     public void Dispose() => Stop();
+
+    private void Wake()
+    {
+        if (!_ended && _wake[1] >= 0)
+        {
+            _ = write(_wake[1], 1, 1);
+        }
+    }
 
     private void Run()
     {
@@ -106,6 +129,7 @@ internal sealed partial class DescriptorReader : IDisposable
         var waits = new PollDescriptor[] { new() { Descriptor = _descriptor, Events = PollIn }, new() { Descriptor = _wake[0], Events = PollIn } };
         while (true)
         {
+            _going.Wait();
             if (poll(waits, (nuint)waits.Length, -1) < 0)
             {
                 if (Marshal.GetLastPInvokeError() == Descriptor.Interrupted)
@@ -116,7 +140,20 @@ internal sealed partial class DescriptorReader : IDisposable
                 return true;
             }
 
-            return waits[1].Returned == 0;
+            if (waits[1].Returned == 0)
+            {
+                return true;
+            }
+
+            lock (_gate)
+            {
+                if (_stopped)
+                {
+                    return false;
+                }
+
+                _ = read(_wake[0], out _, 1); // one byte for each pause
+            }
         }
     }
 
@@ -139,6 +176,9 @@ internal sealed partial class DescriptorReader : IDisposable
 
     [LibraryImport("libc")]
     private static partial nint write(int descriptor, in byte data, nuint length);
+
+    [LibraryImport("libc")]
+    private static partial nint read(int descriptor, out byte data, nuint length);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int poll([In, Out] PollDescriptor[] descriptors, nuint count, int timeout);

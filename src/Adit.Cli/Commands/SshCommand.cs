@@ -117,8 +117,9 @@ internal static class SshCommand
             settings.Options.ConnectCallback = jumps.OpenAsync;
         }
 
-        var agent = AgentForwardingRequest.Create(config, arguments.ConfirmsAgentUse, prompter, log);
-        var run = new ClientSession(settings, session, log) { Prompter = prompter, Requests = agent is null ? [] : [agent] };
+        var hold = new TerminalHold();
+        var agent = AgentForwardingRequest.Create(config, arguments.ConfirmsAgentUse, prompter, hold, log);
+        var run = new ClientSession(settings, session, log) { Prompter = prompter, Hold = hold, Requests = agent is null ? [] : [agent] };
         int exitCode;
         try
         {

@@ -14,6 +14,9 @@ internal sealed class ForegroundSession(SshClient client, ClientSettings setting
     /// <summary>What is asked for ahead of the program.</summary>
     public IReadOnlyList<ISessionRequests> Requests { get; init; } = [];
 
+    /// <summary>Lets questions have the terminal; null where none are asked.</summary>
+    public TerminalHold? Hold { get; init; }
+
     /// <summary>Reads the escape command line.</summary>
     public required IPrompter Prompter { get; init; }
 
@@ -65,7 +68,7 @@ internal sealed class ForegroundSession(SshClient client, ClientSettings setting
             : null;
         terminal?.EnterRaw();
         var descriptors = SessionDescriptors.Standard with { Input = wanted.StdinNull ? -1 : Descriptor.StandardInput };
-        return await new SessionRunner(session, descriptors, escapes).RunAsync(ending.Token).ConfigureAwait(false);
+        return await new SessionRunner(session, descriptors, escapes) { Reading = keys => Hold?.Lend(terminal, keys) }.RunAsync(ending.Token).ConfigureAwait(false);
     }
 
     private static PtyOptions DescribeTerminal(LocalTerminal? terminal)

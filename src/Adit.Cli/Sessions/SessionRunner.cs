@@ -21,12 +21,16 @@ internal sealed class SessionRunner(SshSession session, SessionDescriptors descr
 {
     private const int BufferSize = 128 * 1024;
 
+    /// <summary>Hears what reads the input, and null when it does not any more.</summary>
+    public Action<DescriptorReader?>? Reading { get; init; }
+
     /// <summary>Returns how the program ended, once all its output was written. Throws the connection's <see cref="SshException"/> when that dies first.</summary>
     /// <param name="cancellationToken">Gives the session up: throws <see cref="OperationCanceledException"/> at once, even while a write waits for a reader.</param>
     public async Task<SessionExit> RunAsync(CancellationToken cancellationToken)
     {
         using var reader = descriptors.Input < 0 ? null : new DescriptorReader(descriptors.Input);
         using var stopped = cancellationToken.UnsafeRegister(static reader => ((DescriptorReader?)reader)?.Stop(), reader);
+        Reading?.Invoke(reader);
         var unwanted = StopWhenUnwantedAsync(reader);
         var sending = SendAsync(reader, cancellationToken);
         try
@@ -39,6 +43,7 @@ internal sealed class SessionRunner(SshSession session, SessionDescriptors descr
         }
         finally
         {
+            Reading?.Invoke(null);
             reader?.Stop();
             await session.DisposeAsync().ConfigureAwait(false); // lets go whoever waits to send, and completes what waits for the session's end
             await sending.ConfigureAwait(false);

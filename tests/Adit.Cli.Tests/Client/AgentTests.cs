@@ -110,7 +110,7 @@ public sealed class AgentTests : IAsyncLifetime, IDisposable
     {
         _answers.Next = answer;
         var use = new AgentUse("ED25519 SHA256:abc", "mine", "alice@bastion", "to log in as bob at the host with key RSA SHA256:def");
-        Assert.Equal(allowed, await new AgentForwardingQuestion(_answers, _log).AskAsync(use, CancellationToken.None));
+        Assert.Equal(allowed, await new AgentForwardingQuestion(_answers, new TerminalHold(), _log).AskAsync(use, CancellationToken.None));
         Assert.Equal(["Allow alice@bastion a signature with ED25519 SHA256:abc (mine), to log in as bob at the host with key RSA SHA256:def? (yes/no) "], _answers.Questions);
         Assert.Equal(answer is null, _written.ToString().Contains("nobody answered", StringComparison.Ordinal));
     }

@@ -48,11 +48,12 @@ public sealed record SshConfigContext
     /// <summary>Gets error lines at Error, unsupported options at Warning, and what was read and matched at Debug and Trace.</summary>
     public ILogger Logger { get; init; } = NullLogger.Instance;
 
+    /// <summary>A dot at the end stays: it keeps the system from trying the name in its own domains too.</summary>
     private static string? ResolveInDns(string name)
     {
         try
         {
-            return Dns.GetHostEntry(name.TrimEnd('.')).HostName;
+            return Dns.GetHostEntry(name).HostName;
         }
         catch (SocketException)
         {

@@ -167,7 +167,7 @@ internal static class SshConfigSpecialParsers
             arguments.ReportPlain(e.Message.Split('\n')[0]);
             return arguments.Fail($"Invalid environment expansion {Shown(word)}.");
         }
-        bool isName = word.Length > 1 && (char.IsAsciiLetter(word[1]) || word[1] == '_') && word.AsSpan(1).IndexOfAnyExcept(NameCharacters) < 0;
+        bool isName = word.Length > 1 && word.AsSpan(1).IndexOfAnyExcept(NameCharacters) < 0;
         return word[0] == '$' && !word.StartsWith("${", StringComparison.Ordinal) && !isName
             ? arguments.Fail($"Invalid environment name {Shown(word)}.")
             : word;

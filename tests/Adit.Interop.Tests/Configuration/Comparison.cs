@@ -49,8 +49,8 @@ internal static class Comparison
             return null;
 
         // What we print is a configuration that OpenSSH reads as the same, wherever it reads its own as the same (which it does not with quotes and blanks in values).
-        string? backOfTheirs = await ReadBackAsync(folder, theirs, item, given);
-        return backOfTheirs != ReadBack(theirs.Output) || await ReadBackAsync(folder, ours, item, given) is var back && back == ReadBack(ours.Output)
+        string? back = await ReadBackAsync(folder, ours, item, given);
+        return back == ReadBack(ours.Output) || await ReadBackAsync(folder, theirs, item, given) != ReadBack(theirs.Output)
             ? null
             : $"{item.Place}: read back: {item.Config}\n{Describe(ours, ours with { Output = back ?? "(an error)" })}";
     }

@@ -24,6 +24,9 @@ internal sealed record LoginState(string UserName, UserAccount? Account, SshdCon
 /// <param name="Rights">What it gives.</param>
 internal sealed record LoginStep(Adit.Ssh.Keys.PublicKey? Key, LoginRights Rights)
 {
+    /// <summary>What programs said about the key: that holds as long as the login does.</summary>
+    public CommandAnswers Answers { get; init; } = CommandAnswers.None;
+
     /// <summary>What the files were that let the key in, from before they were read; empty without a key.</summary>
     public FileStamp[] Stamps { get; init; } = [];
 }

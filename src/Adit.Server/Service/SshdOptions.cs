@@ -38,7 +38,7 @@ public static class SshdOptions
     public static SshServerOptions Create(LiveSshdConfig live, IEnumerable<ISigner> hostKeys, IUserDatabase users, ILoggerFactory loggerFactory, StartHelper? helper = null)
     {
         var config = live.Current;
-        var authenticator = new AuthorizedKeysAuthenticator(live, users, loggerFactory);
+        var authenticator = new AuthorizedKeysAuthenticator(live, users, loggerFactory, null, new UserPrograms(helper, users, loggerFactory.CreateLogger("Adit.Server")));
         if (!authenticator.CanAnybodyLogIn && !config.HasMatchBlocks)
         {
             throw new SshException(SshError.Configuration, "AuthenticationMethods cannot be satisfied by enabled authentication methods")

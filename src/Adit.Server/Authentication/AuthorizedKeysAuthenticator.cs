@@ -253,7 +253,7 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
     }
 
     private static AuthenticationDecision.Denied Deny(UserAuthenticationRequest request, LoginState state) =>
-        new(state.Methods.Next(Done(request))) { UnknownUser = state.Account is null };
+        new(state.Methods.Next(Done(request))) { UnknownUser = state.Account is null, IsExplained = state.IsRefused };
 
     private AuthenticationDecision.Denied DenyRoot(UserAuthenticationRequest request, LoginState state)
     {
@@ -298,13 +298,15 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
             Version = request.Peer.RemoteVersion,
         };
         var config = whole.For(context);
+        var isRefused = false;
         if (account is not null && _rules.Refusal(account, config, new LoginOrigin(host, request.Peer.RemoteAddress)) is { } refusal)
         {
             _logger.LogInformation("{Refusal}", refusal);
             account = null;
+            isRefused = true;
         }
 
-        return new LoginState(request.UserName, account, config, new LoginMethods(config, _passwords.IsPossible), context) { Whole = whole };
+        return new LoginState(request.UserName, account, config, new LoginMethods(config, _passwords.IsPossible), context) { Whole = whole, IsRefused = isRefused };
     }
 
     /// <summary>The name that the address has and that leads back to it; else the address.</summary>

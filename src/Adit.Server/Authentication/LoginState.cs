@@ -14,6 +14,9 @@ internal sealed record LoginState(string UserName, UserAccount? Account, SshdCon
     /// <summary>The configuration as a whole that <see cref="Config"/> was taken from.</summary>
     public required SshdConfig Whole { get; init; }
 
+    /// <summary>There is such an account, and a line in the log says why it may not log in.</summary>
+    public bool IsRefused { get; init; }
+
     public LoginOrigin Origin => new(Context.Host!, Context.Address!);
 
     public LoginNotes Notes { get; } = new();

@@ -38,6 +38,8 @@ public static class SshdOptions
     public static SshServerOptions Create(LiveSshdConfig live, IEnumerable<ISigner> hostKeys, IUserDatabase users, ILoggerFactory loggerFactory, StartHelper? helper = null)
     {
         var config = live.Current;
+        CheckUser(config, LoginKeywords.AuthorizedKeysCommand, LoginKeywords.AuthorizedKeysCommandUser);
+        CheckUser(config, LoginKeywords.AuthorizedPrincipalsCommand, LoginKeywords.AuthorizedPrincipalsCommandUser);
         var authenticator = new AuthorizedKeysAuthenticator(live, users, loggerFactory, null, new UserPrograms(helper, users, loggerFactory.CreateLogger("Adit.Server")));
         if (!authenticator.CanAnybodyLogIn && !config.HasMatchBlocks)
         {
@@ -100,6 +102,14 @@ public static class SshdOptions
             Compression = config.Get(K.Compression) ? ["none", "zlib@openssh.com"] : ["none"],
             PublicKey = config.Get(K.PubkeyAcceptedAlgorithms).Names,
         };
+    }
+
+    private static void CheckUser(SshdConfig config, SshdKeyword<string> command, SshdKeyword<string> user)
+    {
+        if (NoneIsNull(config.Get(command)) is not null && !config.IsSet(user))
+        {
+            throw new SshException(SshError.Configuration, $"{command.Name} set without {user.Name}");
+        }
     }
 
     /// <summary>What Match blocks set for one login in place of what <see cref="Apply"/> has set for all; null where they set nothing of this.</summary>

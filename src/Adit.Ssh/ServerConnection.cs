@@ -189,6 +189,17 @@ internal sealed class ServerConnection
         string who = user is null ? $"{_progress}{Transport.RemoteAddress} port {Transport.RemotePort} [preauth]" : $"user {user} {Transport.RemoteAddress} port {Transport.RemotePort}";
         switch (reason.Error)
         {
+            case SshError.ConnectionLost when Transport.RemoteVersion.Length == 0:
+                _logger.LogInformation("kex_exchange_identification: Connection closed by remote host");
+                _logger.LogInformation("Connection closed by {Remote} port {RemotePort}", Transport.RemoteAddress, Transport.RemotePort);
+                break;
+            case SshError.VersionMismatch when Transport.RemoteVersion.Length == 0:
+                _logger.LogError("{Message}", reason.Message);
+                _logger.LogInformation("banner exchange: Connection from {Remote} port {RemotePort}: invalid format", Transport.RemoteAddress, Transport.RemotePort);
+                break;
+            case SshError.Timeout when user is null:
+                _logger.LogDebug("{Reason}: connection of {Who} ended", reason.Message, who); // the line that matters was logged
+                break;
             case SshError.Disconnected:
                 _logger.LogInformation("{Message}{Stage}", reason.Message, user is null ? " [preauth]" : "");
                 _logger.LogInformation("Disconnected from {Who}", who);

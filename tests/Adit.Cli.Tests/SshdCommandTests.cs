@@ -55,7 +55,7 @@ public sealed class SshdCommandTests : IDisposable
     [Fact]
     public async Task A_bad_configuration_is_exit_255_and_names_file_and_line()
     {
-        var file = Write("bad", "Port 22\nProt 2\nRDomain one\n");
+        var file = Write("bad", "Port 22\nProt 2\nRDomain vrf1\n");
         var (code, _, errors) = await SshdProcess.RunAsync("-t", "-f", file);
         Assert.Equal(255, code);
         Assert.Equal($"{file}: line 2: Bad configuration option: Prot", errors[0]);
@@ -116,9 +116,13 @@ public sealed class SshdCommandTests : IDisposable
             Assert.Equal($"{server.Id}\n", await File.ReadAllTextAsync($"{_folder}/pid"));
             server.Signal(signal);
             server.WaitFor($"Received signal {number}; terminating.");
-            Assert.Equal(expected, await server.ExitAsync());
+            server.WaitFor("1 connections go on");
+            Assert.False(File.Exists($"{_folder}/pid"));
+            using var late = new TcpClient();
+            await Assert.ThrowsAnyAsync<SocketException>(() => late.ConnectAsync(IPAddress.Loopback, port));
         }
 
+        Assert.Equal(expected, await server.ExitAsync()); // with its last connection
         Assert.False(File.Exists($"{_folder}/pid"));
     }
 

@@ -78,7 +78,7 @@ internal static class SshdCommand
             return Print(line, config);
         }
 
-        var hostKeys = HostKeyFiles.Load(config, loggers.CreateLogger("Adit.Server"));
+        var hostKeys = await HostKeyFiles.LoadAsync(config, loggers.CreateLogger("Adit.Server")).ConfigureAwait(false);
         if (hostKeys.Count == 0)
         {
             log.Write(OpenSshLogLevel.Info, "sshd: no hostkeys available -- exiting.");

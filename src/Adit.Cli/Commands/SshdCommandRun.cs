@@ -144,7 +144,7 @@ internal sealed class SshdCommandRun(SshdCommandLine line, LogOutput log, ILogge
         try
         {
             var config = source.Load() ?? throw new SshException(SshError.Configuration, "bad options on the command line");
-            var hostKeys = HostKeyFiles.Load(config, _logger);
+            var hostKeys = await HostKeyFiles.LoadAsync(config, _logger).ConfigureAwait(false);
             if (hostKeys.Count == 0)
             {
                 throw new SshException(SshError.FileAccess, "sshd: no hostkeys available");

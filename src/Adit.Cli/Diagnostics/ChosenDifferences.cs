@@ -42,5 +42,20 @@ internal static class ChosenDifferences
     ];
 
     /// <summary>Of <c>sshd -T</c>.</summary>
-    public static IReadOnlyList<ChosenDifference> Server { get; } = [];
+    public static IReadOnlyList<ChosenDifference> Server { get; } =
+    [
+        new("clientaliveinterval", "0", "15", "a dead client is noticed without being asked to; 0 turns it off"),
+        new("gssapi*", "printed", "not printed", "there is no GSSAPI here"),
+        new("kerberos*", "printed", "not printed", "there is no Kerberos here"),
+        new("ciphers", "its own", "ours", OtherAlgorithms),
+        new("macs", "its own", "ours", OtherAlgorithms),
+        new("kexalgorithms", "its own", "ours", OtherAlgorithms),
+        new("hostkeyalgorithms", "its own", "ours", OtherAlgorithms),
+        new("hostbasedacceptedalgorithms", "its own", "not printed unless set", "hosts do not vouch for users here"),
+        new("pubkeyacceptedalgorithms", "its own", "ours", OtherAlgorithms),
+        new("casignaturealgorithms", "its own", "ours", OtherAlgorithms),
+        new("rekeylimit", "`0 0`", "ours", "the limits that hold are printed"),
+        new("channeltimeout", "times as written", "in seconds", "they mean the same"),
+        new("remoteforwardtakeovertimeout", "not known", "printed where it is set", "Adit's own"),
+    ];
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
@@ -13,7 +14,7 @@ namespace Adit.Server.Authentication;
 
 /// <summary>Lets the system's users log in, as sshd_config(5) says: with the keys in their authorized_keys files, and with their passwords where this process runs as
 /// root. An account that does not exist or may not log in is asked the same questions as any other, and none of its answers is right.</summary>
-public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
+public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRules
 {
     private readonly LiveSshdConfig _live;
     private readonly IUserDatabase _users;
@@ -31,6 +32,16 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
     /// <param name="loggerFactory">Gets OpenSSH's lines about refusals.</param>
     /// <param name="clock">For accounts that expire.</param>
     public AuthorizedKeysAuthenticator(LiveSshdConfig live, IUserDatabase users, ILoggerFactory loggerFactory, TimeProvider? clock = null)
+        : this(live, users, loggerFactory, clock, null)
+    {
+    }
+
+    /// <param name="live">What the rules are.</param>
+    /// <param name="users">Whose accounts they are.</param>
+    /// <param name="loggerFactory">Gets OpenSSH's lines about refusals.</param>
+    /// <param name="clock">For accounts that expire.</param>
+    /// <param name="programs">Runs AuthorizedKeysCommand and the like.</param>
+    internal AuthorizedKeysAuthenticator(LiveSshdConfig live, IUserDatabase users, ILoggerFactory loggerFactory, TimeProvider? clock, Sessions.IUserPrograms? programs)
     {
         clock ??= TimeProvider.System;
         var config = live.Current;
@@ -39,8 +50,13 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
         _logger = loggerFactory.CreateLogger<AuthorizedKeysAuthenticator>();
         _passwords = new SystemPasswords(users);
         _rules = new AccountRules(users, clock);
-        _keys = new KeyAcceptance(_logger, clock);
+        _keys = new KeyAcceptance(_logger, clock, new LoginCommands(programs, users, _logger));
         _reviewers = new LoginReviewers(live, users, _rules, _keys, clock, _logger);
+        if (config.Get(K.UsePam))
+        {
+            _logger.LogInformation("UsePAM: PAM is not asked by this version; passwords are checked against shadow(5), and expired accounts and passwords are refused");
+        }
+
         if (!_passwords.IsPossible && (config.Get(K.PasswordAuthentication) || config.Get(K.KbdInteractiveAuthentication)))
         {
             _logger.LogInformation(
@@ -57,7 +73,7 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
         var state = await StateOfAsync(request, cancellationToken).ConfigureAwait(false);
         return request switch
         {
-            PublicKeyRequest key => await BlockingWork.RunAsync(() => DecideKey(key, state), cancellationToken).ConfigureAwait(false),
+            PublicKeyRequest key => await DecideKeyAsync(key, state, cancellationToken).ConfigureAwait(false),
             PasswordRequest password => await DecidePasswordAsync(password, state, cancellationToken).ConfigureAwait(false),
             KeyboardInteractiveAuthenticationRequest interactive => await DecideInteractiveAsync(interactive, state, cancellationToken).ConfigureAwait(false),
             NoneRequest none => await DecideNoneAsync(none, state, cancellationToken).ConfigureAwait(false),
@@ -65,9 +81,22 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
         };
     }
 
+    async ValueTask<LoginRules?> ILoginRules.RulesForAsync(UserAuthenticationRequest request, CancellationToken cancellationToken)
+    {
+        var config = (await StateOfAsync(request, cancellationToken).ConfigureAwait(false)).Config;
+        return new LoginRules
+        {
+            Refusal = config.Get(LoginKeywords.RefuseConnection) ? "RefuseConnection" : null,
+            MaxAuthTries = config.TryGetMatched(K.MaxAuthTries, out var tries) ? tries : null,
+            Banner = config.TryGetMatched(K.Banner, out var banner)
+                ? await BlockingWork.RunAsync(() => Service.SshdOptions.ReadBanner(Service.SshdOptions.NoneIsNull(banner), _logger) ?? "", cancellationToken).ConfigureAwait(false)
+                : null,
+        };
+    }
+
     // ---- The methods -----------------------------------------------------------------------------------------------
 
-    private AuthenticationDecision DecideKey(PublicKeyRequest request, LoginState state)
+    private async ValueTask<AuthenticationDecision> DecideKeyAsync(PublicKeyRequest request, LoginState state, CancellationToken cancellationToken)
     {
         if (!IsAllowed(LoginMethods.PublicKey, request, state) || state.Account is not { } account || !IsAcceptable(request, state.Config))
         {
@@ -86,8 +115,16 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
             return DenyRoot(request, state);
         }
 
-        var stamps = LoginReview.StampsOf(account, state.Config); // first: what changes while the files are read is seen by the first review
-        if (_keys.Find(new KeyQuestion(account, state.Config, request.Key, state.Origin) { Notes = state.Notes }) is not { } rights)
+        // First: what changes while the files are read is seen by the first review.
+        var stamps = await BlockingWork.RunAsync(() => LoginReview.StampsOf(account, state.Config), cancellationToken).ConfigureAwait(false);
+        var peer = request.Peer;
+        var question = new KeyQuestion(account, state.Config, request.Key, state.Origin)
+        {
+            Notes = state.Notes,
+            Connection = string.Create(CultureInfo.InvariantCulture, $"{peer.RemoteAddress} {peer.RemotePort} {peer.LocalAddress} {peer.LocalPort}"),
+        };
+        var (found, answers) = await _keys.FindAsync(question, cancellationToken).ConfigureAwait(false);
+        if (found is not { } rights)
         {
             return Deny(request, state);
         }
@@ -97,7 +134,7 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
             return DenyRoot(request, state);
         }
 
-        return Accept(LoginMethods.PublicKey, request, state, account, new LoginStep(request.Key, rights) { Stamps = stamps });
+        return Accept(LoginMethods.PublicKey, request, state, account, new LoginStep(request.Key, rights) { Stamps = stamps, Answers = answers });
     }
 
     private async ValueTask<AuthenticationDecision> DecidePasswordAsync(PasswordRequest request, LoginState state, CancellationToken cancellationToken)
@@ -216,7 +253,7 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
     }
 
     private static AuthenticationDecision.Denied Deny(UserAuthenticationRequest request, LoginState state) =>
-        new(state.Methods.Next(Done(request))) { UnknownUser = state.Account is null };
+        new(state.Methods.Next(Done(request))) { UnknownUser = state.Account is null, IsExplained = state.IsRefused };
 
     private AuthenticationDecision.Denied DenyRoot(UserAuthenticationRequest request, LoginState state)
     {
@@ -261,13 +298,15 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator
             Version = request.Peer.RemoteVersion,
         };
         var config = whole.For(context);
+        var isRefused = false;
         if (account is not null && _rules.Refusal(account, config, new LoginOrigin(host, request.Peer.RemoteAddress)) is { } refusal)
         {
             _logger.LogInformation("{Refusal}", refusal);
             account = null;
+            isRefused = true;
         }
 
-        return new LoginState(request.UserName, account, config, new LoginMethods(config, _passwords.IsPossible), context) { Whole = whole };
+        return new LoginState(request.UserName, account, config, new LoginMethods(config, _passwords.IsPossible), context) { Whole = whole, IsRefused = isRefused };
     }
 
     /// <summary>The name that the address has and that leads back to it; else the address.</summary>

@@ -1,3 +1,4 @@
+using Adit.Server.Configuration;
 using Adit.Ssh.Keys;
 using Adit.Ssh.OpenSsh;
 using Adit.Ssh.Wire;
@@ -16,26 +17,38 @@ internal sealed class AuthorizedKeysLookup(ILogger logger, TimeProvider clock)
     /// <summary>What the key's line gives, or null when none lets it in.</summary>
     public LoginRights? Find(KeyQuestion question)
     {
-        var (account, config) = (question.Account, question.Config);
-        var certificate = question.Key as Certificate;
-        foreach (var path in UserFiles.Paths(account, config.Get(K.AuthorizedKeysFile)))
+        foreach (var path in UserFiles.Paths(question.Account, question.Config.Get(K.AuthorizedKeysFile)))
         {
-            var content = _files.Read(account, config, path, "authorized keys") ?? [];
-            foreach (var entry in KeyLines.Find(content, path, certificate?.AuthorityKey ?? question.Key, logger))
+            if (FindIn(_files.Read(question.Account, question.Config, path, "authorized keys") ?? [], path, question) is { } rights)
             {
-                // A line about an authority says nothing about the authority's own key, and a certificate needs such a line.
-                if (entry.Options.CertAuthority != certificate is not null)
-                {
-                    continue;
-                }
+                return rights;
+            }
+        }
 
-                var place = $"{PeerText.Escape(path)}:{entry.Line}";
-                if (Accept(entry.Options, place, question, certificate) is { } rights)
-                {
-                    logger.LogDebug("Accepted key {Key} found at {Place}", question.Key, place);
-                    question.Notes.Add($"{place}: key options:{rights}");
-                    return rights;
-                }
+        return null;
+    }
+
+    /// <summary>The same, in what AuthorizedKeysCommand printed.</summary>
+    public LoginRights? FindAnswered(KeyQuestion question) =>
+        question.Answers.Keys is { } lines ? FindIn(lines, question.Config.Get(LoginKeywords.AuthorizedKeysCommand), question) : null;
+
+    private LoginRights? FindIn(byte[] content, string path, KeyQuestion question)
+    {
+        var certificate = question.Key as Certificate;
+        foreach (var entry in KeyLines.Find(content, path, certificate?.AuthorityKey ?? question.Key, logger))
+        {
+            // A line about an authority says nothing about the authority's own key, and a certificate needs such a line.
+            if (entry.Options.CertAuthority != certificate is not null)
+            {
+                continue;
+            }
+
+            var place = $"{PeerText.Escape(path)}:{entry.Line}";
+            if (Accept(entry.Options, place, question, certificate) is { } rights)
+            {
+                logger.LogDebug("Accepted key {Key} found at {Place}", question.Key, place);
+                question.Notes.Add($"{place}: key options:{rights}");
+                return rights;
             }
         }
 

@@ -11,8 +11,22 @@ namespace Adit.Server.Authentication;
 /// <param name="Origin">Where the login comes from.</param>
 internal sealed record KeyQuestion(UserAccount Account, SshdConfig Config, PublicKey Key, LoginOrigin Origin)
 {
+    /// <summary>"address port address port", the client's first.</summary>
+    public string Connection { get; init; } = "";
+
+    /// <summary>What programs said that the configuration names.</summary>
+    public CommandAnswers Answers { get; init; } = CommandAnswers.None;
+
     /// <summary>What the client may be told once it is logged in: why a line that has its key did not count.</summary>
     public LoginNotes Notes { get; init; } = new();
+}
+
+/// <summary>What programs printed; null for one that did not run, or failed.</summary>
+/// <param name="Keys">AuthorizedKeysCommand's lines.</param>
+/// <param name="Principals">AuthorizedPrincipalsCommand's lines.</param>
+internal sealed record CommandAnswers(byte[]? Keys, byte[]? Principals)
+{
+    public static CommandAnswers None { get; } = new(null, null);
 }
 
 /// <summary>Lines for the client's eyes, kept until it has logged in: before that they would tell a stranger what the server knows.</summary>

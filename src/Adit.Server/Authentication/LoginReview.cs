@@ -76,7 +76,7 @@ internal sealed class LoginReview
     public static FileStamp[] StampsOf(UserAccount account, SshdConfig config) =>
     [
         .. UserFiles.Paths(account, config.Get(K.AuthorizedKeysFile)).Concat(UserFiles.Paths(account, [config.Get(K.AuthorizedPrincipalsFile)]))
-            .Append(config.Get(K.TrustedUserCaKeys)).Select(FileStamp.Of),
+            .Append(config.Get(K.TrustedUserCaKeys)).Append(config.Get(LoginKeywords.RevokedKeys)).Select(FileStamp.Of),
     ];
 
     private LoginGrant Run()
@@ -120,7 +120,7 @@ internal sealed class LoginReview
         var all = LoginRights.Unrestricted;
         foreach (var step in _steps)
         {
-            if ((step.Key is { } key ? _shared.Keys.Find(new KeyQuestion(account, config, key, origin)) : step.Rights) is not { } rights)
+            if ((step.Key is { } key ? _shared.Keys.Find(new KeyQuestion(account, config, key, origin) { Answers = step.Answers }) : step.Rights) is not { } rights)
             {
                 return LoginRights.Nothing($"the key {step.Key} lets {name} in no more");
             }

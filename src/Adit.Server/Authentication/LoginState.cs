@@ -14,6 +14,9 @@ internal sealed record LoginState(string UserName, UserAccount? Account, SshdCon
     /// <summary>The configuration as a whole that <see cref="Config"/> was taken from.</summary>
     public required SshdConfig Whole { get; init; }
 
+    /// <summary>There is such an account, and a line in the log says why it may not log in.</summary>
+    public bool IsRefused { get; init; }
+
     public LoginOrigin Origin => new(Context.Host!, Context.Address!);
 
     public LoginNotes Notes { get; } = new();
@@ -24,6 +27,9 @@ internal sealed record LoginState(string UserName, UserAccount? Account, SshdCon
 /// <param name="Rights">What it gives.</param>
 internal sealed record LoginStep(Adit.Ssh.Keys.PublicKey? Key, LoginRights Rights)
 {
+    /// <summary>What programs said about the key: that holds as long as the login does.</summary>
+    public CommandAnswers Answers { get; init; } = CommandAnswers.None;
+
     /// <summary>What the files were that let the key in, from before they were read; empty without a key.</summary>
     public FileStamp[] Stamps { get; init; } = [];
 }

@@ -42,6 +42,11 @@ internal sealed class UserCertificates(ILogger logger, TimeProvider clock)
         return rights;
     }
 
+    /// <summary>Whether its authority may let this user in at all.</summary>
+    public bool IsTrusted(KeyQuestion question, Certificate certificate) =>
+        question.Config.Get(K.TrustedUserCaKeys) is var authorities && !authorities.Equals("none", StringComparison.OrdinalIgnoreCase)
+        && IsTrusted(certificate.AuthorityKey, authorities);
+
     /// <summary>INVARIANTS 11: names are compared exactly, and an empty list of principals matches nobody. Null when the certificate is good for one of the names.</summary>
     public static string? FindFault(Certificate certificate, IEnumerable<string> principals, SshdConfig config, DateTimeOffset now)
     {
@@ -116,22 +121,33 @@ internal sealed class UserCertificates(ILogger logger, TimeProvider clock)
     private (string? Name, (AuthorizedKeyOptions Options, string Place)? Line) FindPrincipals(KeyQuestion question, Certificate certificate)
     {
         var pattern = question.Config.Get(K.AuthorizedPrincipalsFile);
-        if (pattern.Equals("none", StringComparison.OrdinalIgnoreCase))
+        var hasFile = !pattern.Equals("none", StringComparison.OrdinalIgnoreCase);
+        if (!hasFile && question.Config.Get(LoginKeywords.AuthorizedPrincipalsCommand).Equals("none", StringComparison.OrdinalIgnoreCase))
         {
             return (question.Account.Name, null);
         }
 
-        foreach (var path in UserFiles.Paths(question.Account, [pattern]))
+        foreach (var path in hasFile ? UserFiles.Paths(question.Account, [pattern]) : [])
         {
-            var number = 0;
-            foreach (var text in Encoding.UTF8.GetString(_files.Read(question.Account, question.Config, path, "authorized principals") ?? []).Split('\n'))
+            if (FindIn(_files.Read(question.Account, question.Config, path, "authorized principals") ?? [], path, certificate) is { Name: not null } found)
             {
-                number++;
-                var place = $"{PeerText.Escape(path)}:{number}";
-                if (ReadLine(text, place) is var (name, options) && certificate.Principals.Contains(name, StringComparer.Ordinal))
-                {
-                    return (name, (options, place));
-                }
+                return found;
+            }
+        }
+
+        return question.Answers.Principals is { } lines ? FindIn(lines, question.Config.Get(LoginKeywords.AuthorizedPrincipalsCommand), certificate) : (null, null);
+    }
+
+    private (string? Name, (AuthorizedKeyOptions Options, string Place)? Line) FindIn(byte[] content, string path, Certificate certificate)
+    {
+        var number = 0;
+        foreach (var text in Encoding.UTF8.GetString(content).Split('\n'))
+        {
+            number++;
+            var place = $"{PeerText.Escape(path)}:{number}";
+            if (ReadLine(text, place) is var (name, options) && certificate.Principals.Contains(name, StringComparer.Ordinal))
+            {
+                return (name, (options, place));
             }
         }
 

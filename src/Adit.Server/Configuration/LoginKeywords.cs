@@ -136,9 +136,12 @@ public static class LoginKeywords
     {
         var rules = new SourcePenalties();
         var words = Words(arguments);
-        if (words is [var only] && only.ToLowerInvariant() is "yes" or "no" and var flag)
+        switch (words)
         {
-            return flag == "yes" ? new PenaltyRules(rules) : PenaltyRules.Off;
+            case [var only] when only.Equals("yes", StringComparison.OrdinalIgnoreCase):
+                return new PenaltyRules(rules);
+            case [var only] when only.Equals("no", StringComparison.OrdinalIgnoreCase):
+                return PenaltyRules.Off;
         }
 
         foreach (var word in words)

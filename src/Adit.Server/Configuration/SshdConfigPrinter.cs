@@ -33,6 +33,7 @@ public static class SshdConfigPrinter
             {
                 _ when keyword == SshdKeywords.ListenAddress => Addresses(config).Select(endpoint => $"listenaddress {endpoint}"),
                 _ when keyword == SshdKeywords.HostKey => hostKeys.Select(file => $"hostkey {file}"),
+                _ when keyword == SshdKeywords.RemoteForwardTakeoverTimeout && !config.IsSet(keyword) => [], // OpenSSH could not read it back
                 _ => keyword.Print(config),
             };
             foreach (var line in lines)

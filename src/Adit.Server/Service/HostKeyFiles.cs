@@ -16,14 +16,65 @@ public static class HostKeyFiles
     /// <summary>The files in use.</summary>
     public static IReadOnlyList<string> PathsOf(SshdConfig config) => config.Get(K.HostKey) is [_, ..] named ? named : Standard;
 
+    /// <summary>As <see cref="Load"/>; keys of which there is only the public half, in the file that is named or beside it, are used through HostKeyAgent where it has them.</summary>
+    public static async Task<IReadOnlyList<ISigner>> LoadAsync(SshdConfig config, ILogger logger, CancellationToken cancellationToken = default)
+    {
+        var socket = config.Get(LoginKeywords.HostKeyAgent);
+        socket = socket.StartsWith('$') ? Environment.GetEnvironmentVariable(socket[1..].Trim('{', '}'))
+            : socket == "SSH_AUTH_SOCK" ? SshAgent.DefaultSocketPath
+            : SshdOptions.NoneIsNull(socket);
+        if (socket is null)
+        {
+            return Load(config, logger);
+        }
+
+        try
+        {
+            return Load(config, logger, await new SshAgent(socket).ListAsync(cancellationToken).ConfigureAwait(false)); // the agent lives as long as its keys are used
+        }
+        catch (Exception error) when (error is SshException or IOException or System.Net.Sockets.SocketException)
+        {
+            logger.LogError("Could not connect to agent \"{Socket}\": {Reason}", config.Get(LoginKeywords.HostKeyAgent), error.Message);
+            return Load(config, logger);
+        }
+    }
+
+    private static ISigner? OfAgent(string path, IReadOnlyList<ISigner> agent)
+    {
+        foreach (var file in agent.Count == 0 ? [] : new[] { path, path + ".pub" })
+        {
+            try
+            {
+                var key = KeyFile.ReadPublicKey(file, out _);
+                if (agent.FirstOrDefault(signer => signer.PublicKey.Equals(key)) is { } found)
+                {
+                    return found;
+                }
+            }
+            catch (SshException)
+            {
+                // Not a public key: the other file may be.
+            }
+        }
+
+        return null;
+    }
+
     /// <summary>The keys, each followed by its certificate. A file that cannot be used is logged (as an error where the configuration names it) and left out; the
     /// result is empty when none could be read.</summary>
-    public static IReadOnlyList<ISigner> Load(SshdConfig config, ILogger logger)
+    public static IReadOnlyList<ISigner> Load(SshdConfig config, ILogger logger, IReadOnlyList<ISigner>? agent = null)
     {
         var level = config.IsSet(K.HostKey) ? LogLevel.Error : LogLevel.Debug;
         var signers = new List<ISigner>();
         foreach (var path in PathsOf(config).Distinct())
         {
+            if (OfAgent(path, agent ?? []) is { } held)
+            {
+                logger.LogDebug("will rely on agent for hostkey {Path}", path);
+                signers.Add(held);
+                continue;
+            }
+
             try
             {
                 var key = KeyFile.ReadPrivateKey(path);

@@ -35,7 +35,9 @@ public static class SshdOptions
     public static SshServerOptions Create(LiveSshdConfig live, IEnumerable<ISigner> hostKeys, IUserDatabase users, ILoggerFactory loggerFactory, StartHelper? helper = null)
     {
         var config = live.Current;
-        var authenticator = new AuthorizedKeysAuthenticator(live, users, loggerFactory);
+        CheckUser(config, LoginKeywords.AuthorizedKeysCommand, LoginKeywords.AuthorizedKeysCommandUser);
+        CheckUser(config, LoginKeywords.AuthorizedPrincipalsCommand, LoginKeywords.AuthorizedPrincipalsCommandUser);
+        var authenticator = new AuthorizedKeysAuthenticator(live, users, loggerFactory, null, new UserPrograms(helper, users, loggerFactory.CreateLogger("Adit.Server")));
         if (!authenticator.CanAnybodyLogIn && !config.HasMatchBlocks)
         {
             throw new SshException(SshError.Configuration, "AuthenticationMethods cannot be satisfied by enabled authentication methods")
@@ -103,6 +105,14 @@ public static class SshdOptions
     /// <summary>What sessions have besides programs.</summary>
     private static Func<SessionScope, ISessionFeature>[] SessionFeatures(IUserDatabase users, UserUnixSockets sockets) =>
         [scope => new AgentForwardingFeature(scope, users, sockets, TimeProvider.System)];
+
+    private static void CheckUser(SshdConfig config, SshdKeyword<string> command, SshdKeyword<string> user)
+    {
+        if (NoneIsNull(config.Get(command)) is not null && !config.IsSet(user))
+        {
+            throw new SshException(SshError.Configuration, $"{command.Name} set without {user.Name}");
+        }
+    }
 
     /// <summary>What Match blocks set for one login in place of what <see cref="Apply"/> has set for all; null where they set nothing of this.</summary>
     internal static ConnectionSettings? SettingsOf(SshdConfig config)

@@ -92,6 +92,9 @@ public abstract record AuthenticationDecision
     {
         /// <summary>There is no such account, or it may not log in. Only for the server's log ("Invalid user …"): a client must not be able to tell.</summary>
         public bool UnknownUser { get; init; }
+
+        /// <summary>Why was logged already.</summary>
+        internal bool IsExplained { get; init; }
     }
 
     /// <summary>This step succeeded but more is needed: <paramref name="Methods"/> can continue (partial success).</summary>

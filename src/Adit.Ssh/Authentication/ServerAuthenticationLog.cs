@@ -23,7 +23,9 @@ internal sealed class ServerAuthenticationLog(ServerAuthenticationOptions option
         };
         if (word is null)
             return;
-        bool loud = attempt.Outcome == AttemptOutcome.Accepted || options.Progress.IsUnknownUser || manyFailures || attempt.Method == "password";
+        // As sshd: keys that were only shown say little about anybody; what was typed does.
+        bool loud = attempt.Outcome == AttemptOutcome.Accepted || attempt.Method == "password"
+            || (attempt.Method == "keyboard-interactive" && (options.Progress.IsUnknownUser || manyFailures));
         _logger.Log(
             loud ? LogLevel.Information : LogLevel.Debug,
             "{Outcome} {Method} for {Invalid}{User} from {Address} port {Port} ssh2{Key}",
@@ -37,17 +39,21 @@ internal sealed class ServerAuthenticationLog(ServerAuthenticationOptions option
     }
 
     /// <summary>"Invalid user bob from 192.0.2.1 port 50000"; once.</summary>
-    public void UnknownUser(string userName)
+    /// <param name="userName">As the client sent it.</param>
+    /// <param name="isSaid">The authenticator has logged why already.</param>
+    public void UnknownUser(string userName, bool isSaid)
     {
         if (options.Progress.IsUnknownUser)
             return;
         options.Progress.IsUnknownUser = true;
+        if (isSaid)
+            return;
         _logger.LogInformation("Invalid user {User} from {Address} port {Port}", Show(userName), _peer.RemoteAddress, _peer.RemotePort);
     }
 
     public void TooManyFailures(string userName) =>
         _logger.LogError(
-            "maximum authentication attempts exceeded for {Invalid}{User} from {Address} port {Port} ssh2",
+            "maximum authentication attempts exceeded for {Invalid}{User} from {Address} port {Port} ssh2 [preauth]",
             Invalid,
             Show(userName),
             _peer.RemoteAddress,

@@ -46,7 +46,7 @@ internal sealed class ServerDecisions(IUserAuthenticator authenticator, ServerAu
             case AuthenticationDecision.Denied denied:
                 _methods = denied.Methods;
                 if (denied.UnknownUser)
-                    log.UnknownUser(request.UserName);
+                    log.UnknownUser(request.UserName, denied.IsExplained);
                 return denied;
             case AuthenticationDecision.Partial step when request is not PublicKeyRequest { SignatureVerified: false }:
                 _methods = step.Methods;

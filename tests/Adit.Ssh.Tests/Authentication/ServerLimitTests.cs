@@ -18,7 +18,7 @@ public class ServerLimitTests
         script.Send(Scripts.None()); // the second is not
         var error = await script.EndAsync();
         Assert.Equal(("Too many authentication failures", DisconnectReason.ProtocolError), (error.Message, error.DisconnectReason));
-        Assert.Contains((LogLevel.Error, "maximum authentication attempts exceeded for alice from 192.0.2.7 port 50022 ssh2"), script.Log.Lines);
+        Assert.Contains((LogLevel.Error, "maximum authentication attempts exceeded for alice from 192.0.2.7 port 50022 ssh2 [preauth]"), script.Log.Lines);
     }
 
     [Fact]

@@ -18,10 +18,26 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
         var forwards = new List<Forward>();
         try
         {
-            if (!await ListenAsync(client, forwards, cancellationToken).ConfigureAwait(false)
-                || !await RemoteRequests.MakeAsync(client, settings, log, cancellationToken).ConfigureAwait(false))
+            if (!await ListenAsync(client, forwards, cancellationToken).ConfigureAwait(false))
             {
                 return ExitCode.Ssh;
+            }
+
+            // ssh's moments: now that local listeners are bound, or only when the server has granted everything it must.
+            var waits = settings.ExitOnForwardFailure && settings.RemoteForwards.Count > 0;
+            if (settings.Background is { } early && !waits)
+            {
+                await early.DetachAsync(log).ConfigureAwait(false);
+            }
+
+            if (!await RemoteRequests.MakeAsync(client, settings, log, cancellationToken).ConfigureAwait(false))
+            {
+                return ExitCode.Ssh;
+            }
+
+            if (settings.Background is { } late)
+            {
+                await late.DetachAsync(log).ConfigureAwait(false);
             }
 
             return settings.StandardIo is { } destination

@@ -12,7 +12,6 @@ internal static class UnbuiltOptions
     public static void Check(SshConfigValues config, LogOutput log)
     {
         Refuse(config.RevokedHostKeysFiles.Count > 0, "RevokedHostKeys", "Connecting without it would trust keys that were revoked; -o RevokedHostKeys=none does so.");
-        Refuse(config.Get(Keywords.ForkAfterAuthentication), "ForkAfterAuthentication", "-o ForkAfterAuthentication=no stays in the foreground.");
         Refuse(config.Get(Keywords.BindInterface) is not null, "BindInterface", "BindAddress (-b) takes an address of this machine.");
         Refuse(config.Get(Keywords.ProxyUseFdpass) && config.Get(Keywords.ProxyCommand) is not null, "ProxyUseFdpass", "The ProxyCommand has to carry the bytes itself.");
         LeaveOut(config.Get(Keywords.Tunnel) != TunnelMode.No, "Tunnel", log);

@@ -1,3 +1,4 @@
+using Adit.Cli.Background;
 using Adit.Cli.Client;
 using Adit.Cli.CommandLine;
 using Adit.Cli.Diagnostics;
@@ -16,13 +17,19 @@ internal static class SshCommand
         try
         {
             var parsed = SshArgumentParser.Parse(arguments);
+            await using var background = BackgroundChild.Adopt();
+            if (background is null && parsed.Action == SshAction.Connect && parsed.MultiplexCommand is null && parsed.Overrides.ContainsKey("ForkAfterAuthentication"))
+            {
+                return await BackgroundLauncher.RunAsync(BackgroundPurpose.Run).ConfigureAwait(false) ?? ExitCode.Success; // -f: the other process does it all
+            }
+
             if (parsed.LogFile is { } file)
             {
                 log = LogOutput.ToFile(file);
             }
 
             log.Level = parsed.LogLevel ?? OpenSshLogLevel.Info;
-            return await RunAsync(parsed, log).ConfigureAwait(false);
+            return await RunAsync(parsed, background, log).ConfigureAwait(false);
         }
         catch (UsageException e) when (e.ShowUsage)
         {
@@ -44,7 +51,7 @@ internal static class SshCommand
         }
     }
 
-    private static async Task<int> RunAsync(SshArguments arguments, LogOutput log)
+    private static async Task<int> RunAsync(SshArguments arguments, BackgroundChild? background, LogOutput log)
     {
         switch (arguments.Action)
         {
@@ -67,11 +74,11 @@ internal static class SshCommand
                     log.Write(OpenSshLogLevel.Info, warning);
                 }
 
-                return await ConnectAsync(arguments, log).ConfigureAwait(false);
+                return await ConnectAsync(arguments, background, log).ConfigureAwait(false);
         }
     }
 
-    private static async Task<int> ConnectAsync(SshArguments arguments, LogOutput log)
+    private static async Task<int> ConnectAsync(SshArguments arguments, BackgroundChild? background, LogOutput log)
     {
         using var prompter = new OpenSshPrompter(log);
         var config = ClientConfig.Resolve(arguments, log);
@@ -87,6 +94,17 @@ internal static class SshCommand
             throw new UsageException($"adit: -{(arguments.LogsToSyslog ? "y (logging to syslog)" : "O (asking a master)")} is not built yet in this version.");
         }
 
+        if (config.Get(SshConfigKeywords.ForkAfterAuthentication) && background is null && arguments.MultiplexCommand is null)
+        {
+            return await BackgroundLauncher.RunAsync(BackgroundPurpose.Run).ConfigureAwait(false) ?? ExitCode.Success;
+        }
+
+        if (config.Get(SshConfigKeywords.ForkAfterAuthentication) && arguments.Command is null && config.RemoteCommandLine is null
+            && config.Get(SshConfigKeywords.SessionType) != SessionType.None)
+        {
+            throw new UsageException("Cannot fork into background without a command to execute.");
+        }
+
         if (config.Get(SshConfigKeywords.SessionType) != SessionType.None)
         {
             throw new UsageException("adit: sessions are not built yet; use -N to forward only");
@@ -94,6 +112,7 @@ internal static class SshCommand
 
         await using var settings = await ClientSettingsBuilder.BuildAsync(config, log, prompter, CancellationToken.None).ConfigureAwait(false);
         settings.StandardIo = arguments.StandardIo;
+        settings.Background = background;
         await using var jumps = await JumpChain.ConnectAsync(config, arguments, log, prompter, CancellationToken.None).ConfigureAwait(false);
         if (jumps is not null)
         {

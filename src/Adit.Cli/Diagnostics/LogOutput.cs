@@ -31,6 +31,9 @@ internal sealed class LogOutput : IDisposable
     /// <summary>True when lines go to a terminal that a person is likely to watch.</summary>
     public bool IsTerminal => _file is null && !Console.IsErrorRedirected;
 
+    /// <summary>True where lines go to standard error.</summary>
+    public bool IsStandardError => _file is null;
+
     /// <summary>Appends to a file, made for its owner alone. Throws <see cref="UsageException"/> with OpenSSH's line when it cannot be opened.</summary>
     public static LogOutput ToFile(string path)
     {

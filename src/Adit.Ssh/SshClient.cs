@@ -46,6 +46,9 @@ public sealed class SshClient : IAsyncDisposable
     /// <summary>Connections that are being carried now.</summary>
     public int ActiveConnections => _connections.Running;
 
+    /// <summary>Completes when no connection is being carried, which may be only for a moment.</summary>
+    public Task WhenIdleAsync() => _connections.WhenIdleAsync();
+
     /// <summary>The address that was connected to; null behind a <see cref="SshClientOptions.ConnectCallback"/>.</summary>
     public IPEndPoint? RemoteEndPoint => _transport.RemoteEndPoint;
 

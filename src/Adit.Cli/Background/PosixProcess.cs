@@ -10,6 +10,9 @@ internal static unsafe partial class PosixProcess
     public const int HangUp = 1;
     public const int Terminate = 15;
 
+    /// <summary>SIGWINCH.</summary>
+    public const int WindowChange = 28;
+
     private const int Interrupted = 4; // EINTR
     private const int ReadWrite = 2; // O_RDWR
     private const int SetDescriptorFlags = 2; // F_SETFD

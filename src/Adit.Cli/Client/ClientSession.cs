@@ -1,6 +1,8 @@
 using System.Runtime.InteropServices;
+using Adit.Cli.Background;
 using Adit.Cli.CommandLine;
 using Adit.Cli.Diagnostics;
+using Adit.Cli.Multiplexing;
 using Adit.Ssh;
 using Adit.Ssh.Forwarding;
 using Adit.Ssh.OpenSsh;
@@ -13,14 +15,23 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
         // Up to the login a signal takes its usual course; a prompt puts the terminal right before that.
-        await using var client = await SshClient.ConnectAsync(settings.Options, cancellationToken).ConfigureAwait(false);
+        var client = await SshClient.ConnectAsync(settings.Options, cancellationToken).ConfigureAwait(false);
         using var signals = new EndingSignals();
-        var forwards = new List<Forward>();
+        var forwards = new ForwardBook(settings, log);
+        MuxMaster? master = null;
         try
         {
             if (!await ListenAsync(client, forwards, cancellationToken).ConfigureAwait(false))
             {
                 return ExitCode.Ssh;
+            }
+
+            master = settings.Master is { } shared ? MuxMaster.Start(shared, client, forwards, settings, log) : null;
+            if (master is null && settings.Background is { Purpose: BackgroundPurpose.Master } needless)
+            {
+                // Somebody else was faster: the command runs over that connection.
+                await needless.DetachAsync(log).ConfigureAwait(false);
+                return ExitCode.Success;
             }
 
             // ssh's moments: now that local listeners are bound, or only when the server has granted everything it must.
@@ -30,7 +41,7 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
                 await early.DetachAsync(log).ConfigureAwait(false);
             }
 
-            if (!await RemoteRequests.MakeAsync(client, settings, log, cancellationToken).ConfigureAwait(false))
+            if (!await RemoteRequests.MakeAsync(client, settings, forwards, log, cancellationToken).ConfigureAwait(false))
             {
                 return ExitCode.Ssh;
             }
@@ -42,20 +53,25 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
 
             return settings.StandardIo is { } destination
                 ? await CarryAsync(client, destination, signals, cancellationToken).ConfigureAwait(false)
-                : await StayAsync(client, signals, cancellationToken).ConfigureAwait(false);
+                : await StayAsync(client, master, signals, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
-            foreach (var forward in forwards)
+            // Nobody new; then the goodbye, which ends what passengers still run.
+            master?.StopListening();
+            await forwards.DisposeAsync().ConfigureAwait(false);
+            await client.DisposeAsync().ConfigureAwait(false);
+            if (master is not null)
             {
-                await forward.DisposeAsync().ConfigureAwait(false);
+                await master.DisposeAsync().ConfigureAwait(false);
             }
         }
     }
 
     /// <summary>Binds what was asked for. False when something failed and ExitOnForwardFailure says that this ends the connection.</summary>
-    private async Task<bool> ListenAsync(SshClient client, List<Forward> forwards, CancellationToken cancellationToken)
+    private async Task<bool> ListenAsync(SshClient client, ForwardBook forwards, CancellationToken cancellationToken)
     {
+        var bound = 0;
         ForwardSpecification[] wanted = [.. settings.LocalForwards, .. settings.DynamicForwards];
         foreach (var specification in wanted)
         {
@@ -66,18 +82,19 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
                 var forward = specification.Destination is { } destination
                     ? await client.ForwardLocalAsync(listen, destination, settings.Listen, cancellationToken).ConfigureAwait(false)
                     : await client.ForwardDynamicAsync(listen, settings.Listen, cancellationToken).ConfigureAwait(false);
-                forwards.Add(forward);
+                forwards.Add(MuxForward.Of(specification), forward);
+                bound++;
                 Announce(forward);
             }
             catch (SshException e) when (e.Error == SshError.ForwardFailed)
             {
-                ReportBind(listen, e);
+                BindReport.Write(log, listen, e);
             }
         }
 
         // As ssh does: without ExitOnForwardFailure the connection stays up even when nothing could be bound; the line comes then, or when it is fatal.
-        bool fatal = forwards.Count < wanted.Length && settings.ExitOnForwardFailure;
-        if (fatal || (forwards.Count == 0 && wanted.Length > 0))
+        bool fatal = bound < wanted.Length && settings.ExitOnForwardFailure;
+        if (fatal || (bound == 0 && wanted.Length > 0))
         {
             log.Write(OpenSshLogLevel.Error, "Could not request local forwarding.");
         }
@@ -87,25 +104,6 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
 
     private string Describe(ForwardAddress listen) =>
         listen.IsUnix || listen.Host is not null ? listen.ToString() : $"{(settings.Listen.GatewayPorts ? "*" : "LOCALHOST")}:{listen.Port}";
-
-    private void ReportBind(ForwardAddress listen, SshException error)
-    {
-        foreach (var line in ErrorReporter.Lines(new SshException(error.Error, error.Message)))
-        {
-            log.Write(OpenSshLogLevel.Error, line);
-        }
-
-        var summary = listen.IsUnix ? null : $"channel_setup_fwd_listener_tcpip: cannot listen to port: {listen.Port}";
-        if (summary is not null && error.Message.StartsWith("bind ", StringComparison.Ordinal))
-        {
-            log.Write(OpenSshLogLevel.Error, summary);
-        }
-
-        foreach (var line in ErrorReporter.Hints(error.Hint))
-        {
-            log.Write(OpenSshLogLevel.Error, line);
-        }
-    }
 
     /// <summary>Tells a person that the tunnel stands. Scripts, which expect silence, see nothing.</summary>
     private void Announce(Forward forward)
@@ -142,9 +140,16 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
         return ExitCode.Ssh;
     }
 
-    private async Task<int> StayAsync(SshClient client, EndingSignals signals, CancellationToken cancellationToken)
+    /// <summary>Without a session: until the connection ends, or a signal, or whoever shares it says so or needs it no more.</summary>
+    private async Task<int> StayAsync(SshClient client, MuxMaster? master, EndingSignals signals, CancellationToken cancellationToken)
     {
-        var ended = await Task.WhenAny(client.Completion, signals.Received).WaitAsync(cancellationToken).ConfigureAwait(false);
+        var unused = master?.WhenNeedlessAsync() ?? Task.Delay(Timeout.Infinite, cancellationToken);
+        var ended = await Task.WhenAny(client.Completion, signals.Received, unused).WaitAsync(cancellationToken).ConfigureAwait(false);
+        if (ended == unused)
+        {
+            return ExitCode.Ssh; // as ssh's master ends without a session of its own
+        }
+
         if (ended == signals.Received)
         {
             return await EndedBySignalAsync(signals).ConfigureAwait(false);

@@ -1,4 +1,5 @@
 using Adit.Cli.Diagnostics;
+using Adit.Cli.Multiplexing;
 using Adit.Ssh;
 using Adit.Ssh.Forwarding;
 using Adit.Ssh.OpenSsh;
@@ -9,24 +10,26 @@ namespace Adit.Cli.Client;
 internal static class RemoteRequests
 {
     /// <summary>False when a refusal ends the run (ExitOnForwardFailure). The forwards last as long as the connection.</summary>
-    public static async Task<bool> MakeAsync(SshClient client, ClientSettings settings, LogOutput log, CancellationToken cancellationToken)
+    public static async Task<bool> MakeAsync(SshClient client, ClientSettings settings, ForwardBook forwards, LogOutput log, CancellationToken cancellationToken)
     {
         // All are asked for before the first answer is waited for: one round trip for any number.
-        var answers = new List<Task<RemoteForward>>();
+        var answers = new List<(MuxForward Wanted, Task<RemoteForward> Answer)>();
         foreach (var specification in settings.RemoteForwards)
         {
             log.Write(OpenSshLogLevel.Debug1, $"Remote connections from {Describe(specification.Listen)} forwarded to local address {Describe(specification.Destination)}");
-            answers.Add(specification.Destination is { } destination
+            answers.Add((MuxForward.Of(specification), specification.Destination is { } destination
                 ? client.ForwardRemoteAsync(specification.Listen, destination, cancellationToken)
-                : client.ForwardRemoteDynamicAsync(specification.Listen, MayConnect(settings.RemoteOpen), cancellationToken));
+                : client.ForwardRemoteDynamicAsync(specification.Listen, MayConnect(settings.RemoteOpen), cancellationToken)));
         }
 
         var isFine = true;
-        foreach (var answer in answers)
+        foreach (var (wanted, answer) in answers)
         {
             try
             {
-                Announce(await answer.ConfigureAwait(false), settings, log);
+                var forward = await answer.ConfigureAwait(false);
+                forwards.Add(wanted, forward);
+                Announce(forward, settings, log);
             }
             catch (SshException e) when (e.Error == SshError.ForwardFailed)
             {
@@ -54,7 +57,7 @@ internal static class RemoteRequests
     private static string Describe(ForwardAddress? destination) => destination?.ToString() ?? "socks:0";
 
     /// <summary>PermitRemoteOpen goes by the name that the client wrote, as ssh's does; which addresses that has is not its matter.</summary>
-    private static Func<RemoteDynamicRequest, CancellationToken, ValueTask<ForwardingDecision>> MayConnect(PermitRemoteOpen permitted)
+    public static Func<RemoteDynamicRequest, CancellationToken, ValueTask<ForwardingDecision>> MayConnect(PermitRemoteOpen permitted)
     {
         var refusal = ForwardingDecision.Deny($"PermitRemoteOpen {permitted}");
         return (request, _) => new(permitted.Allows(request.Destination.Host!, request.Destination.Port) ? ForwardingDecision.Allow : refusal);

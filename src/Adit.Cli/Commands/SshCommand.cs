@@ -2,6 +2,7 @@ using Adit.Cli.Background;
 using Adit.Cli.Client;
 using Adit.Cli.CommandLine;
 using Adit.Cli.Diagnostics;
+using Adit.Cli.Multiplexing;
 using Adit.Cli.Terminal;
 using Adit.Ssh;
 using Adit.Ssh.OpenSsh;
@@ -89,9 +90,9 @@ internal static class SshCommand
             return ExitCode.Success;
         }
 
-        if (arguments.LogsToSyslog || arguments.MultiplexCommand is not null)
+        if (arguments.LogsToSyslog)
         {
-            throw new UsageException($"adit: -{(arguments.LogsToSyslog ? "y (logging to syslog)" : "O (asking a master)")} is not built yet in this version.");
+            throw new UsageException("adit: -y (logging to syslog) is not built yet in this version.");
         }
 
         if (config.Get(SshConfigKeywords.ForkAfterAuthentication) && background is null && arguments.MultiplexCommand is null)
@@ -105,14 +106,21 @@ internal static class SshCommand
             throw new UsageException("Cannot fork into background without a command to execute.");
         }
 
-        if (config.Get(SshConfigKeywords.SessionType) != SessionType.None)
+        if (await MultiplexedRun.TryAsync(config, arguments, background, log, CancellationToken.None).ConfigureAwait(false) is { } done)
+        {
+            return done;
+        }
+
+        var isMaster = background is { Purpose: BackgroundPurpose.Master };
+        if (!isMaster && config.Get(SshConfigKeywords.SessionType) != SessionType.None)
         {
             throw new UsageException("adit: sessions are not built yet; use -N to forward only");
         }
 
         await using var settings = await ClientSettingsBuilder.BuildAsync(config, log, prompter, CancellationToken.None).ConfigureAwait(false);
-        settings.StandardIo = arguments.StandardIo;
+        settings.StandardIo = isMaster ? null : arguments.StandardIo;
         settings.Background = background;
+        settings.Master = MasterSettings.Of(config);
         await using var jumps = await JumpChain.ConnectAsync(config, arguments, log, prompter, CancellationToken.None).ConfigureAwait(false);
         if (jumps is not null)
         {

@@ -78,8 +78,9 @@ internal sealed class MuxClient(MuxConnection connection, LogOutput log) : IDisp
     /// <param name="descriptors">What goes along.</param>
     /// <param name="function">Its name in messages.</param>
     /// <param name="what">The request's, there.</param>
+    /// <param name="failed">What begins the line for a failure.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    public async Task<uint?> OpenAsync(Func<uint, byte[]> packet, int[] descriptors, string function, string what, CancellationToken cancellationToken)
+    public async Task<uint?> OpenAsync(Func<uint, byte[]> packet, int[] descriptors, string function, string what, string failed, CancellationToken cancellationToken)
     {
         MuxAnswer? answer = null;
         try
@@ -108,7 +109,7 @@ internal sealed class MuxClient(MuxConnection connection, LogOutput log) : IDisp
                 log.Write(OpenSshLogLevel.Error, $"Master refused {what} request: {text}");
                 return null;
             case { Type: MuxType.Failure, Text: var text }:
-                log.Write(OpenSshLogLevel.Error, $"{function}: {what} request failed: {text}");
+                log.Write(OpenSshLogLevel.Error, $"{failed} request failed: {text}");
                 return null;
             case { Type: var type }:
                 log.Write(OpenSshLogLevel.Error, $"{function}: unexpected response from master 0x{(uint)type:x8}");

@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using Adit.Cli.Background;
 using Adit.Cli.Client;
 using Adit.Cli.Diagnostics;
 using Adit.Cli.Terminal;
@@ -66,7 +67,9 @@ internal sealed class MuxMaster : IAsyncDisposable
             return new MuxMaster(master, listener, client, forwards, settings, log);
         }
 
-        log.Write(OpenSshLogLevel.Error, $"ControlSocket {master.Path} already exists, disabling multiplexing");
+        // With ControlPersist the command then runs over the other one: nothing is amiss.
+        var level = settings.Background is { Purpose: BackgroundPurpose.Master } ? OpenSshLogLevel.Debug1 : OpenSshLogLevel.Error;
+        log.Write(level, $"ControlSocket {master.Path} already exists, disabling multiplexing");
         return null;
     }
 

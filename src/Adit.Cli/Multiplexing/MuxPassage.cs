@@ -16,9 +16,10 @@ internal sealed class MuxPassage(MuxClient client, SshConfigValues config, SshAr
     /// <summary>A session. Null where the master would not.</summary>
     public async Task<int?> RunAsync(CancellationToken cancellationToken)
     {
+        const string Function = "mux_client_request_session";
         if (await client.AliveAsync(cancellationToken).ConfigureAwait(false) is not { } master)
         {
-            log.Write(OpenSshLogLevel.Error, "mux_client_request_session: master alive request failed");
+            log.Write(OpenSshLogLevel.Error, $"{Function}: master alive request failed");
             return null;
         }
 
@@ -30,7 +31,7 @@ internal sealed class MuxPassage(MuxClient client, SshConfigValues config, SshAr
             descriptors[0] = (int)nothing.DangerousGetHandle();
         }
 
-        if (await client.OpenAsync(request.ToPacket, descriptors, "mux_client_request_session", "session", cancellationToken).ConfigureAwait(false) is not { } session)
+        if (await client.OpenAsync(request.ToPacket, descriptors, Function, "session", $"{Function}: session", cancellationToken).ConfigureAwait(false) is not { } session)
         {
             return null;
         }
@@ -57,7 +58,7 @@ internal sealed class MuxPassage(MuxClient client, SshConfigValues config, SshAr
         }
 
         if (await client.OpenAsync(
-            request => Packet(request, destination), [Descriptor.StandardInput, Descriptor.StandardOutput], Function, "stdio forwarding", cancellationToken).ConfigureAwait(false) is null)
+            request => Packet(request, destination), [Descriptor.StandardInput, Descriptor.StandardOutput], Function, "stdio forwarding", "Stdio forwarding", cancellationToken).ConfigureAwait(false) is null)
         {
             return ExitCode.Ssh;
         }

@@ -111,7 +111,6 @@ public sealed class ClientSettingsTests : IDisposable
 
     [Theory]
     [InlineData("RevokedHostKeys /etc/ssh/revoked")]
-    [InlineData("ForkAfterAuthentication yes")]
     [InlineData("BindInterface eth0")]
     public async Task What_would_be_missed_ends_the_run(string config)
     {

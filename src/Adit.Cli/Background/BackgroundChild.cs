@@ -11,6 +11,7 @@ internal sealed class BackgroundChild : IAsyncDisposable
 {
     private readonly Socket _foreground;
     private readonly Task _watching;
+    private readonly IReadOnlyList<int> _copies = OperatingSystem.IsWindows() ? [] : PosixProcess.StandardCopies();
     private volatile bool _isDetached;
 
     private BackgroundChild(Socket foreground, BackgroundPurpose purpose)
@@ -56,13 +57,10 @@ internal sealed class BackgroundChild : IAsyncDisposable
 
         log.Write(OpenSshLogLevel.Debug1, "forking to background");
         _ = PosixProcess.LeaveSession();
-        if (log.IsStandardError && log.Shows(OpenSshLogLevel.Debug1))
+        PosixProcess.Silence([Descriptor.StandardInput, Descriptor.StandardOutput, .. _copies]);
+        if (!log.IsStandardError || !log.Shows(OpenSshLogLevel.Debug1))
         {
-            PosixProcess.Silence(Descriptor.StandardInput, Descriptor.StandardOutput);
-        }
-        else
-        {
-            PosixProcess.Silence(Descriptor.StandardInput, Descriptor.StandardOutput, Descriptor.StandardError);
+            PosixProcess.Silence([Descriptor.StandardError]);
         }
 
         _isDetached = true;

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Runtime.Versioning;
 
@@ -85,8 +86,42 @@ internal static unsafe partial class PosixProcess
     /// <summary>A session of its own: no controlling terminal, no signals from one. False where the process leads a group already.</summary>
     public static bool LeaveSession() => setsid() >= 0;
 
+    /// <summary>Other descriptors of the files that standard input, output and error are: the runtime makes some for itself, and who waits for the end of a pipe would
+    /// wait for them.</summary>
+    public static IReadOnlyList<int> StandardCopies()
+    {
+        const string Folder = "/proc/self/fd";
+        if (!OperatingSystem.IsLinux())
+        {
+            return [];
+        }
+
+        try
+        {
+            var files = Directory.GetFileSystemEntries(Folder).Select(path => (Number: int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture), Target: Target(path))).ToList();
+            var standard = files.Where(file => file.Number <= 2).Select(file => file.Target).ToHashSet();
+            return [.. files.Where(file => file.Number > 2 && file.Target is not null && standard.Contains(file.Target)).Select(file => file.Number)];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return [];
+        }
+
+        static string? Target(string link)
+        {
+            try
+            {
+                return new FileInfo(link).LinkTarget;
+            }
+            catch (IOException)
+            {
+                return null; // the one that listed the folder is gone by now
+            }
+        }
+    }
+
     /// <summary>Makes each of the descriptors /dev/null.</summary>
-    public static void Silence(params ReadOnlySpan<int> descriptors)
+    public static void Silence(ReadOnlySpan<int> descriptors)
     {
         var nothing = open("/dev/null", ReadWrite);
         if (nothing < 0)
@@ -97,6 +132,10 @@ internal static unsafe partial class PosixProcess
         foreach (var descriptor in descriptors)
         {
             _ = dup2(nothing, descriptor);
+            if (descriptor > 2)
+            {
+                _ = KeepPrivate(descriptor);
+            }
         }
 
         if (descriptors.IndexOf(nothing) < 0)

@@ -43,8 +43,13 @@ internal sealed class MuxPassage(MuxClient client, SshConfigValues config, SshAr
             await background.DetachAsync(log).ConfigureAwait(false);
         }
 
-        var waiting = WaitAsync(session, null, cancellationToken);
-        return await EndAsync(waiting, signals).ConfigureAwait(false);
+        var code = await EndAsync(WaitAsync(session, null, cancellationToken), signals).ConfigureAwait(false);
+        if (request.WantsTerminal)
+        {
+            log.Write(OpenSshLogLevel.Info, $"Shared connection to {config.Host} closed.");
+        }
+
+        return code;
     }
 
     /// <summary>-W. Null where the master is gone before it was asked.</summary>
@@ -111,7 +116,7 @@ internal sealed class MuxPassage(MuxClient client, SshConfigValues config, SshAr
             }
         });
 
-    private async Task<int?> EndAsync(Task<int> waiting, EndingSignals signals)
+    private async Task<int> EndAsync(Task<int> waiting, EndingSignals signals)
     {
         if (await Task.WhenAny(waiting, signals.Received).ConfigureAwait(false) == waiting)
         {

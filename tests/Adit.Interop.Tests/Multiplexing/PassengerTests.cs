@@ -61,7 +61,7 @@ public sealed class PassengerTests
         string[] words = sharing.Words(client, ["-tt"], "until [ \"$(stty size)\" = '33 77' ]; do sleep 0.1; done; echo size $(stty size); until [ \"$(stty size)\" = '44 99' ]; do sleep 0.1; done; echo now $(stty size); exit 5");
         ProcessResult result = await lab.RunAsync("terminal", Machine.Tool("python3"), [Machine.Here("Peers/on_a_terminal.py"), Steps, .. words]);
         Assert.Contains("exit 5", result.Output, StringComparison.Ordinal);
-        Assert.Contains("Shared connection to 127.0.0.1 closed.\r\n", result.Output, StringComparison.Ordinal);
+        Assert.Contains("Shared connection to 127.0.0.1 closed.", result.Output, StringComparison.Ordinal);
     });
 
     [Theory]
@@ -121,8 +121,8 @@ public sealed class PassengerTests
     {
         Sharing sharing = await Sharing.StartAsync(lab, master);
         await using Service service = Service.Echo(lab.Deadline);
-        ProcessResult result = await sharing.RunAsync(client, ["-W", $"127.0.0.1:{service.Port}"], [], "there and back");
-        Assert.Equal((0, "there and back"), (result.ExitCode, result.Output));
+        ProcessResult result = await sharing.RunAsync(client, ["-W", $"127.0.0.1:{service.Port}"], [], "there and back\n");
+        Assert.Equal((0, "there and back\n"), (result.ExitCode, result.Output));
         ProcessResult refused = await sharing.RunAsync(client, ["-W", $"127.0.0.1:{Net.FreePort()}"]);
         Assert.Equal((255, "Stdio forwarding request failed: Session open refused by peer"), (refused.ExitCode, refused.FirstErrorLine));
     });

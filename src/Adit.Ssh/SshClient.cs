@@ -46,9 +46,6 @@ public sealed class SshClient : IAsyncDisposable
     /// <summary>Connections that are being carried now.</summary>
     public int ActiveConnections => _connections.Running;
 
-    /// <summary>Completes when no connection is being carried, which may be only for a moment.</summary>
-    public Task WhenIdleAsync() => _connections.WhenIdleAsync();
-
     /// <summary>The address that was connected to; null behind a <see cref="SshClientOptions.ConnectCallback"/>.</summary>
     public IPEndPoint? RemoteEndPoint => _transport.RemoteEndPoint;
 
@@ -201,6 +198,9 @@ public sealed class SshClient : IAsyncDisposable
     /// <summary>Opens a session, in which one program runs at the server. Throws <see cref="SshException"/> (<see cref="SshError.ChannelOpenFailed"/>) with the server's
     /// reason.</summary>
     public Task<SshSession> OpenSessionAsync(CancellationToken cancellationToken = default) => SshSession.OpenAsync(_connection, cancellationToken);
+
+    /// <summary>Completes when no connection is carried any more. Forwards still listen meanwhile, and a connection that comes is waited for too.</summary>
+    public Task WhenNoConnectionsAsync() => _connections.WhenIdleAsync();
 
     /// <summary>Sends SSH_MSG_DISCONNECT and closes; listeners go first.</summary>
     public async ValueTask DisposeAsync()

@@ -46,8 +46,14 @@ internal sealed class BackgroundChild : IAsyncDisposable
                 : null;
     }
 
+    /// <summary>Copies of standard output and error for a session that goes on in the background: what it says still goes where the command's output went. To be made
+    /// before <see cref="DetachAsync"/>.</summary>
+    public static (int Output, int Error) KeepOutput() => OperatingSystem.IsWindows()
+        ? (Descriptor.StandardOutput, Descriptor.StandardError)
+        : (PosixProcess.Duplicate(Descriptor.StandardOutput), PosixProcess.Duplicate(Descriptor.StandardError));
+
     /// <summary>Leaves the terminal's session, gives the standard streams up, and lets the foreground go on. What a session writes to has to be kept before
-    /// (<see cref="SessionDescriptors.Keep"/>). As with ssh, debug lines alone keep standard error.</summary>
+    /// (<see cref="KeepOutput"/>). As with ssh, debug lines alone keep standard error.</summary>
     public async Task DetachAsync(LogOutput log)
     {
         if (_isDetached || OperatingSystem.IsWindows())

@@ -130,7 +130,7 @@ internal sealed class MuxMaster : IAsyncDisposable
                 return;
             }
 
-            await Task.WhenAll([.. passengers, Client.WhenIdleAsync()]).ConfigureAwait(false);
+            await Task.WhenAll([.. passengers, Client.WhenNoConnectionsAsync()]).ConfigureAwait(false);
         }
     }
 

@@ -43,7 +43,9 @@ internal sealed class MuxPassage(MuxClient client, SshConfigValues config, SshAr
             await background.DetachAsync(log).ConfigureAwait(false);
         }
 
-        var code = await EndAsync(WaitAsync(session, null, cancellationToken), signals).ConfigureAwait(false);
+        using var rawMode = background is null && request.WantsTerminal ? PassedTerminal.EnterRawMode(Descriptor.StandardInput) : null;
+        var code = await EndAsync(WaitAsync(session, rawMode, cancellationToken), signals).ConfigureAwait(false);
+        rawMode?.Dispose();
         if (request.WantsTerminal)
         {
             log.Write(OpenSshLogLevel.Info, $"Shared connection to {config.Host} closed.");
@@ -128,7 +130,7 @@ internal sealed class MuxPassage(MuxClient client, SshConfigValues config, SshAr
     }
 
     /// <summary>The exit code that the master tells; 255 when it ends before it did.</summary>
-    private async Task<int> WaitAsync(uint session, Action? leaveRawMode, CancellationToken cancellationToken)
+    private async Task<int> WaitAsync(uint session, IDisposable? rawMode, CancellationToken cancellationToken)
     {
         int? status = null;
         while (await client.Connection.ReceiveAsync(cancellationToken).ConfigureAwait(false) is { } packet)
@@ -141,7 +143,7 @@ internal sealed class MuxPassage(MuxClient client, SshConfigValues config, SshAr
 
             if (type == MuxType.TerminalFailed)
             {
-                leaveRawMode?.Invoke();
+                rawMode?.Dispose();
             }
             else if (status is not null)
             {

@@ -13,6 +13,7 @@ internal sealed class MuxSession : IAsyncDisposable
     private readonly PassedDescriptor _output;
     private readonly PassedDescriptor _error;
     private readonly string _number;
+    private PassengerEscapes? _escapes;
 
     /// <summary>Of the three descriptors the new object is the owner.</summary>
     public MuxSession(SshSession session, IReadOnlyList<PassedDescriptor> descriptors, uint number)
@@ -33,7 +34,8 @@ internal sealed class MuxSession : IAsyncDisposable
         {
             HasTerminal = true;
             var (columns, rows, width, height) = PassedTerminal.Size(_input.Number);
-            terminal = _session.RequestPtyAsync(new PtyOptions(request.Term, columns, rows, width, height));
+            terminal = _session.RequestPtyAsync(new PtyOptions(request.Term, columns, rows, width, height, PassedTerminal.Modes(_input.Number)));
+            _escapes = request.EscapeCharacter is { } escape ? new PassengerEscapes(escape) : null;
         }
 
         foreach (var variable in request.Variables)
@@ -97,7 +99,14 @@ internal sealed class MuxSession : IAsyncDisposable
         {
             while (await _input.ReadAsync(buffer).ConfigureAwait(false) is var count and > 0)
             {
-                await _session.Input.WriteAsync(buffer.AsMemory(0, count)).ConfigureAwait(false);
+                if (_escapes is null)
+                {
+                    await _session.Input.WriteAsync(buffer.AsMemory(0, count)).ConfigureAwait(false);
+                }
+                else if (!await TypeAsync(_escapes, buffer.AsMemory(0, count)).ConfigureAwait(false))
+                {
+                    return;
+                }
             }
 
             _session.CompleteInput();
@@ -106,6 +115,36 @@ internal sealed class MuxSession : IAsyncDisposable
         {
             // The program takes no more; what it still says is the other direction's business.
         }
+    }
+
+    /// <summary>Sends what was typed, without escapes. False when one of them ended the session.</summary>
+    private async Task<bool> TypeAsync(PassengerEscapes escapes, ReadOnlyMemory<byte> typed)
+    {
+        var sent = new byte[typed.Length + 1];
+        while (!typed.IsEmpty)
+        {
+            var found = escapes.Filter(typed.Span, sent, out var taken, out var count);
+            typed = typed[taken..];
+            await _session.Input.WriteAsync(sent.AsMemory(0, count)).ConfigureAwait(false);
+            switch (found)
+            {
+                case PassengerEscape.End:
+                    await _session.DisposeAsync().ConfigureAwait(false);
+                    return false;
+                case PassengerEscape.Break:
+                    await _session.SendBreakAsync(1000).ConfigureAwait(false);
+                    break;
+                case PassengerEscape.Help:
+                    await _error.WriteAsync(Encoding.UTF8.GetBytes(escapes.HelpText)).ConfigureAwait(false);
+                    break;
+                case PassengerEscape.Unavailable:
+                    var name = escapes.Last < ' ' ? $"^{(char)(escapes.Last + 64)}" : $"{escapes.Last}";
+                    await _error.WriteAsync(Encoding.UTF8.GetBytes($"{name} escape not available to multiplexed sessions\r\n")).ConfigureAwait(false);
+                    break;
+            }
+        }
+
+        return true;
     }
 
     /// <summary>Where nobody reads any more the rest is dropped, so that the program can go on.</summary>

@@ -66,6 +66,23 @@ public sealed class PassengerTests
 
     [Theory]
     [MemberData(nameof(Pairs))]
+    public Task Keys_go_to_the_program_and_not_to_the_client(Peer master, Peer client) => Lab.RunAsync(async lab =>
+    {
+        Need.Tools("python3");
+        Sharing sharing = await Sharing.StartAsync(lab, master);
+        string[] words = sharing.Words(client, ["-tt"], "trap 'echo caught; exit 9' INT; stty -echo; echo ready; while :; do sleep 0.1; done");
+        Assert.EndsWith("\nexit 9\n", await OnTerminalAsync("wait ready\ntype \\x03\nwait caught\n"), StringComparison.Ordinal);
+
+        string ended = await OnTerminalAsync("wait ready\ntype \\r~?\nwait this message\ntype ~.\n");
+        Assert.EndsWith("\nexit 255\n", ended, StringComparison.Ordinal);
+        Assert.DoesNotContain("caught", ended, StringComparison.Ordinal);
+
+        async Task<string> OnTerminalAsync(string steps) =>
+            (await lab.RunAsync("terminal", Machine.Tool("python3"), [Machine.Here("Peers/on_a_terminal.py"), steps, .. words])).Output;
+    });
+
+    [Theory]
+    [MemberData(nameof(Pairs))]
     public Task Forwards_come_and_go(Peer master, Peer client) => Lab.RunAsync(async lab =>
     {
         Sharing sharing = await Sharing.StartAsync(lab, master);

@@ -199,8 +199,21 @@ public sealed class SshClient : IAsyncDisposable
     /// reason.</summary>
     public Task<SshSession> OpenSessionAsync(CancellationToken cancellationToken = default) => SshSession.OpenAsync(_connection, cancellationToken);
 
+    /// <summary>The channels that are open now.</summary>
+    public IReadOnlyList<ChannelSummary> Channels => [.. _connection.OpenChannels.Select(channel => new ChannelSummary((int)channel.LocalId, channel.Type, channel.Traffic))];
+
     /// <summary>Completes when no connection is carried any more. Forwards still listen meanwhile, and a connection that comes is waited for too.</summary>
     public Task WhenNoConnectionsAsync() => _connections.WhenIdleAsync();
+
+    /// <summary>Has new keys agreed on as soon as that can be.</summary>
+    public void RequestRekey() => _transport.RequestRekey();
+
+    /// <summary>Tells an OpenSSH server that no further session will be asked for on this connection (no-more-sessions@openssh.com); others are told nothing.</summary>
+    public void ForbidMoreSessions()
+    {
+        if (_transport.Quirks.IsOpenSsh)
+            _connection.Requests.Notify("no-more-sessions@openssh.com", default);
+    }
 
     /// <summary>Sends SSH_MSG_DISCONNECT and closes; listeners go first.</summary>
     public async ValueTask DisposeAsync()
@@ -276,3 +289,9 @@ public sealed class SshClient : IAsyncDisposable
             throw reason;
     }
 }
+
+/// <summary>An open channel, for people to look at.</summary>
+/// <param name="Number">Our number for it.</param>
+/// <param name="Type">What it was opened as: "session", "direct-tcpip".</param>
+/// <param name="Bytes">What it has carried so far, both ways together.</param>
+public sealed record ChannelSummary(int Number, string Type, long Bytes);

@@ -55,6 +55,9 @@ public sealed class SshSession : IAsyncDisposable
     /// <summary>Completes when the program's end of <see cref="Input"/> is known to be closed (eow@openssh.com), or the session is over.</summary>
     public Task InputUnwanted => _sink.InputUnwanted.Task;
 
+    /// <summary>The channel's number here, as messages name it.</summary>
+    public int Number => (int)Channel.LocalId;
+
     internal SshChannel Channel { get; }
 
     internal static async Task<SshSession> OpenAsync(SshConnection connection, CancellationToken cancellationToken)
@@ -98,6 +101,15 @@ public sealed class SshSession : IAsyncDisposable
 
     /// <summary>The program's input ends here; output still comes.</summary>
     public void CompleteInput() => Channel.SendEof();
+
+    /// <summary>Nobody takes the program's output any more: what comes is dropped, and a server that knows eow@openssh.com is told, so that the program learns it by
+    /// its next write. Error output still comes.</summary>
+    public void RefuseOutput()
+    {
+        _sink.Output.Abandon();
+        if (Channel.Connection.Transport.Quirks is { IsOpenSsh: true } or { IsAdit: true })
+            Channel.Notify("eow@openssh.com", default);
+    }
 
     /// <summary>Closes the session at once; what was not read is dropped.</summary>
     public ValueTask DisposeAsync()

@@ -3,30 +3,41 @@ using Adit.Cli.Background;
 using Adit.Cli.CommandLine;
 using Adit.Cli.Diagnostics;
 using Adit.Cli.Multiplexing;
+using Adit.Cli.Sessions;
 using Adit.Ssh;
 using Adit.Ssh.Forwarding;
 using Adit.Ssh.OpenSsh;
 
 namespace Adit.Cli.Client;
 
-/// <summary>One run of the client without a session: connect, log in, listen, and stay until the connection or a signal ends it.</summary>
-internal sealed class ClientSession(ClientSettings settings, LogOutput log)
+/// <summary>One run of the client: connect, log in, forward, and carry a session where one is wanted; else stay until the connection or a signal ends it.</summary>
+internal sealed class ClientSession(ClientSettings settings, SessionSettings session, LogOutput log)
 {
+    /// <summary>What sessions are asked for ahead of their programs.</summary>
+    public IReadOnlyList<ISessionRequests> Requests { get; init; } = [];
+
+    /// <summary>Reads the escape command line.</summary>
+    public required Terminal.IPrompter Prompter { get; init; }
+
+    /// <summary>There was a terminal: at the end ssh tells that the connection is closed.</summary>
+    public bool HadTerminal { get; private set; }
+
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
         // Up to the login a signal takes its usual course; a prompt puts the terminal right before that.
         var client = await SshClient.ConnectAsync(settings.Options, cancellationToken).ConfigureAwait(false);
         using var signals = new EndingSignals();
-        var forwards = new ForwardBook(settings, log);
+        var forwards = new ForwardTable(client, settings, log);
         MuxMaster? master = null;
         try
         {
-            if (!await ListenAsync(client, forwards, cancellationToken).ConfigureAwait(false))
+            var mayForward = MayForward(client);
+            if (mayForward is null || (mayForward.Value && !await forwards.ListenAsync(cancellationToken).ConfigureAwait(false)))
             {
                 return ExitCode.Ssh;
             }
 
-            master = settings.Master is { } shared ? MuxMaster.Start(shared, client, forwards, settings, log) : null;
+            master = settings.Master is { } shared ? MuxMaster.Start(shared, client, forwards, settings, Requests, log) : null;
             if (master is null && settings.Background is { Purpose: BackgroundPurpose.Master } needless)
             {
                 // Somebody else was faster: the command runs over that connection.
@@ -35,13 +46,13 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
             }
 
             // ssh's moments: now that local listeners are bound, or only when the server has granted everything it must.
-            var waits = settings.ExitOnForwardFailure && settings.RemoteForwards.Count > 0;
-            if (settings.Background is { } early && !waits)
+            var descriptors = settings.Background is not null && session.Type != SessionType.None ? KeptDescriptors() : SessionDescriptors.Standard;
+            if (settings.Background is { } early && !(settings.ExitOnForwardFailure && settings.RemoteForwards.Count > 0))
             {
                 await early.DetachAsync(log).ConfigureAwait(false);
             }
 
-            if (!await RemoteRequests.MakeAsync(client, settings, forwards, log, cancellationToken).ConfigureAwait(false))
+            if (mayForward.Value && !await forwards.RequestAsync(cancellationToken).ConfigureAwait(false))
             {
                 return ExitCode.Ssh;
             }
@@ -51,9 +62,7 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
                 await late.DetachAsync(log).ConfigureAwait(false);
             }
 
-            return settings.StandardIo is { } destination
-                ? await CarryAsync(client, destination, signals, cancellationToken).ConfigureAwait(false)
-                : await StayAsync(client, master, signals, cancellationToken).ConfigureAwait(false);
+            return await GoOnAsync(client, forwards, master, descriptors, signals, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -68,54 +77,82 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
         }
     }
 
-    /// <summary>Binds what was asked for. False when something failed and ExitOnForwardFailure says that this ends the connection.</summary>
-    private async Task<bool> ListenAsync(SshClient client, ForwardBook forwards, CancellationToken cancellationToken)
+    private static SessionDescriptors KeptDescriptors()
     {
-        var bound = 0;
-        ForwardSpecification[] wanted = [.. settings.LocalForwards, .. settings.DynamicForwards];
-        foreach (var specification in wanted)
-        {
-            var listen = specification.Listen;
-            log.Write(OpenSshLogLevel.Debug1, $"Local connections to {Describe(listen)} forwarded to remote address {specification.Destination?.ToString() ?? "socks:0"}");
-            try
-            {
-                var forward = specification.Destination is { } destination
-                    ? await client.ForwardLocalAsync(listen, destination, settings.Listen, cancellationToken).ConfigureAwait(false)
-                    : await client.ForwardDynamicAsync(listen, settings.Listen, cancellationToken).ConfigureAwait(false);
-                forwards.Add(MuxForward.Of(specification), forward);
-                bound++;
-                Announce(forward);
-            }
-            catch (SshException e) when (e.Error == SshError.ForwardFailed)
-            {
-                BindReport.Write(log, listen, e);
-            }
-        }
-
-        // As ssh does: without ExitOnForwardFailure the connection stays up even when nothing could be bound; the line comes then, or when it is fatal.
-        bool fatal = bound < wanted.Length && settings.ExitOnForwardFailure;
-        if (fatal || (bound == 0 && wanted.Length > 0))
-        {
-            log.Write(OpenSshLogLevel.Error, "Could not request local forwarding.");
-        }
-
-        return !fatal;
+        var (output, error) = BackgroundChild.KeepOutput();
+        return new SessionDescriptors(Descriptor.StandardInput, output, error);
     }
 
-    private string Describe(ForwardAddress listen) =>
-        listen.IsUnix || listen.Host is not null ? listen.ToString() : $"{(settings.Listen.GatewayPorts ? "*" : "LOCALHOST")}:{listen.Port}";
-
-    /// <summary>Tells a person that the tunnel stands. Scripts, which expect silence, see nothing.</summary>
-    private void Announce(Forward forward)
+    private async Task<int> GoOnAsync(
+        SshClient client, ForwardTable forwards, MuxMaster? master, SessionDescriptors descriptors, EndingSignals signals, CancellationToken cancellationToken)
     {
-        if (!log.IsTerminal && !log.Shows(OpenSshLogLevel.Debug1))
+        if (session.Type != SessionType.None)
         {
-            return;
+            return await RunSessionAsync(client, forwards, master, descriptors, signals, cancellationToken).ConfigureAwait(false);
         }
 
-        foreach (var bound in forward.Bound)
+        if (session.LocalCommand is { } command)
         {
-            log.Write(OpenSshLogLevel.Info, $"adit: {bound} -> {forward.Destination?.ToString() ?? "wherever SOCKS clients ask to go"} via {settings.Options.UserName}@{settings.Host}");
+            await LocalCommand.RunAsync(command, log, cancellationToken).ConfigureAwait(false);
+        }
+
+        return settings.StandardIo is { } destination
+            ? await CarryAsync(client, destination, signals, cancellationToken).ConfigureAwait(false)
+            : await StayAsync(client, master, signals, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Where the host key is wrong nothing is forwarded, and a session may go on without. Null where that ends the run.</summary>
+    private bool? MayForward(SshClient client)
+    {
+        var areWanted = settings.LocalForwards.Count + settings.DynamicForwards.Count + settings.RemoteForwards.Count > 0;
+        if (!areWanted || !client.IsHostKeyUnsafe || session.Type == SessionType.None)
+        {
+            return true;
+        }
+
+        log.Write(OpenSshLogLevel.Error, "Port forwarding is disabled to avoid man-in-the-middle attacks.");
+        if (!settings.ExitOnForwardFailure)
+        {
+            return false;
+        }
+
+        log.Write(OpenSshLogLevel.Error, "Error: forwarding disabled due to host key check failure");
+        return null;
+    }
+
+    private async Task<int> RunSessionAsync(
+        SshClient client, ForwardTable forwards, MuxMaster? master, SessionDescriptors descriptors, EndingSignals signals, CancellationToken cancellationToken)
+    {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var foreground = new ForegroundSession(client, settings, session, forwards, log)
+        {
+            Requests = Requests,
+            Prompter = Prompter,
+            Descriptors = descriptors,
+            WhenUnused = master is null ? null : master.WhenUnusedAsync,
+        };
+        var running = foreground.RunAsync(ending);
+        try
+        {
+            await Task.WhenAny(running, signals.Received, master?.Terminated ?? signals.Received).ConfigureAwait(false);
+            if (!running.IsCompleted)
+            {
+                await ending.CancelAsync().ConfigureAwait(false);
+            }
+
+            return await running.ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return signals.Received.IsCompleted ? await EndedBySignalAsync(signals).ConfigureAwait(false) : ExitCode.Ssh;
+        }
+        catch (SshException e)
+        {
+            throw AfterLogin(e);
+        }
+        finally
+        {
+            HadTerminal = foreground.HasTerminal && !signals.Received.IsCompleted;
         }
     }
 
@@ -131,7 +168,7 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
     private async Task<int> EndedBySignalAsync(EndingSignals signals)
     {
         var signal = await signals.Received.ConfigureAwait(false);
-        if (signal == PosixSignal.SIGTERM)
+        if (signal == PosixSignal.SIGTERM && session.Type == SessionType.None)
         {
             return ExitCode.Success; // how a tunnel without a session is meant to be stopped
         }
@@ -143,9 +180,9 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
     /// <summary>Without a session: until the connection ends, or a signal, or whoever shares it says so or needs it no more.</summary>
     private async Task<int> StayAsync(SshClient client, MuxMaster? master, EndingSignals signals, CancellationToken cancellationToken)
     {
-        var unused = master?.WhenNeedlessAsync() ?? Task.Delay(Timeout.Infinite, cancellationToken);
-        var ended = await Task.WhenAny(client.Completion, signals.Received, unused).WaitAsync(cancellationToken).ConfigureAwait(false);
-        if (ended == unused)
+        var needless = master?.WhenNeedlessAsync() ?? Task.Delay(Timeout.Infinite, cancellationToken);
+        var ended = await Task.WhenAny(client.Completion, signals.Received, needless).WaitAsync(cancellationToken).ConfigureAwait(false);
+        if (ended == needless)
         {
             return ExitCode.Ssh; // as ssh's master ends without a session of its own
         }
@@ -159,12 +196,17 @@ internal sealed class ClientSession(ClientSettings settings, LogOutput log)
         {
             await client.Completion.ConfigureAwait(false);
         }
-        catch (SshException e) when (e.Error == SshError.ConnectionLost && e.Message.StartsWith("Connection closed by", StringComparison.Ordinal))
+        catch (SshException e)
         {
-            // After login ssh has other words for it.
-            throw new SshException(e.Error, $"Connection to {settings.Options.Host} closed by remote host.", e) { Hint = e.Hint };
+            throw AfterLogin(e);
         }
 
         return ExitCode.Ssh;
     }
+
+    /// <summary>After login ssh has other words for a server that went away.</summary>
+    private SshException AfterLogin(SshException e) =>
+        e.Error == SshError.ConnectionLost && e.Message.StartsWith("Connection closed by", StringComparison.Ordinal)
+            ? new SshException(e.Error, $"Connection to {settings.Options.Host} closed by remote host.", e) { Hint = e.Hint }
+            : e;
 }

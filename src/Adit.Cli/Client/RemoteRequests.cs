@@ -1,5 +1,4 @@
 using Adit.Cli.Diagnostics;
-using Adit.Cli.Multiplexing;
 using Adit.Ssh;
 using Adit.Ssh.Forwarding;
 using Adit.Ssh.OpenSsh;
@@ -10,25 +9,24 @@ namespace Adit.Cli.Client;
 internal static class RemoteRequests
 {
     /// <summary>False when a refusal ends the run (ExitOnForwardFailure). The forwards last as long as the connection.</summary>
-    public static async Task<bool> MakeAsync(SshClient client, ClientSettings settings, ForwardBook forwards, LogOutput log, CancellationToken cancellationToken)
+    public static async Task<bool> MakeAsync(
+        SshClient client, ClientSettings settings, LogOutput log, Action<ForwardSpecification, RemoteForward> onForward, CancellationToken cancellationToken)
     {
         // All are asked for before the first answer is waited for: one round trip for any number.
-        var answers = new List<(MuxForward Wanted, Task<RemoteForward> Answer)>();
+        var answers = new List<(ForwardSpecification Specification, Task<RemoteForward> Answer)>();
         foreach (var specification in settings.RemoteForwards)
         {
             log.Write(OpenSshLogLevel.Debug1, $"Remote connections from {Describe(specification.Listen)} forwarded to local address {Describe(specification.Destination)}");
-            answers.Add((MuxForward.Of(specification), specification.Destination is { } destination
-                ? client.ForwardRemoteAsync(specification.Listen, destination, cancellationToken)
-                : client.ForwardRemoteDynamicAsync(specification.Listen, MayConnect(settings.RemoteOpen), cancellationToken)));
+            answers.Add((specification, AskAsync(client, specification, settings, cancellationToken)));
         }
 
         var isFine = true;
-        foreach (var (wanted, answer) in answers)
+        foreach (var (specification, answer) in answers)
         {
             try
             {
                 var forward = await answer.ConfigureAwait(false);
-                forwards.Add(wanted, forward);
+                onForward(specification, forward);
                 Announce(forward, settings, log);
             }
             catch (SshException e) when (e.Error == SshError.ForwardFailed)
@@ -46,6 +44,12 @@ internal static class RemoteRequests
         return isFine;
     }
 
+    /// <summary>Asks for one. Throws <see cref="SshException"/> when it is refused.</summary>
+    public static Task<RemoteForward> AskAsync(SshClient client, ForwardSpecification specification, ClientSettings settings, CancellationToken cancellationToken) =>
+        specification.Destination is { } destination
+            ? client.ForwardRemoteAsync(specification.Listen, destination, cancellationToken)
+            : client.ForwardRemoteDynamicAsync(specification.Listen, MayConnect(settings.RemoteOpen), cancellationToken);
+
     private static string Describe(ForwardAddress listen) => listen switch
     {
         { IsUnix: true } => listen.Path!,
@@ -57,13 +61,14 @@ internal static class RemoteRequests
     private static string Describe(ForwardAddress? destination) => destination?.ToString() ?? "socks:0";
 
     /// <summary>PermitRemoteOpen goes by the name that the client wrote, as ssh's does; which addresses that has is not its matter.</summary>
-    public static Func<RemoteDynamicRequest, CancellationToken, ValueTask<ForwardingDecision>> MayConnect(PermitRemoteOpen permitted)
+    private static Func<RemoteDynamicRequest, CancellationToken, ValueTask<ForwardingDecision>> MayConnect(PermitRemoteOpen permitted)
     {
         var refusal = ForwardingDecision.Deny($"PermitRemoteOpen {permitted}");
         return (request, _) => new(permitted.Allows(request.Destination.Host!, request.Destination.Port) ? ForwardingDecision.Allow : refusal);
     }
 
-    private static void Announce(RemoteForward forward, ClientSettings settings, LogOutput log)
+    /// <summary>Tells that it is up.</summary>
+    public static void Announce(RemoteForward forward, ClientSettings settings, LogOutput log)
     {
         if (forward.Listen is { IsUnix: false, Port: 0 })
         {

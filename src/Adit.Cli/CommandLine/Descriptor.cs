@@ -10,7 +10,9 @@ internal static partial class Descriptor
     public const int StandardOutput = 1;
     public const int StandardError = 2;
 
-    private const int Interrupted = 4;
+    /// <summary>EINTR.</summary>
+    internal const int Interrupted = 4;
+
     private const short PollIn = 1;
     private const short PollOut = 4;
 
@@ -65,6 +67,21 @@ internal static partial class Descriptor
         return true;
     }
 
+    /// <summary>Whether a small write would not have to wait.</summary>
+    public static bool HasRoom(int descriptor)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            return false;
+        }
+
+        var wanted = new PollDescriptor { Descriptor = descriptor, Events = PollOut };
+        return poll(ref wanted, 1, 0) == 1 && wanted.Returned == PollOut;
+    }
+
+    /// <summary>Whether it is a terminal.</summary>
+    public static bool IsTerminal(int descriptor) => !OperatingSystem.IsWindows() && isatty(descriptor) == 1;
+
     /// <summary>After a signal at once; where whoever shares the descriptor made it non-blocking, when it is ready.</summary>
     private static bool MayRetry(int descriptor, short events)
     {
@@ -91,6 +108,9 @@ internal static partial class Descriptor
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial nint write(int descriptor, ref readonly byte data, nuint length);
+
+    [LibraryImport("libc")]
+    private static partial int isatty(int descriptor);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int poll(ref PollDescriptor descriptors, nuint count, int timeout);

@@ -3,6 +3,7 @@ using Adit.Cli.Client;
 using Adit.Cli.CommandLine;
 using Adit.Cli.Diagnostics;
 using Adit.Cli.Multiplexing;
+using Adit.Cli.Sessions;
 using Adit.Cli.Terminal;
 using Adit.Ssh;
 using Adit.Ssh.OpenSsh;
@@ -95,26 +96,26 @@ internal static class SshCommand
             throw new UsageException("adit: -y (logging to syslog) is not built yet in this version.");
         }
 
-        if (config.Get(SshConfigKeywords.ForkAfterAuthentication) && background is null && arguments.MultiplexCommand is null)
+        if (arguments.MultiplexCommand is not null && await SharedConnection.TryAsync(config, arguments, null, null, log, CancellationToken.None).ConfigureAwait(false) is { } answered)
+        {
+            return answered;
+        }
+
+        if (config.Get(SshConfigKeywords.ForkAfterAuthentication) && background is null)
         {
             return await BackgroundLauncher.RunAsync(BackgroundPurpose.Run).ConfigureAwait(false) ?? ExitCode.Success;
         }
 
-        if (config.Get(SshConfigKeywords.ForkAfterAuthentication) && arguments.Command is null && config.RemoteCommandLine is null
-            && config.Get(SshConfigKeywords.SessionType) != SessionType.None)
+        var isMaster = background is { Purpose: BackgroundPurpose.Master };
+        var session = isMaster ? SessionSettings.ForMaster(config) : SessionSettings.From(config, arguments, log);
+        if (config.Get(SshConfigKeywords.ForkAfterAuthentication) && session is { Command: null, Type: not SessionType.None })
         {
             throw new UsageException("Cannot fork into background without a command to execute.");
         }
 
-        if (await MultiplexedRun.TryAsync(config, arguments, background, log, CancellationToken.None).ConfigureAwait(false) is { } done)
+        if (!isMaster && await MultiplexedRun.TryAsync(config, arguments, session, background, log, CancellationToken.None).ConfigureAwait(false) is { } done)
         {
             return done;
-        }
-
-        var isMaster = background is { Purpose: BackgroundPurpose.Master };
-        if (!isMaster && config.Get(SshConfigKeywords.SessionType) != SessionType.None)
-        {
-            throw new UsageException("adit: sessions are not built yet; use -N to forward only");
         }
 
         await using var settings = await ClientSettingsBuilder.BuildAsync(config, log, prompter, CancellationToken.None).ConfigureAwait(false);
@@ -127,14 +128,23 @@ internal static class SshCommand
             settings.Options.ConnectCallback = jumps.OpenAsync;
         }
 
+        var run = new ClientSession(settings, session, log) { Prompter = prompter };
+        int exitCode;
         try
         {
-            return await new ClientSession(settings, log).RunAsync(CancellationToken.None).ConfigureAwait(false);
+            exitCode = await run.RunAsync(CancellationToken.None).ConfigureAwait(false);
         }
-        catch (SshException e) when (jumps?.Fault is { } fault)
+        catch (SshException e)
         {
-            throw new SshException(e.Error, e.Message, e) { Hint = fault };
+            exitCode = ErrorReporter.Report(log, jumps?.Fault is { } fault ? new SshException(e.Error, e.Message, e) { Hint = fault } : e);
         }
+
+        if (run.HadTerminal)
+        {
+            log.Write(OpenSshLogLevel.Info, $"Connection to {settings.Options.Host} closed.");
+        }
+
+        return exitCode;
     }
 
     private static int Query(string query)

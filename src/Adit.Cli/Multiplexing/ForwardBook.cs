@@ -2,6 +2,7 @@ using Adit.Cli.Client;
 using Adit.Cli.Diagnostics;
 using Adit.Ssh;
 using Adit.Ssh.Forwarding;
+using Adit.Ssh.OpenSsh;
 
 namespace Adit.Cli.Multiplexing;
 
@@ -10,50 +11,25 @@ namespace Adit.Cli.Multiplexing;
 /// <param name="AllocatedPort">The port that the server chose; 0 where it had no choice.</param>
 internal readonly record struct ForwardAnswer(string? Failure, int AllocatedPort = 0);
 
-/// <summary>The forwards of a connection, those it began with and those that were added; by what was asked for, each can be taken away again.</summary>
-internal sealed class ForwardBook(ClientSettings settings, LogOutput log) : IAsyncDisposable
+/// <summary>A connection's forwards as a master's clients know them: by all that was asked for.</summary>
+internal sealed class ForwardBook(SshClient client, ForwardTable table, ClientSettings settings, LogOutput log) : IDisposable
 {
-    private readonly List<Entry> _entries = [];
-
     /// <summary>One change at a time.</summary>
     private readonly SemaphoreSlim _turn = new(1, 1);
-    private readonly Lock _lock = new();
-
-    private sealed record Entry(MuxForward Forward, IAsyncDisposable Handle)
-    {
-        public int AllocatedPort => Handle is RemoteForward { Listen: { IsUnix: false, Port: 0 } } remote ? remote.Port : 0;
-    }
 
     /// <summary>Connections through all of them so far: tells whether anything happened between two looks.</summary>
-    public long Connections
+    public long Connections => table.Entries.Sum(entry => entry.Forward switch
     {
-        get
-        {
-            lock (_lock)
-            {
-                return _entries.Sum(entry => entry.Handle switch
-                {
-                    Forward local => local.Connections,
-                    RemoteForward remote => remote.Connections,
-                    _ => 0,
-                });
-            }
-        }
-    }
-
-    public void Add(MuxForward forward, IAsyncDisposable handle)
-    {
-        lock (_lock)
-        {
-            _entries.Add(new Entry(forward, handle));
-        }
-    }
+        Forward local => local.Connections,
+        RemoteForward remote => remote.Connections,
+        _ => 0,
+    });
 
     /// <summary>The answer for a forward that is there already; null where none is.</summary>
-    public ForwardAnswer? Find(MuxForward forward) => Lookup(forward) is { } entry ? new ForwardAnswer(null, entry.AllocatedPort) : null;
+    public ForwardAnswer? Find(MuxForward forward) => Lookup(forward) is { } entry ? new ForwardAnswer(null, AllocatedPort(entry.Forward)) : null;
 
     /// <summary>Sets one up, unless it is there already. What goes wrong is logged as ssh logs it.</summary>
-    public async Task<ForwardAnswer> OpenAsync(SshClient client, MuxForward forward, CancellationToken cancellationToken)
+    public async Task<ForwardAnswer> OpenAsync(MuxForward forward, CancellationToken cancellationToken)
     {
         await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
@@ -63,31 +39,26 @@ internal sealed class ForwardBook(ClientSettings settings, LogOutput log) : IAsy
                 return known;
             }
 
-            var entry = new Entry(forward, forward.Kind == MuxForwardKind.Remote
-                ? await RemoteAsync(client, forward, cancellationToken).ConfigureAwait(false)
-                : await LocalAsync(client, forward, cancellationToken).ConfigureAwait(false));
-            lock (_lock)
+            var specification = forward.ToSpecification();
+            if (forward.Kind != MuxForwardKind.Remote)
             {
-                _entries.Add(entry);
+                await table.AddAsync(specification, cancellationToken).ConfigureAwait(false);
+                return new ForwardAnswer(null);
             }
 
-            return new ForwardAnswer(null, entry.AllocatedPort);
+            var remote = await RemoteRequests.AskAsync(client, specification, settings, cancellationToken).ConfigureAwait(false);
+            table.Add(specification, remote);
+            return new ForwardAnswer(null, AllocatedPort(remote));
         }
-        catch (SshException e) when (e.Error == SshError.ForwardFailed)
+        catch (SshException e) when (e.Error == SshError.ForwardFailed && forward.Kind == MuxForwardKind.Remote)
         {
-            if (forward.Kind == MuxForwardKind.Remote)
-            {
-                log.Write(OpenSshLogLevel.Error, $"mux_confirm_remote_forward: {e.Message}");
-                return new ForwardAnswer(e.Message);
-            }
-
-            BindReport.Write(log, forward.Listen, e);
+            log.Write(OpenSshLogLevel.Error, $"mux_confirm_remote_forward: {e.Message}");
+            return new ForwardAnswer(e.Message);
+        }
+        catch (SshException e) when (e.Error is SshError.ForwardFailed or SshError.PolicyDenied)
+        {
+            table.ReportBind(forward.Listen, e);
             log.Write(OpenSshLogLevel.Info, $"mux_master_process_open_fwd: requested {forward.Describe(settings.Listen.GatewayPorts)} failed");
-            return new ForwardAnswer("Port forwarding failed");
-        }
-        catch (SshException e) when (e.Error == SshError.PolicyDenied)
-        {
-            log.Write(OpenSshLogLevel.Error, e.Message);
             return new ForwardAnswer("Port forwarding failed");
         }
         finally
@@ -102,18 +73,7 @@ internal sealed class ForwardBook(ClientSettings settings, LogOutput log) : IAsy
         await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            if (Lookup(forward) is not { } entry)
-            {
-                return false;
-            }
-
-            lock (_lock)
-            {
-                _entries.Remove(entry);
-            }
-
-            await entry.Handle.DisposeAsync().ConfigureAwait(false);
-            return true;
+            return Lookup(forward) is { } entry && await table.RemoveAsync(entry.Forward).ConfigureAwait(false);
         }
         finally
         {
@@ -121,39 +81,22 @@ internal sealed class ForwardBook(ClientSettings settings, LogOutput log) : IAsy
         }
     }
 
-    /// <summary>Frees the local listeners; the server's go with the connection.</summary>
-    public async ValueTask DisposeAsync()
-    {
-        List<Entry> entries;
-        lock (_lock)
-        {
-            entries = [.. _entries];
-            _entries.Clear();
-        }
+    public void Dispose() => _turn.Dispose();
 
-        foreach (var entry in entries.Where(entry => entry.Handle is Forward))
-        {
-            await entry.Handle.DisposeAsync().ConfigureAwait(false);
-        }
-
-        _turn.Dispose();
-    }
+    private static int AllocatedPort(IAsyncDisposable forward) => forward is RemoteForward { Listen: { IsUnix: false, Port: 0 } } remote ? remote.Port : 0;
 
     /// <summary>A remote one on a port of the server's choice also goes by that port.</summary>
-    private Entry? Lookup(MuxForward forward)
+    private (ForwardSpecification Specification, IAsyncDisposable Forward)? Lookup(MuxForward forward)
     {
-        lock (_lock)
+        foreach (var entry in table.Entries)
         {
-            return _entries.Find(entry => entry.Forward == forward) ?? _entries.Find(entry => entry.AllocatedPort != 0
-                && entry.Forward with { Listen = ForwardAddress.Tcp(entry.Forward.Listen.Host, entry.AllocatedPort) } == forward);
+            var known = MuxForward.Of(entry.Specification);
+            if (known == forward || (AllocatedPort(entry.Forward) is > 0 and var port && known with { Listen = ForwardAddress.Tcp(known.Listen.Host, port) } == forward))
+            {
+                return entry;
+            }
         }
+
+        return null;
     }
-
-    private async Task<IAsyncDisposable> LocalAsync(SshClient client, MuxForward forward, CancellationToken cancellationToken) => forward.Destination is { } destination
-        ? await client.ForwardLocalAsync(forward.Listen, destination, settings.Listen, cancellationToken).ConfigureAwait(false)
-        : await client.ForwardDynamicAsync(forward.Listen, settings.Listen, cancellationToken).ConfigureAwait(false);
-
-    private async Task<IAsyncDisposable> RemoteAsync(SshClient client, MuxForward forward, CancellationToken cancellationToken) => forward.Destination is { } destination
-        ? await client.ForwardRemoteAsync(forward.Listen, destination, cancellationToken).ConfigureAwait(false)
-        : await client.ForwardRemoteDynamicAsync(forward.Listen, RemoteRequests.MayConnect(settings.RemoteOpen), cancellationToken).ConfigureAwait(false);
 }

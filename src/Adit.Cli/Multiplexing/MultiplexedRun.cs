@@ -1,8 +1,8 @@
 using Adit.Cli.Background;
 using Adit.Cli.CommandLine;
 using Adit.Cli.Diagnostics;
+using Adit.Cli.Sessions;
 using Adit.Ssh.OpenSsh;
-using Keywords = Adit.Ssh.OpenSsh.SshConfigKeywords;
 
 namespace Adit.Cli.Multiplexing;
 
@@ -11,19 +11,14 @@ internal static class MultiplexedRun
 {
     /// <summary>The exit code of a run over a shared connection; null where this process is to connect.</summary>
     public static async Task<int?> TryAsync(
-        SshConfigValues config, SshArguments arguments, BackgroundChild? background, LogOutput log, CancellationToken cancellationToken)
+        SshConfigValues config, SshArguments arguments, SessionSettings session, BackgroundChild? background, LogOutput log, CancellationToken cancellationToken)
     {
-        if (background is { Purpose: BackgroundPurpose.Master })
-        {
-            return null;
-        }
-
-        if (await SharedConnection.TryAsync(config, arguments, background, log, cancellationToken).ConfigureAwait(false) is { } code)
+        if (await SharedConnection.TryAsync(config, arguments, session, background, log, cancellationToken).ConfigureAwait(false) is { } code)
         {
             return code;
         }
 
-        var hasSession = config.Get(Keywords.SessionType) != SessionType.None || arguments.StandardIo is not null;
+        var hasSession = session.Type != SessionType.None || arguments.StandardIo is not null;
         if (MasterSettings.Of(config) is not { Persist.Enabled: true } master || !DescriptorPassing.IsSupported || (background is not null && !hasSession))
         {
             return null;
@@ -35,7 +30,7 @@ internal static class MultiplexedRun
         }
 
         return hasSession
-            ? await SharedConnection.JoinAsync(config, arguments, background, log, master.Path, cancellationToken).ConfigureAwait(false)
+            ? await SharedConnection.JoinAsync(config, arguments, session, background, log, master.Path, cancellationToken).ConfigureAwait(false)
             : ExitCode.Success;
     }
 }

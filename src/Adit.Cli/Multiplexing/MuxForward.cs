@@ -23,6 +23,9 @@ internal sealed record MuxForward(MuxForwardKind Kind, ForwardAddress Listen, Fo
         return new MuxForward(kind, listen, specification.Destination);
     }
 
+    public ForwardSpecification ToSpecification() =>
+        new(Kind switch { MuxForwardKind.Local => ForwardKind.Local, MuxForwardKind.Remote => ForwardKind.Remote, _ => ForwardKind.Dynamic }, Listen, Destination);
+
     /// <summary>Null for a forward that makes no sense.</summary>
     /// <exception cref="SshException"><see cref="SshError.ProtocolError"/>: the message is malformed.</exception>
     public static MuxForward? Read(ref SshReader reader)

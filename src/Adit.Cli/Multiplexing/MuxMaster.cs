@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Adit.Cli.Background;
 using Adit.Cli.Client;
 using Adit.Cli.Diagnostics;
+using Adit.Cli.Sessions;
 using Adit.Cli.Terminal;
 using Adit.Ssh;
 
@@ -27,7 +28,6 @@ internal sealed class MuxMaster : IAsyncDisposable
     private readonly Task _accepting;
     private TaskCompletionSource _news = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _lastUse = TimeProvider.System.GetTimestamp();
-    private int _sessions;
 
     private MuxMaster(MasterSettings master, Socket listener, SshClient client, ForwardBook forwards, ClientSettings settings, LogOutput log)
     {
@@ -45,6 +45,9 @@ internal sealed class MuxMaster : IAsyncDisposable
 
     public LogOutput Log => _log;
 
+    /// <summary>What the session of a client that wants agent or X11 forwarding is asked for.</summary>
+    public IReadOnlyList<ISessionRequests> Requests { get; init; } = [];
+
     /// <summary>Completes when a client asked for the end of the connection.</summary>
     public Task Terminated => _terminated.Task;
 
@@ -53,7 +56,8 @@ internal sealed class MuxMaster : IAsyncDisposable
 
     /// <summary>Starts listening. Null where ControlPath is taken: then the connection is not shared.</summary>
     /// <exception cref="SshException">The socket cannot be made.</exception>
-    public static MuxMaster? Start(MasterSettings master, SshClient client, ForwardBook forwards, ClientSettings settings, LogOutput log)
+    public static MuxMaster? Start(
+        MasterSettings master, SshClient client, ForwardTable forwards, ClientSettings settings, IReadOnlyList<ISessionRequests> requests, LogOutput log)
     {
         log.Write(OpenSshLogLevel.Debug1, "setting up multiplex master socket");
         if (!DescriptorPassing.IsSupported)
@@ -64,7 +68,7 @@ internal sealed class MuxMaster : IAsyncDisposable
 
         if (ControlSocket.Listen(master.Path) is { } listener)
         {
-            return new MuxMaster(master, listener, client, forwards, settings, log);
+            return new MuxMaster(master, listener, client, new ForwardBook(client, forwards, settings, log), settings, log) { Requests = requests };
         }
 
         // With ControlPersist the command then runs over the other one: nothing is amiss.
@@ -72,9 +76,6 @@ internal sealed class MuxMaster : IAsyncDisposable
         log.Write(level, $"ControlSocket {master.Path} already exists, disabling multiplexing");
         return null;
     }
-
-    /// <summary>A number for the next session.</summary>
-    public uint NextSession() => (uint)Interlocked.Increment(ref _sessions);
 
     /// <summary>Whether the person lets a client do something: always, unless ControlMaster says to ask. No answer but Enter and "yes" is a no.</summary>
     public async Task<bool> MayAsync(string question, CancellationToken cancellationToken)
@@ -189,6 +190,7 @@ internal sealed class MuxMaster : IAsyncDisposable
 
         await Task.WhenAll(passengers).ConfigureAwait(false);
         _windowChange?.Dispose();
+        Forwards.Dispose();
         _listening.Dispose();
         _stopping.Dispose();
     }

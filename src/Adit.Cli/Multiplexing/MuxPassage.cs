@@ -3,15 +3,16 @@ using Adit.Cli.Background;
 using Adit.Cli.Client;
 using Adit.Cli.CommandLine;
 using Adit.Cli.Diagnostics;
+using Adit.Cli.Sessions;
+using Adit.Cli.Terminal;
 using Adit.Ssh.Forwarding;
 using Adit.Ssh.OpenSsh;
 using Adit.Ssh.Wire;
-using Keywords = Adit.Ssh.OpenSsh.SshConfigKeywords;
 
 namespace Adit.Cli.Multiplexing;
 
 /// <summary>A run over a master's connection. The master carries all bytes, by copies of our descriptors; this process waits for the end.</summary>
-internal sealed class MuxPassage(MuxClient client, SshConfigValues config, SshArguments arguments, BackgroundChild? background, LogOutput log)
+internal sealed class MuxPassage(MuxClient client, SshConfigValues config, SessionSettings session, BackgroundChild? background, LogOutput log)
 {
     /// <summary>A session. Null where the master would not.</summary>
     public async Task<int?> RunAsync(CancellationToken cancellationToken)
@@ -23,15 +24,15 @@ internal sealed class MuxPassage(MuxClient client, SshConfigValues config, SshAr
             return null;
         }
 
-        var request = PassageRequest.Of(config, arguments, log);
+        var request = MuxSessionRequest.Of(session, config);
         int[] descriptors = [Descriptor.StandardInput, Descriptor.StandardOutput, Descriptor.StandardError];
-        using var nothing = config.Get(Keywords.StdinNull) ? File.OpenHandle("/dev/null") : null;
+        using var nothing = session.StdinNull ? File.OpenHandle("/dev/null") : null;
         if (nothing is not null)
         {
             descriptors[0] = (int)nothing.DangerousGetHandle();
         }
 
-        if (await client.OpenAsync(request.ToPacket, descriptors, Function, "session", $"{Function}: session", cancellationToken).ConfigureAwait(false) is not { } session)
+        if (await client.OpenAsync(request.ToPacket, descriptors, Function, "session", $"{Function}: session", cancellationToken).ConfigureAwait(false) is not { } number)
         {
             return null;
         }
@@ -43,9 +44,10 @@ internal sealed class MuxPassage(MuxClient client, SshConfigValues config, SshAr
             await background.DetachAsync(log).ConfigureAwait(false);
         }
 
-        using var rawMode = background is null && request.WantsTerminal ? PassedTerminal.EnterRawMode(Descriptor.StandardInput) : null;
-        var code = await EndAsync(WaitAsync(session, rawMode, cancellationToken), signals).ConfigureAwait(false);
-        rawMode?.Dispose();
+        using var terminal = background is null && request.WantsTerminal ? LocalTerminal.TryOpen(Descriptor.StandardInput) : null;
+        terminal?.EnterRaw();
+        var code = await EndAsync(WaitAsync(number, terminal, cancellationToken), signals).ConfigureAwait(false);
+        terminal?.LeaveRaw();
         if (request.WantsTerminal)
         {
             log.Write(OpenSshLogLevel.Info, $"Shared connection to {config.Host} closed.");
@@ -130,20 +132,20 @@ internal sealed class MuxPassage(MuxClient client, SshConfigValues config, SshAr
     }
 
     /// <summary>The exit code that the master tells; 255 when it ends before it did.</summary>
-    private async Task<int> WaitAsync(uint session, IDisposable? rawMode, CancellationToken cancellationToken)
+    private async Task<int> WaitAsync(uint number, LocalTerminal? terminal, CancellationToken cancellationToken)
     {
         int? status = null;
         while (await client.Connection.ReceiveAsync(cancellationToken).ConfigureAwait(false) is { } packet)
         {
             var (type, about, value) = Parse(packet);
-            if (about != session)
+            if (about != number)
             {
-                throw new UsageException($"mux_client_request_session: {(type == MuxType.ExitMessage ? "exit" : "tty alloc fail")} on unknown session: my id {session} theirs {about}");
+                throw new UsageException($"mux_client_request_session: {(type == MuxType.ExitMessage ? "exit" : "tty alloc fail")} on unknown session: my id {number} theirs {about}");
             }
 
             if (type == MuxType.TerminalFailed)
             {
-                rawMode?.Dispose();
+                terminal?.LeaveRaw();
             }
             else if (status is not null)
             {

@@ -64,10 +64,7 @@ internal sealed class MuxPassenger(MuxMaster master, MuxConnection connection)
     {
         lock (_lock)
         {
-            if (_session is { HasTerminal: true } session)
-            {
-                session.ChangeWindow();
-            }
+            _session?.ChangeWindow();
         }
     }
 
@@ -155,10 +152,9 @@ internal sealed class MuxPassenger(MuxMaster master, MuxConnection connection)
         }
 
         MuxSession session;
-        var number = master.NextSession();
         try
         {
-            session = new MuxSession(await master.Client.OpenSessionAsync(cancellationToken).ConfigureAwait(false), descriptors, number);
+            session = new MuxSession(await master.Client.OpenSessionAsync(cancellationToken).ConfigureAwait(false), descriptors);
         }
         catch (Exception e) when (e is SshException or OperationCanceledException)
         {
@@ -171,19 +167,20 @@ internal sealed class MuxPassenger(MuxMaster master, MuxConnection connection)
             _session = session;
         }
 
-        var (terminal, program) = session.Start(wanted);
-        await connection.SendAsync(MuxType.SessionOpened, request, number).ConfigureAwait(false);
-        _running = RunSessionAsync(session, wanted, number, terminal, program);
+        var forwardings = wanted.WantsAgent || wanted.WantsX11 ? master.Requests : [];
+        var (terminal, program) = await session.StartAsync(wanted, forwardings, cancellationToken).ConfigureAwait(false);
+        await connection.SendAsync(MuxType.SessionOpened, request, session.Number).ConfigureAwait(false);
+        _running = RunSessionAsync(session, wanted, terminal, program);
         return true;
     }
 
-    private async Task RunSessionAsync(MuxSession session, MuxSessionRequest wanted, uint number, Task<bool> terminal, Task<bool> program)
+    private async Task RunSessionAsync(MuxSession session, MuxSessionRequest wanted, Task<bool> terminal, Task<bool> program)
     {
         try
         {
             if (!await terminal.ConfigureAwait(false))
             {
-                await connection.SendAsync(MuxType.TerminalFailed, number).ConfigureAwait(false);
+                await connection.SendAsync(MuxType.TerminalFailed, session.Number).ConfigureAwait(false);
                 await session.TellAsync("PTY allocation").ConfigureAwait(false);
             }
 
@@ -193,12 +190,12 @@ internal sealed class MuxPassenger(MuxMaster master, MuxConnection connection)
             }
             else if (await session.RunAsync().ConfigureAwait(false) is { } status)
             {
-                await connection.SendAsync(MuxType.ExitMessage, number, (uint)status).ConfigureAwait(false);
+                await connection.SendAsync(MuxType.ExitMessage, session.Number, (uint)status).ConfigureAwait(false);
             }
         }
         catch (SshException e)
         {
-            master.Log.Write(OpenSshLogLevel.Debug1, $"session {number} ended with the connection: {e.Message}");
+            master.Log.Write(OpenSshLogLevel.Debug1, $"session {session.Number} ended with the connection: {e.Message}");
         }
 
         await session.DisposeAsync().ConfigureAwait(false);
@@ -226,7 +223,7 @@ internal sealed class MuxPassenger(MuxMaster master, MuxConnection connection)
             return await connection.SendErrorAsync(MuxType.Failure, request, "Session open refused by peer").ConfigureAwait(false);
         }
 
-        await connection.SendAsync(MuxType.SessionOpened, request, master.NextSession()).ConfigureAwait(false);
+        await connection.SendAsync(MuxType.SessionOpened, request, 0).ConfigureAwait(false);
         _running = CarryAsync(carrier, cancellationToken);
         return true;
     }
@@ -253,7 +250,7 @@ internal sealed class MuxPassenger(MuxMaster master, MuxConnection connection)
                 return await RefuseAsync(request).ConfigureAwait(false);
             }
 
-            answer = await master.Forwards.OpenAsync(master.Client, forward, cancellationToken).ConfigureAwait(false);
+            answer = await master.Forwards.OpenAsync(forward, cancellationToken).ConfigureAwait(false);
         }
 
         return answer.Value switch

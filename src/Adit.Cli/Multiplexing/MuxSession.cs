@@ -1,10 +1,12 @@
 using System.Text;
+using Adit.Cli.Sessions;
+using Adit.Cli.Terminal;
 using Adit.Ssh;
 
 namespace Adit.Cli.Multiplexing;
 
 /// <summary>A passenger's session in the master: what the passenger's descriptors bring goes to the program at the server, and back.</summary>
-internal sealed class MuxSession : IAsyncDisposable
+internal sealed class MuxSession : IAsyncDisposable, IEscapeCommands
 {
     private const int BufferSize = 64 * 1024;
 
@@ -12,30 +14,38 @@ internal sealed class MuxSession : IAsyncDisposable
     private readonly PassedDescriptor _input;
     private readonly PassedDescriptor _output;
     private readonly PassedDescriptor _error;
-    private readonly string _number;
-    private PassengerEscapes? _escapes;
+    private readonly CancellationTokenSource _ending = new();
+    private LocalTerminal? _terminal;
+    private EscapeReader? _escapes;
+    private byte _escape;
 
     /// <summary>Of the three descriptors the new object is the owner.</summary>
-    public MuxSession(SshSession session, IReadOnlyList<PassedDescriptor> descriptors, uint number)
+    public MuxSession(SshSession session, IReadOnlyList<PassedDescriptor> descriptors)
     {
         _session = session;
         (_input, _output, _error) = (descriptors[0], descriptors[1], descriptors[2]);
-        _number = $"{number}";
     }
 
-    /// <summary>True where it has a terminal, whose size the passenger's follows.</summary>
-    public bool HasTerminal { get; private set; }
+    /// <summary>Its number for the passenger: the channel's.</summary>
+    public uint Number => (uint)_session.Number;
 
     /// <summary>Asks for all there is to ask for, without waiting. The first task tells whether there is a terminal, the second whether the program runs.</summary>
-    public (Task<bool> Terminal, Task<bool> Program) Start(MuxSessionRequest request)
+    public async Task<(Task<bool> Terminal, Task<bool> Program)> StartAsync(MuxSessionRequest request, IReadOnlyList<ISessionRequests> requests, CancellationToken cancellationToken)
     {
+        foreach (var forwarding in requests)
+        {
+            await forwarding.RequestAsync(_session, cancellationToken).ConfigureAwait(false);
+        }
+
         var terminal = Task.FromResult(true);
         if (request.WantsTerminal)
         {
-            HasTerminal = true;
-            var (columns, rows, width, height) = PassedTerminal.Size(_input.Number);
-            terminal = _session.RequestPtyAsync(new PtyOptions(request.Term, columns, rows, width, height, PassedTerminal.Modes(_input.Number)));
-            _escapes = request.EscapeCharacter is { } escape ? new PassengerEscapes(escape) : null;
+            _terminal = LocalTerminal.TryOpen(_input.Number);
+            terminal = _session.RequestPtyAsync(Describe(request.Term, _terminal));
+            if (request.EscapeCharacter is { } escape)
+            {
+                (_escape, _escapes) = ((byte)escape, new EscapeReader((byte)escape, this));
+            }
         }
 
         foreach (var variable in request.Variables)
@@ -54,43 +64,77 @@ internal sealed class MuxSession : IAsyncDisposable
         });
     }
 
-    /// <summary>The passenger's terminal has another size.</summary>
+    /// <summary>The passenger's terminal, where it has one, may have another size.</summary>
     public void ChangeWindow()
     {
-        var (columns, rows, width, height) = PassedTerminal.Size(_input.Number);
-        _session.ChangeWindow(columns, rows, width, height);
+        if (_terminal is { Size: var size })
+        {
+            _session.ChangeWindow(size.Columns, size.Rows, size.PixelWidth, size.PixelHeight);
+        }
     }
 
-    /// <summary>Says something on the passenger's standard error.</summary>
-    public Task TellAsync(string what) => _error.WriteAsync(Encoding.UTF8.GetBytes($"{what} request failed on channel {_number}\r\n"));
+    /// <summary>Says on the passenger's standard error that a request was refused.</summary>
+    public Task TellAsync(string what) => SayAsync($"{what} request failed on channel {Number}\r\n");
 
-    /// <summary>Carries everything until the program has ended and all it wrote is written. Its exit status; null where the server told none.</summary>
+    /// <summary>Carries everything until the program has ended and all it wrote is written. Its exit status; null where the server told none, and where it was ended here.</summary>
     public async Task<int?> RunAsync()
     {
         var input = SendAsync();
-        await Task.WhenAll(WriteAsync(_session.Output, _output), WriteAsync(_session.Error, _error)).ConfigureAwait(false);
         try
         {
-            return (await _session.Completion.ConfigureAwait(false)).Status;
+            await Task.WhenAll(WriteAsync(_session.Output, _output, _session.RefuseOutput), WriteAsync(_session.Error, _error, null)).ConfigureAwait(false);
+            return (await _session.Completion.WaitAsync(_ending.Token).ConfigureAwait(false)).Status;
         }
-        catch (SshException)
+        catch (Exception e) when (e is IOException or OperationCanceledException)
         {
-            return null; // the connection died, which its owner tells
+            return null; // if the connection died, its owner tells
         }
         finally
         {
             _input.Dispose();
+            await _session.DisposeAsync().ConfigureAwait(false); // lets go whoever waits to send
             await input.ConfigureAwait(false);
         }
     }
 
+    /// <summary>Ends it: the program at the server loses its terminal and its streams.</summary>
     public async ValueTask DisposeAsync()
     {
+        await _ending.CancelAsync().ConfigureAwait(false);
         await _session.DisposeAsync().ConfigureAwait(false);
         _input.Dispose();
         _output.Dispose();
         _error.Dispose();
+        _terminal?.Dispose();
     }
+
+    async ValueTask<bool> IEscapeCommands.RunAsync(SshSession session, byte command, CancellationToken cancellationToken)
+    {
+        var name = (char)_escape;
+        switch ((char)command)
+        {
+            case '.':
+                await SayAsync($"{name}.\r\n").ConfigureAwait(false);
+                await _ending.CancelAsync().ConfigureAwait(false);
+                return false;
+            case 'B':
+                await session.SendBreakAsync(1000).WaitAsync(cancellationToken).ConfigureAwait(false);
+                return true;
+            case '?':
+                await SayAsync($"{name}?\r\nSupported escape sequences:\r\n {name}.   - end the session\r\n {name}B   - send a BREAK to the program\r\n"
+                    + $" {name}?   - this list\r\n {name}{name}   - the escape character itself\r\nThey count at the beginning of a line only.\r\n").ConfigureAwait(false);
+                return true;
+            default:
+                await SayAsync($"{name}{(command < ' ' ? $"^{(char)(command + '@')}" : (char)command)} escape not available to multiplexed sessions\r\n").ConfigureAwait(false);
+                return true;
+        }
+    }
+
+    private static PtyOptions Describe(string term, LocalTerminal? terminal) => terminal is { Size: var size }
+        ? new PtyOptions(term, size.Columns, size.Rows, size.PixelWidth, size.PixelHeight, TerminalAttributes.Encode(terminal.Attributes))
+        : new PtyOptions(term, 0, 0, Modes: new byte[] { 0 });
+
+    private Task<bool> SayAsync(string text) => _error.WriteAsync(Encoding.UTF8.GetBytes(text));
 
     private async Task SendAsync()
     {
@@ -101,9 +145,9 @@ internal sealed class MuxSession : IAsyncDisposable
             {
                 if (_escapes is null)
                 {
-                    await _session.Input.WriteAsync(buffer.AsMemory(0, count)).ConfigureAwait(false);
+                    await _session.Input.WriteAsync(buffer.AsMemory(0, count), _ending.Token).ConfigureAwait(false);
                 }
-                else if (!await TypeAsync(_escapes, buffer.AsMemory(0, count)).ConfigureAwait(false))
+                else if (!await _escapes.SendAsync(_session, buffer.AsMemory(0, count), _ending.Token).ConfigureAwait(false))
                 {
                     return;
                 }
@@ -111,57 +155,29 @@ internal sealed class MuxSession : IAsyncDisposable
 
             _session.CompleteInput();
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or OperationCanceledException)
         {
             // The program takes no more; what it still says is the other direction's business.
         }
     }
 
-    /// <summary>Sends what was typed, without escapes. False when one of them ended the session.</summary>
-    private async Task<bool> TypeAsync(PassengerEscapes escapes, ReadOnlyMemory<byte> typed)
-    {
-        var sent = new byte[typed.Length + 1];
-        while (!typed.IsEmpty)
-        {
-            var found = escapes.Filter(typed.Span, sent, out var taken, out var count);
-            typed = typed[taken..];
-            await _session.Input.WriteAsync(sent.AsMemory(0, count)).ConfigureAwait(false);
-            switch (found)
-            {
-                case PassengerEscape.End:
-                    await _session.DisposeAsync().ConfigureAwait(false);
-                    return false;
-                case PassengerEscape.Break:
-                    await _session.SendBreakAsync(1000).ConfigureAwait(false);
-                    break;
-                case PassengerEscape.Help:
-                    await _error.WriteAsync(Encoding.UTF8.GetBytes(escapes.HelpText)).ConfigureAwait(false);
-                    break;
-                case PassengerEscape.Unavailable:
-                    var name = escapes.Last < ' ' ? $"^{(char)(escapes.Last + 64)}" : $"{escapes.Last}";
-                    await _error.WriteAsync(Encoding.UTF8.GetBytes($"{name} escape not available to multiplexed sessions\r\n")).ConfigureAwait(false);
-                    break;
-            }
-        }
-
-        return true;
-    }
-
     /// <summary>Where nobody reads any more the rest is dropped, so that the program can go on.</summary>
-    private static async Task WriteAsync(Stream source, PassedDescriptor target)
+    private async Task WriteAsync(Stream source, PassedDescriptor target, Action? refuse)
     {
         var buffer = new byte[BufferSize];
         var isRead = true;
-        try
+        while (await source.ReadAsync(buffer, _ending.Token).ConfigureAwait(false) is var count and > 0)
         {
-            while (await source.ReadAsync(buffer).ConfigureAwait(false) is var count and > 0)
+            if (isRead && !await target.WriteAsync(buffer.AsMemory(0, count)).ConfigureAwait(false))
             {
-                isRead = isRead && await target.WriteAsync(buffer.AsMemory(0, count)).ConfigureAwait(false);
+                if (refuse is not null)
+                {
+                    refuse();
+                    return;
+                }
+
+                isRead = false;
             }
-        }
-        catch (IOException)
-        {
-            // The connection died.
         }
     }
 }

@@ -1,5 +1,8 @@
+using Adit.Cli.Sessions;
 using Adit.Ssh;
+using Adit.Ssh.OpenSsh;
 using Adit.Ssh.Wire;
+using Keywords = Adit.Ssh.OpenSsh.SshConfigKeywords;
 
 namespace Adit.Cli.Multiplexing;
 
@@ -26,6 +29,19 @@ internal sealed record MuxSessionRequest
 
     /// <summary>NAME=value each.</summary>
     public IReadOnlyList<string> Variables { get; init; } = [];
+
+    /// <summary>The session that a client would run over its own connection.</summary>
+    public static MuxSessionRequest Of(SessionSettings session, SshConfigValues config) => new()
+    {
+        WantsTerminal = session.WantsTerminal,
+        WantsX11 = config.Get(Keywords.ForwardX11),
+        WantsAgent = config.Get(Keywords.ForwardAgent).Enabled,
+        IsSubsystem = session.Type == SessionType.Subsystem,
+        EscapeCharacter = (char?)session.Escape,
+        Term = config.Variables.FirstOrDefault(variable => variable.Key == "TERM").Value is { Length: > 0 } term ? term : Environment.GetEnvironmentVariable("TERM") ?? "",
+        Command = session.Command ?? "",
+        Variables = [.. session.Variables.Select(variable => $"{variable.Key}={variable.Value}")],
+    };
 
     /// <summary>Reads what follows type and request number.</summary>
     /// <exception cref="SshException"><see cref="SshError.ProtocolError"/>: it is malformed.</exception>

@@ -1,6 +1,7 @@
 using Adit.Cli.Background;
 using Adit.Cli.CommandLine;
 using Adit.Cli.Diagnostics;
+using Adit.Cli.Sessions;
 using Adit.Ssh;
 using Adit.Ssh.OpenSsh;
 using Keywords = Adit.Ssh.OpenSsh.SshConfigKeywords;
@@ -12,23 +13,25 @@ internal sealed class SharedConnection
 {
     private readonly SshConfigValues _config;
     private readonly SshArguments _arguments;
+    private readonly SessionSettings? _session;
     private readonly BackgroundChild? _background;
     private readonly LogOutput _log;
     private readonly string _path;
 
-    private SharedConnection(SshConfigValues config, SshArguments arguments, BackgroundChild? background, LogOutput log, string path) =>
-        (_config, _arguments, _background, _log, _path) = (config, arguments, background, log, path);
+    private SharedConnection(SshConfigValues config, SshArguments arguments, SessionSettings? session, BackgroundChild? background, LogOutput log, string path) =>
+        (_config, _arguments, _session, _background, _log, _path) = (config, arguments, session, background, log, path);
 
     /// <summary>Does what the command line asks for over a master's connection. The exit code; null where there is no master, or it would not, and this process has to
     /// connect by itself.</summary>
     /// <param name="config">The destination's configuration.</param>
     /// <param name="arguments">The command line.</param>
+    /// <param name="session">The session that is wanted; null with -O.</param>
     /// <param name="background">Set where this process goes into the background.</param>
     /// <param name="log">Where lines go.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="UsageException">A -O command failed.</exception>
     public static async Task<int?> TryAsync(
-        SshConfigValues config, SshArguments arguments, BackgroundChild? background, LogOutput log, CancellationToken cancellationToken)
+        SshConfigValues config, SshArguments arguments, SessionSettings? session, BackgroundChild? background, LogOutput log, CancellationToken cancellationToken)
     {
         var command = arguments.MultiplexCommand;
         if (command is not null)
@@ -50,14 +53,14 @@ internal sealed class SharedConnection
         {
             // These mean to be the master themselves. A question to one makes no sense then, and ssh would connect.
             ControlMasterMode.Yes or ControlMasterMode.Ask when command is null => null,
-            _ => await new SharedConnection(config, arguments, background, log, path).RunAsync(command, cancellationToken).ConfigureAwait(false),
+            _ => await new SharedConnection(config, arguments, session, background, log, path).RunAsync(command, cancellationToken).ConfigureAwait(false),
         };
     }
 
     /// <summary>Runs over the connection that this process has just put into the background (ControlPersist).</summary>
     public static async Task<int> JoinAsync(
-        SshConfigValues config, SshArguments arguments, BackgroundChild? background, LogOutput log, string path, CancellationToken cancellationToken) =>
-        await new SharedConnection(config, arguments, background, log, path).RunAsync(null, cancellationToken).ConfigureAwait(false)
+        SshConfigValues config, SshArguments arguments, SessionSettings session, BackgroundChild? background, LogOutput log, string path, CancellationToken cancellationToken) =>
+        await new SharedConnection(config, arguments, session, background, log, path).RunAsync(null, cancellationToken).ConfigureAwait(false)
             ?? throw new UsageException("Failed to connect to new control master");
 
     private static void CheckCommand(string command, SshArguments arguments)
@@ -101,7 +104,7 @@ internal sealed class SharedConnection
         switch (command)
         {
             case null when _arguments.StandardIo is { } destination:
-                return await new MuxPassage(client, _config, _arguments, _background, _log).ConnectAsync(destination, cancellationToken).ConfigureAwait(false);
+                return await new MuxPassage(client, _config, _session!, _background, _log).ConnectAsync(destination, cancellationToken).ConfigureAwait(false);
             case null:
                 return await PassAsync(client, cancellationToken).ConfigureAwait(false);
             case "check":
@@ -139,8 +142,8 @@ internal sealed class SharedConnection
             return null;
         }
 
-        var passage = new MuxPassage(client, _config, _arguments, _background, _log);
-        return _config.Get(Keywords.SessionType) == SessionType.None
+        var passage = new MuxPassage(client, _config, _session!, _background, _log);
+        return _session!.Type == SessionType.None
             ? await passage.StayAsync(cancellationToken).ConfigureAwait(false)
             : await passage.RunAsync(cancellationToken).ConfigureAwait(false);
     }

@@ -18,6 +18,7 @@ internal sealed class RekeyPolicy
     private readonly Direction _in = new();
     private long _keyedAt;
     private volatile bool _authenticated;
+    private volatile bool _asked;
 
     public RekeyPolicy(RekeyLimit limit, TimeProvider time)
     {
@@ -35,6 +36,9 @@ internal sealed class RekeyPolicy
 
     /// <summary>Login is done. Before that no rekey is started.</summary>
     public void AuthenticationCompleted() => _authenticated = true;
+
+    /// <summary>A rekey is wanted at the next occasion.</summary>
+    public void Ask() => _asked = true;
 
     /// <summary>From now on another limit holds, for the present keys too.</summary>
     public void Change(RekeyLimit limit)
@@ -66,6 +70,8 @@ internal sealed class RekeyPolicy
         // One direction has its new keys, the other has not: the exchange is still on, even where the session is done with it and NEWKEYS waits to be sent.
         if (_out.Keys != _in.Keys)
             return false;
+        if (_asked)
+            return true;
         if (_limit.Interval is { } interval && interval > TimeSpan.Zero
             && _time.GetElapsedTime(Volatile.Read(ref _keyedAt)) >= interval)
             return true;
@@ -95,6 +101,7 @@ internal sealed class RekeyPolicy
 
     private void Keyed(Direction direction, int blockSize)
     {
+        _asked = false;
         direction.Reset((ulong)Math.Max(blockSize, 8), MaxBlocks(blockSize, _limit.Bytes));
         Volatile.Write(ref _keyedAt, _time.GetTimestamp());
     }

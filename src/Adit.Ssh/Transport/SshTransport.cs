@@ -154,6 +154,13 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
     /// <summary>Another RekeyLimit holds from now on.</summary>
     public void SetRekeyLimit(RekeyLimit limit) => _rekey.Change(limit);
 
+    /// <summary>New keys are wanted, whatever the limits say.</summary>
+    public void RequestRekey()
+    {
+        _rekey.Ask();
+        AskForRekey();
+    }
+
     /// <summary>A buffer for a payload of up to <paramref name="payload"/> bytes.</summary>
     public PacketBuffer Rent(int payload) => _pool.Rent(payload);
 

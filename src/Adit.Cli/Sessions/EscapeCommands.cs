@@ -1,0 +1,164 @@
+using System.Text;
+using Adit.Cli.Client;
+using Adit.Cli.CommandLine;
+using Adit.Cli.Diagnostics;
+using Adit.Cli.Terminal;
+using Adit.Ssh;
+using Adit.Ssh.Wire;
+
+namespace Adit.Cli.Sessions;
+
+/// <summary>What the escape character's commands do in the session of this process. They answer on standard error, which is the terminal's.</summary>
+internal sealed class EscapeCommands(SshClient client, ClientSettings settings, SessionSettings session, ForwardTable forwards, LogOutput log) : IEscapeCommands
+{
+    private static readonly string[] LevelNames = ["QUIET", "FATAL", "ERROR", "INFO", "VERBOSE", "DEBUG", "DEBUG2", "DEBUG3"];
+
+    public required byte Escape { get; init; }
+
+    /// <summary>The terminal here; null where there is none.</summary>
+    public LocalTerminal? Terminal { get; init; }
+
+    /// <summary>Reads the command line.</summary>
+    public required IPrompter Prompter { get; init; }
+
+    /// <summary>Ends the session.</summary>
+    public required CancellationTokenSource Ending { get; init; }
+
+    /// <summary>Goes into the background ("&amp;"): true when this process is to end here. Null where that cannot be.</summary>
+    public Func<CancellationToken, ValueTask<bool>>? Background { get; init; }
+
+    /// <summary>The escape character as a person writes it.</summary>
+    private string Name => Escape < 0x20 ? $"^{(char)(Escape + '@')}" : $"{(char)Escape}";
+
+    public async ValueTask<bool> RunAsync(SshSession session, byte command, CancellationToken cancellationToken)
+    {
+        switch ((char)command)
+        {
+            case '.':
+                Say($"{Name}.");
+                await Ending.CancelAsync().ConfigureAwait(false);
+                return false;
+            case (char)EscapeFilter.Suspend:
+                Say($"{Name}^Z [suspend ssh]");
+                Terminal?.Suspend();
+                break;
+            case 'B':
+                Say($"{Name}B");
+                _ = await session.SendBreakAsync(1000).WaitAsync(cancellationToken).ConfigureAwait(false);
+                break;
+            case 'R':
+                client.RequestRekey();
+                break;
+            case 'V' or 'v':
+                ChangeLogLevel((char)command);
+                break;
+            case '?':
+                Say(Help());
+                break;
+            case '#':
+                Say($"{Name}#");
+                Say(Channels());
+                break;
+            case 'I':
+                Say($"{Name}I");
+                Say(Information());
+                break;
+            case '&':
+                return await GoToBackgroundAsync(cancellationToken).ConfigureAwait(false);
+            default:
+                await OpenCommandLineAsync(cancellationToken).ConfigureAwait(false);
+                break;
+        }
+
+        return true;
+    }
+
+    private static void Say(string text) => StandardStreams.WriteError(text + "\r\n");
+
+    private void ChangeLogLevel(char command)
+    {
+        var level = (int)log.Level + (command == 'v' ? 1 : -1);
+        log.Level = (OpenSshLogLevel)Math.Clamp(level, (int)OpenSshLogLevel.Quiet, (int)OpenSshLogLevel.Debug3);
+        Say($"{Name}{command} [LogLevel {LevelNames[(int)log.Level]}]");
+    }
+
+    private string Help()
+    {
+        (string Keys, string Meaning)[] rows =
+        [
+            (".", "end the connection, and with it everything that goes through it"),
+            ("B", "send a BREAK to the program"),
+            ("C", "type a command: add or cancel forwards (with EnableEscapeCommandline)"),
+            ("R", "agree on new keys"),
+            ("V/v", "log less / more"),
+            ("^Z", "suspend ssh"),
+            ("#", "list what is open"),
+            ("&", "go to the background (not built yet)"),
+            ("I", "tell about the connection"),
+            ("?", "this list"),
+            (Name, "the escape character itself"),
+        ];
+        var text = new StringBuilder("Supported escape sequences:\r\n");
+        foreach (var (keys, meaning) in rows)
+        {
+            text.Append($" {Name}{keys,-3} - {meaning}\r\n");
+        }
+
+        return text.Append("They count at the beginning of a line only.").ToString();
+    }
+
+    private string Channels()
+    {
+        var text = new StringBuilder("The following connections are open:\r\n");
+        foreach (var channel in client.Channels)
+        {
+            text.Append($"  #{channel.Number} {channel.Type} ({channel.Bytes} bytes)\r\n");
+        }
+
+        foreach (var forward in forwards.Specifications)
+        {
+            text.Append($"  -{forward.Kind.ToString()[0]} {PeerText.Escape(forward.ToString())} (listening)\r\n");
+        }
+
+        return text.ToString().TrimEnd('\r', '\n');
+    }
+
+    private string Information() =>
+        $"Connected to {settings.Options.UserName}@{settings.Options.Host} port {settings.Options.Port}, pid {Environment.ProcessId}\r\n"
+        + $"  server {PeerText.Escape(client.ServerVersion)}\r\n"
+        + $"  host key {client.HostKey.TypeName} {client.HostKey.Fingerprint}";
+
+    /// <summary>Without a way into the background that is refused.</summary>
+    private async ValueTask<bool> GoToBackgroundAsync(CancellationToken cancellationToken)
+    {
+        if (Background is not null)
+        {
+            return !await Background(cancellationToken).ConfigureAwait(false);
+        }
+
+        Say($"{Name}& [adit: going to the background is not built yet in this version]");
+        return true;
+    }
+
+    private async ValueTask OpenCommandLineAsync(CancellationToken cancellationToken)
+    {
+        if (!session.AllowCommandLine)
+        {
+            Say("commandline disabled");
+            return;
+        }
+
+        Terminal?.LeaveRaw();
+        try
+        {
+            if (await Prompter.AskAsync("\r\nssh> ", echo: true, cancellationToken).ConfigureAwait(false) is { } line)
+            {
+                await new EscapeCommandLine(forwards, session.PermitLocalCommand, log).RunAsync(line, cancellationToken).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            Terminal?.EnterRaw();
+        }
+    }
+}

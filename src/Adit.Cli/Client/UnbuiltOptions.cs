@@ -15,7 +15,6 @@ internal static class UnbuiltOptions
         Refuse(config.Get(Keywords.BindInterface) is not null, "BindInterface", "BindAddress (-b) takes an address of this machine.");
         Refuse(config.Get(Keywords.ProxyUseFdpass) && config.Get(Keywords.ProxyCommand) is not null, "ProxyUseFdpass", "The ProxyCommand has to carry the bytes itself.");
         LeaveOut(config.Get(Keywords.Tunnel) != TunnelMode.No, "Tunnel", log);
-        LeaveOut(config.Get(Keywords.ControlMaster) != ControlMasterMode.No || config.ControlPath is not null, "connection sharing (ControlMaster, ControlPath)", log);
         LeaveOut(config.Get(Keywords.ChannelTimeout) is { Count: > 0 } timeouts && timeouts is not ["none"], "ChannelTimeout", log);
         LeaveOut(config.Get(Keywords.KnownHostsCommand) is not (null or "none"), "KnownHostsCommand", log);
         LeaveOut(config.Get(Keywords.Pkcs11Provider) is not (null or "none"), "PKCS11Provider", log);

@@ -106,13 +106,14 @@ internal static class SshCommand
             return await BackgroundLauncher.RunAsync(BackgroundPurpose.Run).ConfigureAwait(false) ?? ExitCode.Success;
         }
 
-        var isMaster = background is { Purpose: BackgroundPurpose.Master };
-        var session = isMaster ? SessionSettings.ForMaster(config) : SessionSettings.From(config, arguments, log);
-        if (config.Get(SshConfigKeywords.ForkAfterAuthentication) && session is { Command: null, Type: not SessionType.None })
+        if (config.Get(SshConfigKeywords.ForkAfterAuthentication) && arguments is { Command: null, StandardIo: null } && config.RemoteCommandLine is null
+            && config.Get(SshConfigKeywords.SessionType) != SessionType.None)
         {
             throw new UsageException("Cannot fork into background without a command to execute.");
         }
 
+        var isMaster = background is { Purpose: BackgroundPurpose.Master };
+        var session = isMaster ? SessionSettings.ForMaster(config) : SessionSettings.From(config, arguments, log);
         if (!isMaster && await MultiplexedRun.TryAsync(config, arguments, session, background, log, CancellationToken.None).ConfigureAwait(false) is { } done)
         {
             return done;

@@ -73,7 +73,7 @@ public sealed class PassengerTests
         string[] words = sharing.Words(client, ["-tt"], "trap 'echo caught; exit 9' INT; stty -echo; echo ready; while :; do sleep 0.1; done");
         Assert.EndsWith("\nexit 9\n", await OnTerminalAsync("wait ready\ntype \\x03\nwait caught\n"), StringComparison.Ordinal);
 
-        string ended = await OnTerminalAsync("wait ready\ntype \\r~?\nwait this message\ntype ~.\n");
+        string ended = await OnTerminalAsync("wait ready\ntype \\r~?\nwait Supported escape sequences\ntype ~.\n");
         Assert.EndsWith("\nexit 255\n", ended, StringComparison.Ordinal);
         Assert.DoesNotContain("caught", ended, StringComparison.Ordinal);
 

@@ -123,6 +123,10 @@ internal sealed class SshArgumentParser
             case 'g':
                 _result.Overrides["GatewayPorts"] = "yes";
                 break;
+            case 'N' when _result.Overrides.GetValueOrDefault("SessionType") == "subsystem":
+                throw new UsageException("Cannot specify -N with -s/SessionType");
+            case 's' when _result.Overrides.GetValueOrDefault("SessionType") == "none":
+                throw new UsageException("Cannot specify -s with -N/SessionType");
             case 'N':
                 _result.NoSession = true;
                 _result.Overrides["SessionType"] = "none";

@@ -5,20 +5,21 @@ internal static class SshHelp
 {
     public const string Usage =
         """
-        usage: adit ssh [-46aCGgkNnqTVvx] [-b bind_address] [-c ciphers]
+        usage: adit ssh [-46aCGgkNnqsTtVvx] [-b bind_address] [-c ciphers]
                         [-D [bind:]port] [-E log_file] [-e escape_char]
                         [-F config_file] [-i identity_file]
                         [-J [user@]host[:port]] [-L [bind:]port:host:hostport]
                         [-l user] [-m macs] [-o option] [-P tag] [-p port]
                         [-Q query] [-R [bind:]port:host:hostport] [-W host:port]
-                        destination
+                        destination [command [argument ...]]
 
         """;
 
     public const string Text = Usage +
         """
 
-        Forwards ports through an SSH server. destination is [user@]host or ssh://[user@]host[:port].
+        Runs a command, or the login shell, at an SSH server, and forwards ports through it. destination is [user@]host or
+        ssh://[user@]host[:port].
 
           -L [bind:]port:host:hostport   listen here on port, connect from the server to host:hostport; repeatable.
                                          bind: an address, localhost, or * for everybody; IPv6 in [brackets].
@@ -34,7 +35,7 @@ internal static class SshHelp
                                          and carry standard input and output; implies -N
           -J [user@]host[:port],...      go through these machines, in this order. Their keys and options come from
                                          the configuration file, not from this command line
-          -N                             forward only, run no command (this version can do nothing else yet)
+          -N                             forward only, run no command
           -g                             listen for other machines too, where no bind address is given
 
           -p port      the server's port            -l user      whom to log in as
@@ -44,11 +45,14 @@ internal static class SshHelp
           -c, -m list  ciphers, MACs; +a -a ^a too  -Q query     list algorithms ("-Q help")
           -v           say more; up to -vvv         -q           say nothing
           -E file      append the log to a file     -G           print the resulting configuration
-          -V           version                      -n -T -a -x  accepted: they hold already
+          -t, -tt, -T  with a terminal, even where  -s           the command is a subsystem's name
+                       there is none here; without  -e char      the escape character (~); "none" for none
+          -V           version                      -n           nothing comes from standard input
 
-        Not built yet, and refused: -A -f -M -O -S -s -t -w -X -Y.
-        Reads ~/.ssh/config, /etc/ssh/ssh_config and known_hosts as OpenSSH does. Exits with 255 on any error;
-        with -N, SIGTERM ends it with 0.
+        Within a terminal, ~? at the beginning of a line lists what the escape character can do.
+        Not built yet: -f -O -w, which are refused, and -A -M -S -X -Y, which are left out.
+        Reads ~/.ssh/config, /etc/ssh/ssh_config and known_hosts as OpenSSH does. Exits with what the command
+        exits with, and with 255 on any error; with -N, SIGTERM ends it with 0.
 
         """;
 }

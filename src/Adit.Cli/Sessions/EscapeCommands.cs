@@ -35,7 +35,6 @@ internal sealed class EscapeCommands(SshClient client, ClientSettings settings, 
         switch ((char)command)
         {
             case '.':
-                Say($"{Name}.");
                 await Ending.CancelAsync().ConfigureAwait(false);
                 return false;
             case (char)EscapeFilter.Suspend:
@@ -53,6 +52,7 @@ internal sealed class EscapeCommands(SshClient client, ClientSettings settings, 
                 ChangeLogLevel((char)command);
                 break;
             case '?':
+                Say($"{Name}?");
                 Say(Help());
                 break;
             case '#':

@@ -7,7 +7,7 @@ internal sealed class EscapeFilter(byte escape)
     /// <summary>Control-Z.</summary>
     public const byte Suspend = 0x1a;
 
-    private static ReadOnlySpan<byte> Commands => ".\x1aBCIRVv#&?"u8;
+    private static ReadOnlySpan<byte> Commands => ".\u001aBCIRVv#&?"u8;
 
     private bool _atLineStart = true;
     private bool _pending;

@@ -63,7 +63,7 @@ internal sealed record SessionSettings
 
         var isStdinNull = config.Get(Keywords.StdinNull);
         var hasTerminal = Descriptor.IsTerminal(Descriptor.StandardInput) && !isStdinNull;
-        var (wantsTerminal, isTold) = ChooseTerminal(config.Get(Keywords.RequestTty), type, arguments.Command is not null, hasTerminal);
+        var (wantsTerminal, isTold) = ChooseTerminal(config.Get(Keywords.RequestTty), type, command is not null, hasTerminal);
         if (isTold)
         {
             log.Write(OpenSshLogLevel.Info, "Pseudo-terminal will not be allocated because stdin is not a terminal.");
@@ -85,7 +85,7 @@ internal sealed record SessionSettings
         };
     }
 
-    /// <summary>ssh's rules for a terminal: without a command on the command line one is asked for, and only where there is one here, unless it is forced.</summary>
+    /// <summary>ssh's rules for a terminal: without a command one is asked for, and only where there is one here, unless it is forced.</summary>
     /// <returns>Whether to ask for one, and whether to tell that there will be none.</returns>
     internal static (bool Wanted, bool IsTold) ChooseTerminal(RequestTty request, SessionType type, bool hasCommand, bool hasTerminal)
     {

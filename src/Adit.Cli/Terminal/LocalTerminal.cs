@@ -53,7 +53,11 @@ internal sealed partial class LocalTerminal : IDisposable
                 _signals.Add(PosixSignalRegistration.Create(signal, _ => LeaveRaw()));
             }
 
-            _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGCONT, _ => Resume()));
+            _signals.Add(PosixSignalRegistration.Create(PosixSignal.SIGCONT, context =>
+            {
+                context.Cancel = true; // or the runtime puts back what it found at the start
+                Resume();
+            }));
         }
 
         lock (_gate)

@@ -55,6 +55,10 @@ internal sealed partial class PseudoTerminal : IAsyncDisposable
         _master.Flush();
     }
 
+    /// <summary>As a window that is dragged: programs in it get SIGWINCH.</summary>
+    public void Resize(int rows, int columns) =>
+        Assert.Equal(0, ioctl((int)_master.SafeFileHandle.DangerousGetHandle(), 0x5414, [(ushort)rows, (ushort)columns, 0, 0])); // TIOCSWINSZ
+
     /// <summary>Waits until <paramref name="text"/> is shown, after what was waited for before.</summary>
     public Task WaitForAsync(string text)
     {
@@ -106,6 +110,9 @@ internal sealed partial class PseudoTerminal : IAsyncDisposable
 
     [LibraryImport("libc")]
     private static partial int posix_openpt(int flags);
+
+    [LibraryImport("libc")]
+    private static partial int ioctl(int descriptor, nuint request, ushort[] size);
 
     [LibraryImport("libc")]
     private static partial int grantpt(int descriptor);

@@ -57,6 +57,20 @@ public class RekeyPolicyTests
     }
 
     [Fact]
+    public void ARekeyThatIsAskedForIsDueOnce()
+    {
+        var policy = Keyed(new RekeyLimit(null, null));
+        policy.Sent(16);
+        Assert.False(policy.ShouldRekey());
+        policy.Ask();
+        Assert.True(policy.ShouldRekey());
+        policy.OutboundKeyed(16);
+        policy.InboundKeyed(16);
+        policy.Sent(16);
+        Assert.False(policy.ShouldRekey());
+    }
+
+    [Fact]
     public void WithTheSmallestLimitOnePacketPassesUnderEveryKey()
     {
         var policy = Keyed(new RekeyLimit(16, null));

@@ -36,6 +36,20 @@ public sealed class BackgroundTests
         await server.Process.WaitForLineAsync("disconnected by user", lab.Deadline);
     });
 
+    [Theory]
+    [InlineData(Peer.Adit)]
+    [InlineData(Peer.OpenSsh)]
+    public Task A_command_goes_on_and_is_heard(Peer kind) => Lab.RunAsync(async lab =>
+    {
+        Server server = await lab.StartServerAsync(Peer.OpenSsh);
+        string config = await Route.WriteAsync(lab, [server]), fifo = lab.Folder["fifo"];
+        await lab.MustAsync(Machine.Tool("mkfifo"), fifo);
+        string command = Command(kind, config, server, "-f") + " " + Route.Quote($"read line < {fifo}; echo $line; echo $line >&2");
+
+        // The line that it waits for is written after it has returned.
+        Assert.Equal("0\nheard\nheard\n", await Route.ShellAsync(lab, $"{{ {command}; echo $?; echo heard > {fifo}; }} 2>&1 | cat"));
+    });
+
     [Fact]
     public Task The_words_of_a_configuration_file_do_the_same() => Lab.RunAsync(async lab =>
     {

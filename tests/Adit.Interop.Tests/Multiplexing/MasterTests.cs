@@ -50,6 +50,33 @@ public sealed class MasterTests
         await sharing.Master.WaitForExitAsync(lab.Deadline);
     });
 
+    [Theory]
+    [InlineData(Peer.Adit)]
+    [InlineData(Peer.OpenSsh)]
+    public Task With_a_session_of_its_own_it_waits_for_the_others(Peer master) => Lab.RunAsync(async lab =>
+    {
+        Sharing sharing = await Sharing.StartAsync(lab, null);
+        string[] words = sharing.Words(master, ["-M"], "echo begun; sleep 1; exit 3");
+        ManagedProcess own = lab.Start("master", words[0], words[1..]);
+        await own.WaitForLineAsync("begun", lab.Deadline);
+        Assert.Equal("later\n", (await sharing.RunAsync(Peer.Adit, [], "sleep 3; echo later")).Output);
+        Assert.Equal(3, (await own.WaitForExitAsync(lab.Deadline)).ExitCode);
+        Assert.Equal(1, sharing.Server.Process.CountLines("Accepted publickey"));
+        Assert.False(File.Exists(sharing.Path));
+    });
+
+    [Fact]
+    public Task Where_the_master_cannot_the_client_connects_by_itself() => Lab.RunAsync(async lab =>
+    {
+        Sharing sharing = await Sharing.StartAsync(lab, null, ["MaxSessions 1"]);
+        string[] words = sharing.Words(Peer.Adit, ["-M"], "echo begun; sleep 500");
+        ManagedProcess master = lab.Start("master", words[0], words[1..]);
+        await master.WaitForLineAsync("begun", lab.Deadline);
+        ProcessResult result = await sharing.RunAsync(Peer.Adit, [], "echo by itself; exit 4");
+        Assert.Equal((4, "by itself\n", "mux_client_request_session: session request failed: Session open refused by peer"), (result.ExitCode, result.Output, result.FirstErrorLine));
+        Assert.Equal(2, sharing.Server.Process.CountLines("Accepted publickey"));
+    });
+
     [Fact]
     public Task A_signal_ends_it_and_its_socket() => Lab.RunAsync(async lab =>
     {

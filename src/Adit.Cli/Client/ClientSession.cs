@@ -1,6 +1,8 @@
 using System.Runtime.InteropServices;
+using Adit.Cli.Background;
 using Adit.Cli.CommandLine;
 using Adit.Cli.Diagnostics;
+using Adit.Cli.Multiplexing;
 using Adit.Cli.Sessions;
 using Adit.Ssh;
 using Adit.Ssh.Forwarding;
@@ -26,18 +28,71 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
         // Up to the login a signal takes its usual course; a prompt puts the terminal right before that.
-        await using var client = await SshClient.ConnectAsync(settings.Options, cancellationToken).ConfigureAwait(false);
+        var client = await SshClient.ConnectAsync(settings.Options, cancellationToken).ConfigureAwait(false);
         settings.Connected?.Invoke(client);
         using var signals = new EndingSignals();
-        await using var forwards = new ForwardTable(client, settings, log);
-        if (!await ForwardAsync(client, forwards, cancellationToken).ConfigureAwait(false))
+        var forwards = new ForwardTable(client, settings, log);
+        MuxMaster? master = null;
+        try
         {
-            return ExitCode.Ssh;
-        }
+            var mayForward = MayForward(client);
+            if (mayForward is null || (mayForward.Value && !await forwards.ListenAsync(cancellationToken).ConfigureAwait(false)))
+            {
+                return ExitCode.Ssh;
+            }
 
+            master = settings.Master is { } shared ? MuxMaster.Start(shared, client, forwards, settings, Requests, log) : null;
+            if (master is null && settings.Background is { Purpose: BackgroundPurpose.Master } needless)
+            {
+                // Somebody else was faster: the command runs over that connection.
+                await needless.DetachAsync(log).ConfigureAwait(false);
+                return ExitCode.Success;
+            }
+
+            // ssh's moments: now that local listeners are bound, or only when the server has granted everything it must.
+            var descriptors = settings.Background is not null && session.Type != SessionType.None ? KeptDescriptors() : SessionDescriptors.Standard;
+            if (settings.Background is { } early && !(settings.ExitOnForwardFailure && settings.RemoteForwards.Count > 0))
+            {
+                await early.DetachAsync(log).ConfigureAwait(false);
+            }
+
+            if (mayForward.Value && !await forwards.RequestAsync(cancellationToken).ConfigureAwait(false))
+            {
+                return ExitCode.Ssh;
+            }
+
+            if (settings.Background is { } late)
+            {
+                await late.DetachAsync(log).ConfigureAwait(false);
+            }
+
+            return await GoOnAsync(client, forwards, master, descriptors, signals, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            // Nobody new; then the goodbye, which ends what passengers still run.
+            master?.StopListening();
+            await forwards.DisposeAsync().ConfigureAwait(false);
+            await client.DisposeAsync().ConfigureAwait(false);
+            if (master is not null)
+            {
+                await master.DisposeAsync().ConfigureAwait(false);
+            }
+        }
+    }
+
+    private static SessionDescriptors KeptDescriptors()
+    {
+        var (output, error) = BackgroundChild.KeepOutput();
+        return new SessionDescriptors(Descriptor.StandardInput, output, error);
+    }
+
+    private async Task<int> GoOnAsync(
+        SshClient client, ForwardTable forwards, MuxMaster? master, SessionDescriptors descriptors, EndingSignals signals, CancellationToken cancellationToken)
+    {
         if (session.Type != SessionType.None)
         {
-            return await RunSessionAsync(client, forwards, signals, cancellationToken).ConfigureAwait(false);
+            return await RunSessionAsync(client, forwards, master, descriptors, signals, cancellationToken).ConfigureAwait(false);
         }
 
         if (session.LocalCommand is { } command)
@@ -47,35 +102,44 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
 
         return settings.StandardIo is { } destination
             ? await CarryAsync(client, destination, signals, cancellationToken).ConfigureAwait(false)
-            : await StayAsync(client, signals, cancellationToken).ConfigureAwait(false);
+            : await StayAsync(client, master, signals, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Where the host key is wrong nothing is forwarded, and a session may go on without.</summary>
-    private async Task<bool> ForwardAsync(SshClient client, ForwardTable forwards, CancellationToken cancellationToken)
+    /// <summary>Where the host key is wrong nothing is forwarded, and a session may go on without. Null where that ends the run.</summary>
+    private bool? MayForward(SshClient client)
     {
         var areWanted = settings.LocalForwards.Count + settings.DynamicForwards.Count + settings.RemoteForwards.Count > 0;
         if (!areWanted || !client.IsHostKeyUnsafe || session.Type == SessionType.None)
         {
-            return await forwards.StartAsync(cancellationToken).ConfigureAwait(false);
+            return true;
         }
 
         log.Write(OpenSshLogLevel.Error, "Port forwarding is disabled to avoid man-in-the-middle attacks.");
-        if (settings.ExitOnForwardFailure)
+        if (!settings.ExitOnForwardFailure)
         {
-            log.Write(OpenSshLogLevel.Error, "Error: forwarding disabled due to host key check failure");
+            return false;
         }
 
-        return !settings.ExitOnForwardFailure;
+        log.Write(OpenSshLogLevel.Error, "Error: forwarding disabled due to host key check failure");
+        return null;
     }
 
-    private async Task<int> RunSessionAsync(SshClient client, ForwardTable forwards, EndingSignals signals, CancellationToken cancellationToken)
+    private async Task<int> RunSessionAsync(
+        SshClient client, ForwardTable forwards, MuxMaster? master, SessionDescriptors descriptors, EndingSignals signals, CancellationToken cancellationToken)
     {
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var foreground = new ForegroundSession(client, settings, session, forwards, log) { Requests = Requests, Hold = Hold, Prompter = Prompter };
+        var foreground = new ForegroundSession(client, settings, session, forwards, log)
+        {
+            Requests = Requests,
+            Hold = Hold,
+            Prompter = Prompter,
+            Descriptors = descriptors,
+            WhenUnused = master is null ? null : master.WhenUnusedAsync,
+        };
         var running = foreground.RunAsync(ending);
         try
         {
-            await Task.WhenAny(running, signals.Received).ConfigureAwait(false);
+            await Task.WhenAny(running, signals.Received, master?.Terminated ?? signals.Received).ConfigureAwait(false);
             if (!running.IsCompleted)
             {
                 await ending.CancelAsync().ConfigureAwait(false);
@@ -118,9 +182,16 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
         return ExitCode.Ssh;
     }
 
-    private async Task<int> StayAsync(SshClient client, EndingSignals signals, CancellationToken cancellationToken)
+    /// <summary>Without a session: until the connection ends, or a signal, or whoever shares it says so or needs it no more.</summary>
+    private async Task<int> StayAsync(SshClient client, MuxMaster? master, EndingSignals signals, CancellationToken cancellationToken)
     {
-        var ended = await Task.WhenAny(client.Completion, signals.Received).WaitAsync(cancellationToken).ConfigureAwait(false);
+        var needless = master?.WhenNeedlessAsync() ?? Task.Delay(Timeout.Infinite, cancellationToken);
+        var ended = await Task.WhenAny(client.Completion, signals.Received, needless).WaitAsync(cancellationToken).ConfigureAwait(false);
+        if (ended == needless)
+        {
+            return ExitCode.Ssh; // as ssh's master ends without a session of its own
+        }
+
         if (ended == signals.Received)
         {
             return await EndedBySignalAsync(signals).ConfigureAwait(false);

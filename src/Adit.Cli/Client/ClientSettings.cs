@@ -1,3 +1,5 @@
+using Adit.Cli.Background;
+using Adit.Cli.Multiplexing;
 using Adit.Ssh;
 using Adit.Ssh.Forwarding;
 using Adit.Ssh.OpenSsh;
@@ -36,6 +38,12 @@ internal sealed class ClientSettings : IAsyncDisposable
 
     /// <summary>ExitOnForwardFailure: one listener that cannot be bound ends it all.</summary>
     public bool ExitOnForwardFailure { get; init; }
+
+    /// <summary>Set where this process goes into the background once it is logged in; null where it stays.</summary>
+    public BackgroundChild? Background { get; set; }
+
+    /// <summary>Set where the connection is to be shared: ControlMaster, ControlPath, ControlPersist.</summary>
+    public MasterSettings? Master { get; set; }
 
     /// <summary>What has to be closed or erased at the end: the agent's connection, opened keys.</summary>
     public IReadOnlyList<object> Owned { get; init; } = [];

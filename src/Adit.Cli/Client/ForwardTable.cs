@@ -23,10 +23,20 @@ internal sealed class ForwardTable(SshClient client, ClientSettings settings, Lo
         }
     }
 
-    /// <summary>Starts what the settings ask for. False when something failed and ExitOnForwardFailure says that this ends the connection.</summary>
-    public async Task<bool> StartAsync(CancellationToken cancellationToken) =>
-        await ListenAsync(cancellationToken).ConfigureAwait(false)
-        && await RemoteRequests.MakeAsync(client, settings, log, Add, cancellationToken).ConfigureAwait(false);
+    /// <summary>Those that are up, with what ends each.</summary>
+    public IReadOnlyList<(ForwardSpecification Specification, IAsyncDisposable Forward)> Entries
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return [.. _forwards];
+            }
+        }
+    }
+
+    /// <summary>Asks the server for what the settings want it to listen on. False when something failed and ExitOnForwardFailure says that this ends the connection.</summary>
+    public Task<bool> RequestAsync(CancellationToken cancellationToken) => RemoteRequests.MakeAsync(client, settings, log, Add, cancellationToken);
 
     /// <summary>One more. Throws <see cref="SshException"/> when it cannot be.</summary>
     public async Task AddAsync(ForwardSpecification specification, CancellationToken cancellationToken)
@@ -63,6 +73,21 @@ internal sealed class ForwardTable(SshClient client, ClientSettings settings, Lo
         return true;
     }
 
+    /// <summary>Stops one of <see cref="Entries"/>. False where somebody was faster.</summary>
+    public async Task<bool> RemoveAsync(IAsyncDisposable forward)
+    {
+        lock (_lock)
+        {
+            if (_forwards.RemoveAll(entry => entry.Forward == forward) == 0)
+            {
+                return false;
+            }
+        }
+
+        await forward.DisposeAsync().ConfigureAwait(false);
+        return true;
+    }
+
     /// <summary>Local listeners stop. What the server listens on ends with the connection.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -82,7 +107,8 @@ internal sealed class ForwardTable(SshClient client, ClientSettings settings, Lo
     private static bool IsSame(ForwardAddress one, ForwardAddress other) =>
         one.IsUnix ? one.Path == other.Path : !other.IsUnix && one.Port == other.Port && one.Host == other.Host;
 
-    private void Add(ForwardSpecification specification, IAsyncDisposable forward)
+    /// <summary>One that was set up elsewhere.</summary>
+    public void Add(ForwardSpecification specification, IAsyncDisposable forward)
     {
         lock (_lock)
         {
@@ -90,7 +116,8 @@ internal sealed class ForwardTable(SshClient client, ClientSettings settings, Lo
         }
     }
 
-    private async Task<bool> ListenAsync(CancellationToken cancellationToken)
+    /// <summary>Binds what the settings want listened on here. False as with <see cref="RequestAsync"/>.</summary>
+    public async Task<bool> ListenAsync(CancellationToken cancellationToken)
     {
         ForwardSpecification[] wanted = [.. settings.LocalForwards, .. settings.DynamicForwards];
         var bound = 0;
@@ -131,7 +158,8 @@ internal sealed class ForwardTable(SshClient client, ClientSettings settings, Lo
     private string Describe(ForwardAddress listen) =>
         listen.IsUnix || listen.Host is not null ? listen.ToString() : $"{(settings.Listen.GatewayPorts ? "*" : "LOCALHOST")}:{listen.Port}";
 
-    private void ReportBind(ForwardAddress listen, SshException error)
+    /// <summary>Tells that a local one could not be bound.</summary>
+    public void ReportBind(ForwardAddress listen, SshException error)
     {
         foreach (var line in ErrorReporter.Lines(new SshException(error.Error, error.Message)))
         {

@@ -1,33 +1,22 @@
 using Adit.Cli.Diagnostics;
-using Adit.Ssh;
 using Adit.Ssh.OpenSsh;
 using Keywords = Adit.Ssh.OpenSsh.SshConfigKeywords;
 
 namespace Adit.Cli.Client;
 
-/// <summary>Options that are read but that this version cannot obey. One that would connect another way, or protect more, ends the run; one that would only
-/// do more is told and left out. What is for sessions alone is passed over where there is none.</summary>
+/// <summary>Options that are read but that this version cannot obey: each would only do more, so it is told and left out. What is for sessions alone is passed over where there
+/// is none.</summary>
 internal static class UnbuiltOptions
 {
     public static void Check(SshConfigValues config, LogOutput log)
     {
-        Refuse(config.Get(Keywords.ForkAfterAuthentication), "ForkAfterAuthentication", "-o ForkAfterAuthentication=no stays in the foreground.");
         LeaveOut(config.Get(Keywords.Tunnel) != TunnelMode.No, "Tunnel", log);
-        LeaveOut(config.Get(Keywords.ControlMaster) != ControlMasterMode.No || config.ControlPath is not null, "connection sharing (ControlMaster, ControlPath)", log);
         LeaveOut(config.Get(Keywords.HostbasedAuthentication), "HostbasedAuthentication", log);
         LeaveOut(config.Get(Keywords.VerifyHostKeyDns) != YesNoAsk.No, "VerifyHostKeyDNS", log);
         LeaveOut(config.Get(Keywords.Pkcs11Provider) is not (null or "none"), "PKCS11Provider", log);
         if (config.Get(Keywords.SessionType) != SessionType.None)
         {
             LeaveOut(config.Get(Keywords.ForwardX11), "X11 forwarding (ForwardX11)", log);
-        }
-    }
-
-    private static void Refuse(bool isSet, string keyword, string hint)
-    {
-        if (isSet)
-        {
-            throw new SshException(SshError.Configuration, $"adit: {keyword} is not built yet in this version.") { Hint = hint };
         }
     }
 

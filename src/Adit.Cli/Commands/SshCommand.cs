@@ -1,6 +1,8 @@
+using Adit.Cli.Background;
 using Adit.Cli.Client;
 using Adit.Cli.CommandLine;
 using Adit.Cli.Diagnostics;
+using Adit.Cli.Multiplexing;
 using Adit.Cli.Sessions;
 using Adit.Cli.Terminal;
 using Adit.Ssh;
@@ -17,6 +19,12 @@ internal static class SshCommand
         try
         {
             var parsed = SshArgumentParser.Parse(arguments);
+            await using var background = BackgroundChild.Adopt();
+            if (background is null && parsed.Action == SshAction.Connect && parsed.MultiplexCommand is null && parsed.Overrides.ContainsKey("ForkAfterAuthentication"))
+            {
+                return await BackgroundLauncher.RunAsync(BackgroundPurpose.Run).ConfigureAwait(false) ?? ExitCode.Success; // -f: the other process does it all
+            }
+
             if (parsed.LogFile is { } file)
             {
                 log = LogOutput.ToFile(file);
@@ -28,7 +36,7 @@ internal static class SshCommand
             }
 
             log.Level = parsed.LogLevel ?? OpenSshLogLevel.Info;
-            return await RunAsync(parsed, log).ConfigureAwait(false);
+            return await RunAsync(parsed, background, log).ConfigureAwait(false);
         }
         catch (UsageException e) when (e.ShowUsage)
         {
@@ -50,7 +58,7 @@ internal static class SshCommand
         }
     }
 
-    private static async Task<int> RunAsync(SshArguments arguments, LogOutput log)
+    private static async Task<int> RunAsync(SshArguments arguments, BackgroundChild? background, LogOutput log)
     {
         switch (arguments.Action)
         {
@@ -73,11 +81,11 @@ internal static class SshCommand
                     log.Write(OpenSshLogLevel.Info, warning);
                 }
 
-                return await ConnectAsync(arguments, log).ConfigureAwait(false);
+                return await ConnectAsync(arguments, background, log).ConfigureAwait(false);
         }
     }
 
-    private static async Task<int> ConnectAsync(SshArguments arguments, LogOutput log)
+    private static async Task<int> ConnectAsync(SshArguments arguments, BackgroundChild? background, LogOutput log)
     {
         using var prompter = new OpenSshPrompter(log);
         var config = ClientConfig.Resolve(arguments, log);
@@ -103,14 +111,27 @@ internal static class SshCommand
             throw new SshException(SshError.Configuration, $"Refusing connection: {refusal}") { Hint = "RefuseConnection in the configuration says so." };
         }
 
-        if (arguments.MultiplexCommand is not null)
+        if (arguments.MultiplexCommand is not null && await SharedConnection.TryAsync(config, arguments, null, null, log, CancellationToken.None).ConfigureAwait(false) is { } answered)
         {
-            throw new UsageException("adit: -O (asking a master) is not built yet in this version.");
+            return answered;
         }
 
-        var session = SessionSettings.From(config, arguments, log);
+        if (config.Get(SshConfigKeywords.ForkAfterAuthentication) && background is null)
+        {
+            return await BackgroundLauncher.RunAsync(BackgroundPurpose.Run).ConfigureAwait(false) ?? ExitCode.Success;
+        }
+
+        var isMaster = background is { Purpose: BackgroundPurpose.Master };
+        var session = isMaster ? SessionSettings.ForMaster(config) : SessionSettings.From(config, arguments, log);
+        if (!isMaster && await MultiplexedRun.TryAsync(config, arguments, session, background, log, CancellationToken.None).ConfigureAwait(false) is { } done)
+        {
+            return done;
+        }
+
         await using var settings = await ClientSettingsBuilder.BuildAsync(config, log, prompter, CancellationToken.None).ConfigureAwait(false);
-        settings.StandardIo = arguments.StandardIo;
+        settings.StandardIo = isMaster ? null : arguments.StandardIo;
+        settings.Background = background;
+        settings.Master = MasterSettings.Of(config);
         await using var jumps = await JumpChain.ConnectAsync(config, arguments, log, prompter, CancellationToken.None).ConfigureAwait(false);
         if (jumps is not null)
         {

@@ -43,6 +43,9 @@ internal sealed class LogOutput : IDisposable
     /// <summary>Gets errors as well, with their line ends, where somebody waits for this process and cannot see its log; null for nobody.</summary>
     public Action<string>? Witness { get; set; }
 
+    /// <summary>True where lines go to standard error.</summary>
+    public bool IsStandardError => _file is null && !_isSystemLog;
+
     /// <summary>Appends to a file, made for its owner alone. Throws <see cref="UsageException"/> with OpenSSH's line when it cannot be opened.</summary>
     public static LogOutput ToFile(string path)
     {

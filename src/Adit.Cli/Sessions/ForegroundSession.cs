@@ -20,6 +20,12 @@ internal sealed class ForegroundSession(SshClient client, ClientSettings setting
     /// <summary>Reads the escape command line.</summary>
     public required IPrompter Prompter { get; init; }
 
+    /// <summary>The near ends of its streams.</summary>
+    public SessionDescriptors Descriptors { get; init; } = SessionDescriptors.Standard;
+
+    /// <summary>Completes when nobody else needs the connection any more; null where it carries forwards at most.</summary>
+    public Func<Task>? WhenUnused { get; init; }
+
     /// <summary>The program has, or had, a terminal.</summary>
     public bool HasTerminal { get; private set; }
 
@@ -55,7 +61,7 @@ internal sealed class ForegroundSession(SshClient client, ClientSettings setting
             log.Write(log.IsTerminal ? OpenSshLogLevel.Info : OpenSshLogLevel.Verbose, $"adit: the program was ended by signal {signal}{(exit.CoreDumped ? " and left a core" : "")}. {exit.Message}".TrimEnd());
         }
 
-        await client.WhenNoConnectionsAsync().WaitAsync(ending.Token).ConfigureAwait(false);
+        await (WhenUnused?.Invoke() ?? client.WhenNoConnectionsAsync()).WaitAsync(ending.Token).ConfigureAwait(false);
         return exit.Status ?? ExitCode.Ssh;
     }
 
@@ -67,7 +73,7 @@ internal sealed class ForegroundSession(SshClient client, ClientSettings setting
             ? new EscapeReader(escape, new EscapeCommands(client, settings, wanted, forwards, log) { Escape = escape, Terminal = terminal, Prompter = Prompter, Ending = ending })
             : null;
         terminal?.EnterRaw();
-        var descriptors = SessionDescriptors.Standard with { Input = wanted.StdinNull ? -1 : Descriptor.StandardInput };
+        var descriptors = Descriptors with { Input = wanted.StdinNull ? -1 : Descriptor.StandardInput };
         return await new SessionRunner(session, descriptors, escapes) { Reading = keys => Hold?.Lend(terminal, keys) }.RunAsync(ending.Token).ConfigureAwait(false);
     }
 

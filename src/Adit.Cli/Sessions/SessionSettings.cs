@@ -38,6 +38,13 @@ internal sealed record SessionSettings
     /// <summary>This connection is for one session: nobody shares it.</summary>
     public bool IsOnlySession { get; init; }
 
+    /// <summary>For a connection that is put into the background for others to use: no session of its own.</summary>
+    public static SessionSettings ForMaster(SshConfigValues config) => new()
+    {
+        Type = SessionType.None,
+        LocalCommand = config.Get(Keywords.PermitLocalCommand) ? config.LocalCommandLine : null,
+    };
+
     /// <summary>Throws <see cref="UsageException"/> with ssh's words for what contradicts itself.</summary>
     public static SessionSettings From(SshConfigValues config, SshArguments arguments, LogOutput log)
     {

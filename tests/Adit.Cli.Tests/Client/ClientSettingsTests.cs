@@ -109,14 +109,6 @@ public sealed class ClientSettingsTests : IDisposable
             _written.ToString());
     }
 
-    [Theory]
-    [InlineData("SessionType none\nForkAfterAuthentication yes")]
-    public async Task What_would_be_missed_ends_the_run(string config)
-    {
-        var error = await Assert.ThrowsAsync<SshException>(() => BuildAsync(config));
-        Assert.Matches(@"^adit: \w+ is not built yet in this version\.$", error.Message);
-    }
-
     // INVARIANTS 28
     [Fact]
     public async Task A_user_name_from_a_file_is_checked_too() =>

@@ -112,11 +112,11 @@ public sealed class PolicyTests
         Assert.Contains($"target web port 80 ({rule})", there.Process.Errors, StringComparison.Ordinal);
     });
 
-    // Sessions are not built, and X11 and agent forwarding ask for them inside one: refused whatever the key allows.
+    // X11 and agent forwarding are asked for inside a session: refused with it, whatever the key allows.
     [Fact]
     public Task No_session_and_with_it_no_agent_and_no_X11() => Lab.RunAsync(async lab =>
     {
-        Server there = await lab.StartServerAsync(Peer.Adit);
+        Server there = await lab.StartServerAsync(Peer.Adit, new ServerOptions { Lines = ["MaxSessions 0"] });
         List<string> command = [.. await Clients.SshCommandAsync(lab, Peer.OpenSsh, there, new ClientOptions(), [])];
         command.Remove("-N");
         command.InsertRange(1, ["-A", "-X"]);

@@ -120,17 +120,6 @@ public sealed class SshConfigTests : IDisposable
         Assert.Equal("alias", values.HostKeyName);
     }
 
-    [Theory]
-    [InlineData("", null)]
-    [InlineData("ForwardAgent no", null)]
-    [InlineData("ForwardAgent yes", "/run/usual")]
-    [InlineData("ForwardAgent yes\nIdentityAgent /run/other", "/run/other")]
-    [InlineData("ForwardAgent yes\nIdentityAgent none", null)]
-    [InlineData("ForwardAgent $AGENT\nIdentityAgent none", "/run/agent")]
-    [InlineData("ForwardAgent $UNSET", null)]
-    [InlineData("ForwardAgent /run/%h/${VAR}", "/run/host/value")]
-    public void The_agent_to_forward_is_the_usual_one_or_another(string config, string? socket) => Assert.Equal(socket, Resolve(config).ForwardAgentSocket);
-
     [Fact]
     public void A_proxy_command_takes_its_own_tokens_and_goes_to_no_shell_here()
     {

@@ -62,9 +62,12 @@ internal sealed class ServerListener : IDisposable
     /// <summary>Begins to accept. <paramref name="take"/> gets each connection's socket.</summary>
     public void Start(Action<Socket> take)
     {
-        _logger.LogInformation("Server listening on {Address} port {Port}.", Bound.Address, Bound.Port);
+        Announce();
         Accepting = AcceptAsync(take);
     }
+
+    /// <summary>Says where it listens.</summary>
+    public void Announce() => _logger.LogInformation("Server listening on {Address} port {Port}.", Bound.Address, Bound.Port);
 
     /// <summary>Asks the loop to end, and frees the port.</summary>
     public void Dispose()

@@ -90,6 +90,8 @@ public sealed class SshServer : IAsyncDisposable
                 throw;
             }
             _moduli = new Lazy<ModuliFile>(LoadModuli);
+            foreach (var listener in kept)
+                listener.Announce();
         }
         catch (SshException)
         {

@@ -26,7 +26,7 @@ public sealed class SshdDaemonTests
         ProcessResult second = await lab.RunAsync("second", Machine.Adit, ["sshd", "-f", config, "-o", "PidFile=none", "-E", lab.Folder["log2"]]);
         Assert.Equal((255, $"Bind to port {port} on 127.0.0.1 failed: Address already in use."), (second.ExitCode, second.FirstErrorLine));
 
-        ManagedProcess live = await StartAsync(lab, server, "echo begun; read line; echo $line");
+        ManagedProcess live = await StartAsync(lab, server, "echo begun; exec sleep 90");
         await live.WaitForLineAsync("begun", lab.Deadline);
         await lab.MustAsync("/bin/kill", process.ToString(CultureInfo.InvariantCulture));
         await Net.WaitUntilAsync(() => !File.Exists(pidFile) && !Net.IsListening(port), "the port to be free", TimeSpan.FromSeconds(30));

@@ -27,11 +27,11 @@ public sealed class ClientTerminalTests
         await terminal.WaitForAsync("started\r\n");
         terminal.Type("\u0003");
         await terminal.WaitForAsync("prompt> ");
-        terminal.Type("echo again; sleep 100\r");
+        terminal.Type("echo ag''ain; sleep 100\r");
         await terminal.WaitForAsync("again\r\n");
-        await terminal.WaitForAsync("again\r\n"); // once typed, once said
         terminal.Type("\u001a");
         await terminal.WaitForAsync("Stopped");
+        await terminal.WaitForAsync("prompt> ");
         terminal.Type("fg\r");
         await terminal.WaitForAsync("sleep 100\r\n");
         terminal.Type("\u0003");

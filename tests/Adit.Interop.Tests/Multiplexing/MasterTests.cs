@@ -56,10 +56,12 @@ public sealed class MasterTests
     public Task With_a_session_of_its_own_it_waits_for_the_others(Peer master) => Lab.RunAsync(async lab =>
     {
         Sharing sharing = await Sharing.StartAsync(lab, null);
-        string[] words = sharing.Words(master, ["-M"], "echo begun; sleep 1; exit 3");
+        string fifo = lab.Folder["fifo"];
+        await lab.MustAsync(Machine.Tool("mkfifo"), fifo);
+        string[] words = sharing.Words(master, ["-M"], $"echo begun; read line < {fifo}; exit 3"); // ends when the other one has begun
         ManagedProcess own = lab.Start("master", words[0], words[1..]);
         await own.WaitForLineAsync("begun", lab.Deadline);
-        Assert.Equal("later\n", (await sharing.RunAsync(Peer.Adit, [], "sleep 3; echo later")).Output);
+        Assert.Equal("later\n", (await sharing.RunAsync(Peer.Adit, [], $"echo go > {fifo}; sleep 2; echo later")).Output);
         Assert.Equal(3, (await own.WaitForExitAsync(lab.Deadline)).ExitCode);
         Assert.Equal(1, sharing.Server.Process.CountLines("Accepted publickey"));
         Assert.False(File.Exists(sharing.Path));

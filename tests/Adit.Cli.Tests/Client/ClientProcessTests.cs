@@ -304,7 +304,7 @@ public class ClientProcessTests
         await using (var demo = AditProcess.StartAs(link, "-F", "none", "-o", "ProxyCommand=echo to %h >&2", "demo"))
         {
             Assert.Equal(255, await demo.WaitAsync());
-            Assert.StartsWith("to demo\n", demo.Errors, StringComparison.Ordinal); // a host's name
+            Assert.Contains("to demo\n", demo.Errors, StringComparison.Ordinal); // a host's name
         }
 
         await using (var version = AditProcess.StartAs(link, "-V"))

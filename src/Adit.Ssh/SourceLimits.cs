@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Adit.Ssh.Authentication;
 using Microsoft.Extensions.Logging;
 
 namespace Adit.Ssh;

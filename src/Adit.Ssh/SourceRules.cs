@@ -1,4 +1,5 @@
 using System.Net;
+using Adit.Ssh.Authentication;
 
 namespace Adit.Ssh;
 
@@ -64,18 +65,4 @@ internal sealed record SourcePenalties
         SourceOffence.Refused => Refused,
         _ => TimeSpan.Zero,
     };
-}
-
-/// <summary>What a connection that never logged in did.</summary>
-internal enum SourceOffence
-{
-    None,
-    Crash,
-    AuthenticationFailure,
-    InvalidUser,
-    NoAuthentication,
-    GraceExceeded,
-
-    /// <summary>RefuseConnection.</summary>
-    Refused,
 }

@@ -167,7 +167,7 @@ internal sealed class MuxPassenger(MuxMaster master, MuxConnection connection)
             _session = session;
         }
 
-        var forwardings = wanted.WantsAgent || wanted.WantsX11 ? master.Requests : [];
+        var forwardings = wanted.WantsAgent ? master.Requests : []; // the agent is all there is to forward yet
         var (terminal, program) = await session.StartAsync(wanted, forwardings, cancellationToken).ConfigureAwait(false);
         await connection.SendAsync(MuxType.SessionOpened, request, session.Number).ConfigureAwait(false);
         _running = RunSessionAsync(session, wanted, terminal, program);

@@ -61,7 +61,7 @@ public static class SshConfigKeywords
 
     public static SshConfigKeyword<bool> StreamLocalBindUnlink { get; } = Switch("StreamLocalBindUnlink", false, Essential, Supported);
     public static SshConfigKeyword<AgentForwarding> ForwardAgent { get; } =
-        new("ForwardAgent", new AgentForwarding(false), SshConfigSpecialParsers.ForwardAgent) { Priority = Essential, Show = value => [value.Enabled ? value.Socket ?? "yes" : "no"] };
+        new("ForwardAgent", new AgentForwarding(false), SshConfigSpecialParsers.ForwardAgent) { Priority = Essential, Support = Supported, Show = value => [value.Enabled ? value.Socket ?? "yes" : "no"] };
 
     public static SshConfigKeyword<bool> ForwardX11 { get; } = Switch("ForwardX11", false, Expected, Planned);
     public static SshConfigKeyword<bool> ForwardX11Trusted { get; } = Switch("ForwardX11Trusted", false, Expected, Planned);
@@ -77,7 +77,7 @@ public static class SshConfigKeywords
     public static SshConfigKeyword<IReadOnlyList<string>> CertificateFile { get; } = Collected("CertificateFile", 100, "certificate files");
     public static SshConfigKeyword<bool> IdentitiesOnly { get; } = Switch("IdentitiesOnly", false, Essential, Supported);
     public static SshConfigKeyword<string?> IdentityAgent { get; } = new("IdentityAgent", null, SshConfigSpecialParsers.AgentSocket) { Priority = Essential, Support = Supported };
-    public static SshConfigKeyword<AddKeysToAgent> AddKeysToAgent { get; } = new("AddKeysToAgent", default, SshConfigSpecialParsers.AddKeys) { Show = ShowAddKeys };
+    public static SshConfigKeyword<AddKeysToAgent> AddKeysToAgent { get; } = new("AddKeysToAgent", default, SshConfigSpecialParsers.AddKeys) { Support = Supported, Show = ShowAddKeys };
     public static SshConfigKeyword<PubkeyAuthentication> PubkeyAuthentication { get; } = new("PubkeyAuthentication", OpenSsh.PubkeyAuthentication.Yes, OneOf(PubkeyWords))
     {
         Aliases = ["DSAAuthentication"],
@@ -140,38 +140,39 @@ public static class SshConfigKeywords
     public static SshConfigKeyword<bool> VisualHostKey { get; } = Switch("VisualHostKey", false, Rare, Supported);
 
     // Sharing connections.
-    public static SshConfigKeyword<ControlMasterMode> ControlMaster { get; } = Choice("ControlMaster", ControlMasterMode.No, Essential, Planned,
+    public static SshConfigKeyword<ControlMasterMode> ControlMaster { get; } = Choice("ControlMaster", ControlMasterMode.No, Essential, Supported,
         ("true", ControlMasterMode.Yes), ("yes", ControlMasterMode.Yes), ("false", ControlMasterMode.No), ("no", ControlMasterMode.No),
         ("auto", ControlMasterMode.Auto), ("ask", ControlMasterMode.Ask), ("autoask", ControlMasterMode.AutoAsk));
-    public static SshConfigKeyword<string?> ControlPath { get; } = Word("ControlPath", Essential, Planned);
+    public static SshConfigKeyword<string?> ControlPath { get; } = Word("ControlPath", Essential, Supported);
     public static SshConfigKeyword<ControlPersist> ControlPersist { get; } = new("ControlPersist", default, SshConfigSpecialParsers.Persist)
     {
         Priority = Essential,
+        Support = Supported,
         Show = value => [!value.Enabled ? "no" : value.Timeout is { } timeout ? $"{(long)timeout.TotalSeconds}" : "yes"],
     };
 
     // The session.
     public static SshConfigKeyword<SessionType> SessionType { get; } = Choice("SessionType", OpenSsh.SessionType.Default, Essential, Supported,
         ("none", OpenSsh.SessionType.None), ("subsystem", OpenSsh.SessionType.Subsystem), ("default", OpenSsh.SessionType.Default));
-    public static SshConfigKeyword<RequestTty> RequestTty { get; } = Choice("RequestTTY", OpenSsh.RequestTty.Auto, Essential, Planned,
+    public static SshConfigKeyword<RequestTty> RequestTty { get; } = Choice("RequestTTY", OpenSsh.RequestTty.Auto, Essential, Supported,
         ("true", OpenSsh.RequestTty.Yes), ("false", OpenSsh.RequestTty.No), ("yes", OpenSsh.RequestTty.Yes), ("no", OpenSsh.RequestTty.No),
         ("force", OpenSsh.RequestTty.Force), ("auto", OpenSsh.RequestTty.Auto));
     public static SshConfigKeyword<bool> StdinNull { get; } = Switch("StdinNull", false, Essential, Supported);
-    public static SshConfigKeyword<bool> ForkAfterAuthentication { get; } = Switch("ForkAfterAuthentication", false, Essential, Planned);
-    public static SshConfigKeyword<string?> RemoteCommand { get; } = new("RemoteCommand", null, Command) { TakesRestOfLine = true, Show = ShowUnlessNone };
-    public static SshConfigKeyword<bool> PermitLocalCommand { get; } = Switch("PermitLocalCommand", false, Expected, Planned);
-    public static SshConfigKeyword<string?> LocalCommand { get; } = new("LocalCommand", null, Command) { TakesRestOfLine = true, Show = ShowUnlessNone };
+    public static SshConfigKeyword<bool> ForkAfterAuthentication { get; } = Switch("ForkAfterAuthentication", false, Essential, Supported);
+    public static SshConfigKeyword<string?> RemoteCommand { get; } = new("RemoteCommand", null, Command) { TakesRestOfLine = true, Support = Supported, Show = ShowUnlessNone };
+    public static SshConfigKeyword<bool> PermitLocalCommand { get; } = Switch("PermitLocalCommand", false, Expected, Supported);
+    public static SshConfigKeyword<string?> LocalCommand { get; } = new("LocalCommand", null, Command) { TakesRestOfLine = true, Support = Supported, Show = ShowUnlessNone };
 
     /// <summary>Patterns of variables to send; one with '-' in front has already taken earlier ones away.</summary>
-    public static SshConfigKeyword<IReadOnlyList<string>> SendEnv { get; } = new("SendEnv", [], SendVariables) { Join = JoinSendEnv, Limit = (1000, "environment variables"), Show = names => JoinSendEnv([], names) };
+    public static SshConfigKeyword<IReadOnlyList<string>> SendEnv { get; } = new("SendEnv", [], SendVariables) { Support = Supported, Join = JoinSendEnv, Limit = (1000, "environment variables"), Show = names => JoinSendEnv([], names) };
 
     public static SshConfigKeyword<IReadOnlyList<KeyValuePair<string, string>>> SetEnv { get; } =
-        new("SetEnv", [], SetVariables) { Show = variables => variables.Select(variable => $"{variable.Key}={variable.Value}") };
+        new("SetEnv", [], SetVariables) { Support = Supported, Show = variables => variables.Select(variable => $"{variable.Key}={variable.Value}") };
 
     /// <summary>A character's code; -1 for none.</summary>
-    public static SshConfigKeyword<int> EscapeChar { get; } = new("EscapeChar", '~', SshConfigSpecialParsers.EscapeCharacter) { Show = ShowEscape };
+    public static SshConfigKeyword<int> EscapeChar { get; } = new("EscapeChar", '~', SshConfigSpecialParsers.EscapeCharacter) { Support = Supported, Show = ShowEscape };
 
-    public static SshConfigKeyword<bool> EnableEscapeCommandline { get; } = Switch("EnableEscapeCommandline", false, Expected, Planned);
+    public static SshConfigKeyword<bool> EnableEscapeCommandline { get; } = Switch("EnableEscapeCommandline", false, Expected, Supported);
     public static SshConfigKeyword<IReadOnlyList<string>> ChannelTimeout { get; } = new("ChannelTimeout", [], Timeouts) { IsNew = true, Support = Supported, Show = ShowList };
     public static SshConfigKeyword<string?> ObscureKeystrokeTiming { get; } = new("ObscureKeystrokeTiming", "yes", SshConfigParsers.Text) { IsNew = true };
 

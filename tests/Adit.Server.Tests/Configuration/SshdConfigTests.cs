@@ -86,6 +86,8 @@ public class SshdConfigTests
 
     // INVARIANTS 10: what would restrict and cannot is an error, never ignored.
     [Theory]
+    [InlineData("RDomain vrf1")]
+    [InlineData("Match User a\n RDomain vrf1")]
     public void A_restriction_that_is_not_built_is_refused(string text)
     {
         var log = new CapturingLogger();

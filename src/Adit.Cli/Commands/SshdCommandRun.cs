@@ -17,6 +17,9 @@ internal sealed class SshdCommandRun(SshdCommandLine line, LogOutput log, ILogge
 {
     private const int KilledByQuit = 255;
 
+    /// <summary>For goodbyes. Programs of sessions that do not end by that are not waited for.</summary>
+    private static readonly TimeSpan EndTime = TimeSpan.FromSeconds(2);
+
     private readonly ILogger _logger = loggers.CreateLogger("Adit.Server");
     private readonly Channel<PosixSignal> _signals = Channel.CreateUnbounded<PosixSignal>();
 
@@ -30,7 +33,7 @@ internal sealed class SshdCommandRun(SshdCommandLine line, LogOutput log, ILogge
             options.ListeningSockets.Add(socket);
         }
 
-        await using var server = await StartAsync(ForDebugging(options)).ConfigureAwait(false);
+        var server = await StartAsync(ForDebugging(options)).ConfigureAwait(false);
         var pidFile = line.Debug > 0 ? null : SshdCommandPidFile.Write(config, _logger);
         try
         {
@@ -90,7 +93,7 @@ internal sealed class SshdCommandRun(SshdCommandLine line, LogOutput log, ILogge
             }
         }
 
-        await server.StopAsync(TimeSpan.Zero).ConfigureAwait(false);
+        await Task.WhenAny(server.StopAsync(TimeSpan.Zero), Task.Delay(EndTime)).ConfigureAwait(false);
     }
 
     /// <summary>sshd -i: the one connection that standard input and output are.</summary>

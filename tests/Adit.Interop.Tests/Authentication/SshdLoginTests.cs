@@ -34,7 +34,7 @@ public sealed class SshdLoginTests
         // Without a list the login name has to be in the certificate.
         Server name = await lab.StartServerAsync(Peer.Adit, new ServerOptions { Lines = [trusted], AuthorizedKeys = [] });
         Assert.Equal(255, (await LogInAsync(lab, name, key.Path)).ExitCode);
-        await name.Process.WaitForLineAsync("Certificate does not contain an authorized principal", lab.Deadline);
+        await name.Process.WaitForLineAsync("Certificate invalid: name is not a listed principal", lab.Deadline);
 
         Server program = await lab.StartServerAsync(Peer.Adit, new ServerOptions
         {

@@ -29,10 +29,11 @@ internal sealed class SessionRunner(SshSession session, SessionDescriptors descr
     public async Task<SessionExit> RunAsync(CancellationToken cancellationToken)
     {
         using var reader = descriptors.Input < 0 ? null : new DescriptorReader(descriptors.Input);
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var stopped = cancellationToken.UnsafeRegister(static reader => ((DescriptorReader?)reader)?.Stop(), reader);
         Reading?.Invoke(reader);
-        var unwanted = StopWhenUnwantedAsync(reader);
-        var sending = SendAsync(reader, cancellationToken);
+        var unwanted = StopWhenUnwantedAsync(reader, over.Token);
+        var sending = SendAsync(reader, over.Token);
         try
         {
             var receiving = Task.WhenAll(
@@ -44,17 +45,20 @@ internal sealed class SessionRunner(SshSession session, SessionDescriptors descr
         finally
         {
             Reading?.Invoke(null);
+            // A server whose program runs on, or that is unreachable, never answers our closing: nothing here may wait for it.
+            await over.CancelAsync().ConfigureAwait(false);
             reader?.Stop();
-            await session.DisposeAsync().ConfigureAwait(false); // lets go whoever waits to send, and completes what waits for the session's end
+            await session.DisposeAsync().ConfigureAwait(false);
             await sending.ConfigureAwait(false);
             await unwanted.ConfigureAwait(false);
         }
     }
 
     /// <summary>The program closed its input: what is typed or piped from now on is not for it.</summary>
-    private async Task StopWhenUnwantedAsync(DescriptorReader? reader)
+    private async Task StopWhenUnwantedAsync(DescriptorReader? reader, CancellationToken cancellationToken)
     {
-        await Task.WhenAny(session.InputUnwanted, session.Completion).ConfigureAwait(false);
+        var over = Task.Delay(Timeout.Infinite, cancellationToken);
+        await Task.WhenAny(session.InputUnwanted, session.Completion, over).ConfigureAwait(false);
         reader?.Stop();
     }
 

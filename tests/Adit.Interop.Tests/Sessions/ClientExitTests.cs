@@ -70,11 +70,11 @@ public sealed class ClientExitTests
         ClientSessionLab scene = await ClientSessionLab.CreateAsync(lab);
         foreach (Peer kind in new[] { Peer.OpenSsh, Peer.Adit })
         {
-            string[] command = scene.Command(kind, "-v", ClientSessionLab.Host, "echo up; sleep 60");
+            string[] command = scene.Command(kind, "-v", ClientSessionLab.Host, "echo run''ning; sleep 50");
             ManagedProcess client = lab.Start("client", command[0], command[1..]);
-            await client.WaitForLineAsync("up", lab.Deadline);
+            await client.WaitForLineAsync("running", lab.Deadline);
             client.Signal(signal);
-            ProcessResult result = await client.WaitForExitAsync(lab.Deadline);
+            ProcessResult result = await client.WaitForExitAsync(lab.Deadline).WaitAsync(TimeSpan.FromSeconds(20)); // the program there runs on
             Assert.Equal(255, result.ExitCode);
             Assert.Contains($"Killed by signal {signal}.", result.ErrorLines);
         }

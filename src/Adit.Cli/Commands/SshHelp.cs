@@ -48,9 +48,12 @@ internal static class SshHelp
           -t, -tt, -T  with a terminal, even where  -s           the command is a subsystem's name
                        there is none here; without  -e char      the escape character (~); "none" for none
           -V           version                      -n           nothing comes from standard input
+          -f           go into the background after login and with the forwards up; needs -N, -s or a command
+          -M, -S path  share the connection at that socket, or use the one that is shared there
+          -O command   ask who shares it: check, forward, cancel, exit, stop
 
         Within a terminal, ~? at the beginning of a line lists what the escape character can do.
-        Not built yet: -f -O -w, which are refused, and -A -M -S -X -Y, which are left out.
+        Not built yet: -w, which is refused, and -A -X -Y, which are left out.
         Reads ~/.ssh/config, /etc/ssh/ssh_config and known_hosts as OpenSSH does. Exits with what the command
         exits with, and with 255 on any error; with -N, SIGTERM ends it with 0.
 

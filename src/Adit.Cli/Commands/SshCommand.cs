@@ -19,7 +19,8 @@ internal static class SshCommand
         try
         {
             var parsed = SshArgumentParser.Parse(arguments);
-            await using var background = BackgroundChild.Adopt();
+            // Looked for here, so that what prints a line and ends does not load what the other process needs.
+            await using var background = Environment.GetEnvironmentVariable(BackgroundLauncher.Variable) is null ? null : BackgroundChild.Adopt();
             if (background is null && parsed.Action == SshAction.Connect && parsed.MultiplexCommand is null && parsed.Overrides.ContainsKey("ForkAfterAuthentication"))
             {
                 return await BackgroundLauncher.RunAsync(BackgroundPurpose.Run).ConfigureAwait(false) ?? ExitCode.Success; // -f: the other process does it all

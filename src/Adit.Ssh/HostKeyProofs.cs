@@ -54,7 +54,7 @@ internal sealed class HostKeyProofs(SshConnection connection, IReadOnlyList<ISig
                 if (key.PublicKey.Blob.Span.SequenceEqual(blob))
                     found = key;
             }
-            if (found is null || wanted.Count == MaxKeys)
+            if (found is null || wanted.Contains(found) || wanted.Count == MaxKeys)
                 return null;
             wanted.Add(found);
         }

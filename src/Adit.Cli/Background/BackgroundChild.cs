@@ -40,6 +40,7 @@ internal sealed class BackgroundChild : IAsyncDisposable
         return marker.Split(':') is [var number, var parent, var purpose]
             && int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var descriptor)
             && parent == PosixProcess.ParentId().ToString(CultureInfo.InvariantCulture)
+            && descriptor > Descriptor.StandardError
             && Enum.TryParse<BackgroundPurpose>(purpose, out var known)
             && PosixProcess.KeepPrivate(descriptor)
                 ? new BackgroundChild(new Socket(new SafeSocketHandle(descriptor, ownsHandle: true)), known)

@@ -94,6 +94,13 @@ internal sealed class SharedConnection
             return null;
         }
 
+        // Whoever listens there is handed this terminal.
+        if (DescriptorPassing.PeerUserId(socket) is var owner && owner != 0 && owner != DescriptorPassing.UserId())
+        {
+            socket.Dispose();
+            throw new UsageException($"Control socket \"{_path}\" belongs to another user (uid {owner})") { Hint = "ControlPath should be in a folder that only you can write to." };
+        }
+
         using var client = new MuxClient(new MuxConnection(socket), _log);
         if (!await GreetAsync(client, cancellationToken).ConfigureAwait(false))
         {

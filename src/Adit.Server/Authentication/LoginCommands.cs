@@ -65,8 +65,16 @@ internal sealed class LoginCommands(IUserPrograms? programs, IUserDatabase users
             return null;
         }
 
-        var (user, fault) = await BlockingWork.RunAsync(() => Check(keyword, command, userName), cancellationToken).ConfigureAwait(false);
-        if (fault is not null || user is null || programs is null)
+        // Split first, expanded then: what a token stands for never becomes two words.
+        if (!OpenSshLexer.TrySplit(command, comments: false, out var words) || words.Count == 0)
+        {
+            logger.LogError("{Keyword} \"{Command}\" contains invalid quotes", keyword, command);
+            return null;
+        }
+
+        var expander = new TokenExpander(tokens);
+        var (user, file, fault) = await BlockingWork.RunAsync(() => Check(keyword, expander.Expand(words[0]), userName), cancellationToken).ConfigureAwait(false);
+        if (fault is not null || user is null || file is null || programs is null)
         {
             logger.LogError("{Fault}", fault ?? $"{keyword} cannot be run: this server starts no programs");
             return null;
@@ -74,14 +82,6 @@ internal sealed class LoginCommands(IUserPrograms? programs, IUserDatabase users
 
         try
         {
-            // Split first, expanded then: what a token stands for never becomes two words.
-            if (!OpenSshLexer.TrySplit(command, comments: false, out var words))
-            {
-                logger.LogError("{Keyword} \"{Command}\" contains invalid quotes", keyword, command);
-                return null;
-            }
-
-            var expander = new TokenExpander(tokens);
             Dictionary<string, string> environment = new()
             {
                 ["PATH"] = "/usr/bin:/bin:/usr/sbin:/sbin",
@@ -89,7 +89,7 @@ internal sealed class LoginCommands(IUserPrograms? programs, IUserDatabase users
                 ["LOGNAME"] = user.Name,
                 ["HOME"] = user.HomeDirectory,
             };
-            var result = await programs.RunAsync(user, [.. words.Select(expander.Expand)], ReadOnlyMemory<byte>.Empty, environment, cancellationToken).ConfigureAwait(false);
+            var result = await programs.RunAsync(user, [file, .. words.Skip(1).Select(expander.Expand)], ReadOnlyMemory<byte>.Empty, environment, cancellationToken).ConfigureAwait(false);
             if (result.ExitCode == 0)
             {
                 return result.Output;
@@ -106,32 +106,38 @@ internal sealed class LoginCommands(IUserPrograms? programs, IUserDatabase users
         return null;
     }
 
-    /// <summary>Somebody else who could change the program could let anybody in: it, and every folder above it, is root's alone, or this process's own user's.</summary>
-    private unsafe (UserAccount? User, string? Fault) Check(string keyword, string command, string userName)
+    /// <summary>Somebody else who could change the program could let anybody in: it, and every folder above it, is root's alone, or this process's own user's. What was looked at
+    /// is what runs: the file without links on the way.</summary>
+    private unsafe (UserAccount? User, string? File, string? Fault) Check(string keyword, string command, string userName)
     {
         if (users.Find(userName) is not { } user)
         {
-            return (null, $"{keyword}User \"{PeerText.Escape(userName, 100)}\" not found");
+            return (null, null, $"{keyword}User \"{PeerText.Escape(userName, 100)}\" not found");
         }
 
-        var path = command.Split(' ', '\t')[0].Trim('"');
+        if (UserFile.RealPath(command) is not { } file)
+        {
+            return (null, null, $"Could not stat {keyword} \"{command}\": {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
+        }
+
+        var path = file;
         while (true)
         {
             LibC.StatxBuffer status;
             if (LibC.Statx(LibC.AtCurrentDirectory, path, 0, LibC.StatxBasic, &status) != 0)
             {
-                return (null, $"Could not stat {keyword} \"{path}\": {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
+                return (null, null, $"Could not stat {keyword} \"{path}\": {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
             }
 
             var isSticky = (status.Mode & 0x200) != 0 && users.ProcessUid != 0;
             if ((status.Uid != 0 && status.Uid != users.ProcessUid) || ((status.Mode & GroupOrOthersWrite) != 0 && !isSticky))
             {
-                return (null, $"Unsafe {keyword} \"{command}\": bad ownership or modes for {(path == "/" ? "directory" : "file or directory")} {path}");
+                return (null, null, $"Unsafe {keyword} \"{command}\": bad ownership or modes for {(path == "/" ? "directory" : "file or directory")} {path}");
             }
 
             if (path == "/")
             {
-                return (user, null);
+                return (user, file, null);
             }
 
             path = Path.GetDirectoryName(path) ?? "/";

@@ -79,6 +79,9 @@ internal sealed class SessionRun
         return Identity is null ? Program.SignalGroup(signal) : !Program.Exit.IsCompleted && await SignalAsUserAsync(signal, cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>How long the helper that sends a signal may take.</summary>
+    private static readonly TimeSpan SignalLimit = TimeSpan.FromSeconds(5);
+
     /// <summary>Root may signal everybody; the user must not reach by us what runs in the group with other rights.</summary>
     private async Task<bool> SignalAsUserAsync(int signal, CancellationToken cancellationToken)
     {
@@ -93,7 +96,15 @@ internal sealed class SessionRun
             Signal = (Program.ProcessId, signal),
         };
         var sender = await BlockingWork.RunAsync(() => Launcher.Launch(start, new ProgramStreams(nowhere, nowhere, nowhere)), cancellationToken).ConfigureAwait(false);
-        return (await sender.Program.Exit.ConfigureAwait(false)).Status == 0;
+        try
+        {
+            return (await sender.Program.Exit.WaitAsync(SignalLimit, cancellationToken).ConfigureAwait(false)).Status == 0;
+        }
+        catch (Exception e) when (e is TimeoutException or OperationCanceledException)
+        {
+            sender.Program.SignalGroup(ProcessCalls.SigKill); // once it is the user's, the user can stop it: nothing here may wait for that
+            return false;
+        }
     }
 
     private async Task ServeAsync(ServerSession session)

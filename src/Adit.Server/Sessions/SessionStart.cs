@@ -92,13 +92,16 @@ internal sealed class SessionStart(ServerSession session)
         {
             File = program.File,
             Arguments = program.Arguments,
-            Environment = environment.Variables.ToDictionary(),
+            Environment = command.Sftp is null ? environment.Variables.ToDictionary() : environment.Variables.Where(variable => !TurnsPrograms(variable.Key)).ToDictionary(),
             WorkingFolder = _account.HomeDirectory,
             Identity = identity,
             Root = root,
         };
         return Launch(start, command, notice, MessageOfTheDay(grant.Config, command));
     }
+
+    /// <summary>Variables that have a program run code of the user's. Who is let in for SFTP alone could break out by them: OpenSSH's internal-sftp starts no program.</summary>
+    private static bool TurnsPrograms(string variable) => variable.StartsWith("LD_", StringComparison.Ordinal) || variable is "GCONV_PATH" or "GLIBC_TUNABLES";
 
     private SessionRun Launch(ProgramStart start, SessionCommand command, string notice, string greeting)
     {

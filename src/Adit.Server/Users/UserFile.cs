@@ -151,7 +151,7 @@ internal static unsafe class UserFile
         (status.Uid == 0 || status.Uid == account.Uid) && (status.Mode & GroupOrOthersWrite) == 0;
 
     /// <summary>The path without links, or null when it does not exist.</summary>
-    private static string? RealPath(string path)
+    internal static string? RealPath(string path)
     {
         const int pathOnly = 0x200000; // O_PATH
         using var handle = new SafeFileHandle(LibC.Open(path, pathOnly | LibC.OpenCloseOnExec), ownsHandle: true);

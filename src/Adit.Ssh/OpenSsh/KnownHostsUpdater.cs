@@ -35,6 +35,12 @@ internal sealed class KnownHostsUpdater(KnownHostsOptions options, bool ask, int
             _log.LogDebug("CA/revocation marker, manual host list or wildcard host pattern found, skipping UserKnownHostsFile update");
             return;
         }
+        if (!offer.Keys.Contains(offer.Current))
+        {
+            // Nothing is proved by such a list, and going by it would forget the key that is known.
+            _log.LogDebug("the server's list lacks the host key that is in use: known_hosts stays as it is");
+            return;
+        }
         List<PublicKey> added = [.. offer.Keys.Where(key => (key.KeyType != "ssh-rsa" || key.Bits >= minimumRsaBits) && !entries.Any(entry => entry.Key.Equals(key)))];
         List<KnownHostsEntry> removed = [.. entries.Where(entry => !offer.Keys.Contains(entry.Key))];
         if (added.Count == 0 && removed.Count == 0)

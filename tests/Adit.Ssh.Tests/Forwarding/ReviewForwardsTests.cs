@@ -118,7 +118,9 @@ public class ReviewForwardsTests
     public async Task A_policy_that_fails_allows_nothing()
     {
         await using var tunnel = await ConnectAsync();
-        var (_, far) = await tunnel.OpenAsync();
+        var (near, far) = await tunnel.OpenAsync();
+        near.Send([1]); // once this has come through, the channel is open at both ends
+        Assert.Equal(1, await far.ReceiveAsync(new byte[1]).WaitAsync(Deadline));
         _policy.Decide = _ => throw new InvalidOperationException("broken");
         Assert.Equal(1, await tunnel.Server.ReviewForwardsAsync());
         await AssertResetAsync(far);

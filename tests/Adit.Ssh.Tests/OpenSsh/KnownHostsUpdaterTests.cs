@@ -60,6 +60,16 @@ public sealed class KnownHostsUpdaterTests : IDisposable
         Assert.Empty(_proved);
     }
 
+    // A list without the key in use proves nothing: going by it would forget the host, and the next stranger would be welcome.
+    [Fact]
+    public async Task A_list_that_lacks_the_key_in_use_changes_nothing()
+    {
+        string file = $"{Line(Current)}{Line(Other)}";
+        Assert.Equal(file, await Update(file, keys: []));
+        Assert.Equal(file, await Update(file, keys: [Other]));
+        Assert.Equal(Line(Current), await Update(Line(Current), keys: [Other]));
+    }
+
     [Theory]
     [InlineData("host,alias")]
     [InlineData("ho*")]

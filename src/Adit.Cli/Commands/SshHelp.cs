@@ -50,14 +50,11 @@ internal static class SshHelp
                 new("-s", null, "the command is the name of a subsystem: sftp"),
                 new("-e", "escape_char", "what makes escapes at the beginning of a line; ~ is the default, none for none")
                 {
-                    More = "~. ends the connection, ~^Z suspends the client, ~# lists what is forwarded, ~& lets the forwards finish in the background, ~? tells about the rest.",
+                    More = "~. ends the connection, ~^Z suspends the client, ~# lists what is forwarded, ~? tells about the rest.",
                 },
                 new("-A, -a", null, "let programs at the server use the keys of the agent here (ForwardAgent), or not: they can list the keys and sign with them, nothing else"),
                 new("--agent-confirm", null, "with -A: ask before each signature, naming the key and what it is for"),
-                new("-X, -Y", null, "let graphical programs at the server show their windows here (ForwardX11); -Y trusts them with the whole display")
-                {
-                    More = "A program that has the whole display can read what is typed into other windows.",
-                },
+                new("-X, -Y", null, "windows of graphical programs at the server (ForwardX11): known, and not built; a line tells that it is left out"),
                 new("-x", null, "no graphical programs"),
             ]),
             new("Where to, and as whom",
@@ -108,7 +105,7 @@ internal static class SshHelp
                 """),
             new("Environment",
                 """
-                SSH_AUTH_SOCK names the agent's socket. SSH_ASKPASS and SSH_ASKPASS_REQUIRE name a program that asks where there is no terminal. DISPLAY is the display that -X and -Y show windows on.
+                SSH_AUTH_SOCK names the agent's socket. SSH_ASKPASS and SSH_ASKPASS_REQUIRE name a program that asks where there is no terminal.
                 """, OnHelpPage: false),
             new("Exit status",
                 """

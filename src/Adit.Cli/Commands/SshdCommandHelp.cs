@@ -64,7 +64,7 @@ internal static class SshdCommandHelp
                 """),
             new("Signals",
                 """
-                SIGHUP makes it read its configuration again; nobody is dropped. SIGTERM and SIGINT end it.
+                SIGHUP makes it read its configuration again; nobody is dropped. SIGTERM stops listening and lets connections live until they end; a second one, or SIGINT, ends them.
                 """),
             new("Exit status",
                 """

@@ -12,21 +12,34 @@ internal static class Traffic
     public static ReadOnlyMemory<byte> Greeting { get; } = "welcome to the other side\n"u8.ToArray();
 
     /// <summary>Sends <paramref name="length"/> bytes and receives as many at the same time, each direction checked, each ended by its own end of stream.</summary>
-    public static async Task BothWaysAsync(Socket socket, long length, bool sendUp, bool compressible, CancellationToken cancellation)
+    /// <param name="socket">Connected.</param>
+    /// <param name="length">Bytes each way.</param>
+    /// <param name="sendUp">Which of the two payloads to send.</param>
+    /// <param name="compressible">Text instead of noise.</param>
+    /// <param name="cancellation">The deadline.</param>
+    /// <param name="endsLast">Ends its direction once the other has come through whole: PuTTY closes its local socket as soon as the channel is closed, and what it had not written
+    /// there yet is lost.</param>
+    public static async Task BothWaysAsync(Socket socket, long length, bool sendUp, bool compressible, CancellationToken cancellation, bool endsLast = false)
     {
+        var receiving = Payload.ReceiveAsync(socket, length, !sendUp, cancellation, compressible);
         async Task SendAsync()
         {
             await Payload.SendAsync(socket, length, sendUp, cancellation, compressible);
+            if (endsLast)
+            {
+                await receiving;
+            }
+
             socket.Shutdown(SocketShutdown.Send);
         }
 
-        await Task.WhenAll(SendAsync(), Payload.ReceiveAsync(socket, length, !sendUp, cancellation, compressible));
+        await Task.WhenAll(SendAsync(), receiving);
     }
 
-    public static async Task ExchangeAsync(int port, long length, CancellationToken cancellation, bool compressible = false)
+    public static async Task ExchangeAsync(int port, long length, CancellationToken cancellation, bool compressible = false, bool endsLast = false)
     {
         using Socket socket = await Net.ConnectAsync(port, cancellation);
-        await BothWaysAsync(socket, length, sendUp: true, compressible, cancellation);
+        await BothWaysAsync(socket, length, sendUp: true, compressible, cancellation, endsLast);
     }
 
     /// <summary>Request, shutdown(SEND), then the answer: lost by everything that takes the end of one direction for the end of both.</summary>

@@ -23,7 +23,7 @@ internal static class Pair
         await answer.CompleteAsync(lab.Deadline);
         await Traffic.TalkAfterTheirEofAsync(here.Ports[2], lab.Deadline);
         await greet.CompleteAsync(lab.Deadline);
-        await Traffic.ExchangeAsync(here.Ports[0], Bulk, lab.Deadline);
+        await Traffic.ExchangeAsync(here.Ports[0], Bulk, lab.Deadline, endsLast: client == Peer.Plink);
         await exchange.CompleteAsync(lab.Deadline);
         Assert.False(here.Process.HasExited, "the client ended by itself");
         Assert.False(there.Process.HasExited, "the server ended by itself");

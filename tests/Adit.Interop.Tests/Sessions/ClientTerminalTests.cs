@@ -23,17 +23,18 @@ public sealed class ClientTerminalTests
         terminal.Type("until [ \"$(stty size)\" = '40 100' ]; do sleep 0.05; done; echo re''sized\r");
         await terminal.WaitForAsync("resized\r\n");
 
-        terminal.Type("echo st''arted; sleep 100\r");
+        // Said by the program itself, so that a key which follows at once finds it in the foreground.
+        terminal.Type("sh -c 'echo st\"\"arted; exec sleep 100'\r");
         await terminal.WaitForAsync("started\r\n");
         terminal.Type("\u0003");
         await terminal.WaitForAsync("prompt> ");
-        terminal.Type("echo ag''ain; sleep 100\r");
+        terminal.Type("sh -c 'echo ag\"\"ain; exec sleep 100'\r");
         await terminal.WaitForAsync("again\r\n");
         terminal.Type("\u001a");
         await terminal.WaitForAsync("Stopped");
         await terminal.WaitForAsync("prompt> ");
         terminal.Type("fg\r");
-        await terminal.WaitForAsync("sleep 100\r\n");
+        await terminal.WaitForAsync("exec sleep 100'\r\n");
         terminal.Type("\u0003");
         await terminal.WaitForAsync("prompt> ");
         terminal.Type("exit 7\r");

@@ -9,6 +9,7 @@ using Adit.Ssh.Forwarding;
 namespace Adit.Server.Tests.Sessions;
 
 /// <summary>The server's side of a forwarded agent: whose socket it is, who may use it, and that nothing of it is left (INVARIANTS 23 to 26).</summary>
+[Collection("threads with a user's identity")]
 public sealed class AgentForwardingTests : IAsyncLifetime, IDisposable
 {
     private const string Agent = "/usr/bin/ssh-agent", SetPriv = "/usr/bin/setpriv";

@@ -11,6 +11,7 @@ using Adit.Ssh.Authentication;
 namespace Adit.Server.Tests.Users;
 
 /// <summary>INVARIANTS 25: root opens Unix sockets for its users with their identity and nothing more. User ids need no account to the kernel.</summary>
+[Collection("threads with a user's identity")] // one of them looks at all threads
 public sealed class UserUnixSocketsTests : IDisposable
 {
     private const uint AliceUid = 54321, AliceGid = 54322, SharedGid = 54323, BobUid = 54331;

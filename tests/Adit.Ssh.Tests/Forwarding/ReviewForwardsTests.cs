@@ -87,7 +87,12 @@ public class ReviewForwardsTests
         await using var remote = await tunnel.Client.ForwardRemoteAsync(ForwardAddress.Tcp(requested, 0), Target(tunnel));
         _policy.Decide = _ => new(ForwardingDecision.Allow with { GatewayPorts = now });
         Assert.Equal(closed ? 1 : 0, await tunnel.Server.ReviewForwardsAsync());
-        Assert.Equal(closed, BoundTo(remote.Port).Length == 0);
+        // A port that is free again may be another test's at once, but on loopback; what has to go was bound to everything.
+        var bound = BoundTo(remote.Port);
+        if (closed)
+            Assert.DoesNotContain(bound, address => address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any));
+        else
+            Assert.NotEmpty(bound);
     }
 
     [Fact]

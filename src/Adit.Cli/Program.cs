@@ -1,5 +1,6 @@
 using Adit.Cli.CommandLine;
 using Adit.Cli.Commands;
+using Adit.Cli.Diagnostics;
 using Adit.Ssh.Wire;
 
 namespace Adit.Cli;
@@ -12,6 +13,7 @@ internal static class Program
         // Read by the runtime when the first socket is made: what waits for a socket continues on the thread that saw it become ready, one hop less
         // per packet. Whatever does much work there moves to the pool by itself.
         Environment.SetEnvironmentVariable("DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS", "1");
+        QuietMemory.Start();
         return RunAsync(InvokedAs(), arguments);
     }
 

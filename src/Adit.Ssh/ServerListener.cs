@@ -9,7 +9,6 @@ namespace Adit.Ssh;
 internal sealed class ServerListener : IDisposable
 {
     private const int Backlog = 1024;
-    private static readonly TimeSpan ExhaustedPause = TimeSpan.FromSeconds(1);
 
     private readonly Socket _socket;
     private readonly ILogger _logger;
@@ -63,7 +62,7 @@ internal sealed class ServerListener : IDisposable
     public void Start(Action<Socket> take)
     {
         Announce();
-        Accepting = AcceptAsync(take);
+        Accepting = AcceptLoop.RunAsync(_socket, take, _logger, _stop.Token);
     }
 
     /// <summary>Says where it listens.</summary>
@@ -77,29 +76,5 @@ internal sealed class ServerListener : IDisposable
         _stop.Cancel();
         _socket.Dispose();
         _stop.Dispose();
-    }
-
-    private async Task AcceptAsync(Action<Socket> take)
-    {
-        while (true)
-        {
-            try
-            {
-                take(await _socket.AcceptAsync(_stop.Token).ConfigureAwait(false));
-            }
-            catch (Exception) when (_stop.IsCancellationRequested)
-            {
-                return;
-            }
-            catch (SocketException e) when (e.SocketErrorCode is SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable)
-            {
-                _logger.LogError("accept: {Reason}", SocketErrors.Describe(e));
-                await Task.Delay(ExhaustedPause, CancellationToken.None).ConfigureAwait(false);
-            }
-            catch (SocketException e)
-            {
-                _logger.LogDebug("accept: {Reason}", SocketErrors.Describe(e));
-            }
-        }
     }
 }

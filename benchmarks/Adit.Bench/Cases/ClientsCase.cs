@@ -13,7 +13,7 @@ namespace Adit.Bench.Cases;
 internal sealed class ClientsCase : BenchCase
 {
     private const int AtOnce = 4;
-    private static readonly TimeSpan Settle = TimeSpan.FromSeconds(1.5);
+    private static readonly TimeSpan Settle = TimeSpan.FromSeconds(4);
 
     public override string Name => "clients";
 

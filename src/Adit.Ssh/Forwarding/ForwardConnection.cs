@@ -93,7 +93,7 @@ internal sealed class ForwardConnection : IChannelSink
         {
             try
             {
-                return (_socket.RemoteEndPoint as IPEndPoint)?.Address;
+                return SocketCalls.Remote(_socket)?.Address;
             }
             catch (Exception e) when (e is SocketException or ObjectDisposedException)
             {

@@ -26,7 +26,6 @@ internal sealed class ForwardListener : IAsyncDisposable
 {
     /// <summary>A burst of connections beyond the backlog is not delayed but partly reset (failed SYN cookies), so it is the kernel's maximum rather than the usual 128.</summary>
     private const int AcceptBacklog = 4096;
-    private static readonly TimeSpan ExhaustedPause = TimeSpan.FromSeconds(1);
 
     private readonly List<Socket> _sockets = [];
     private readonly ILogger _logger;
@@ -66,7 +65,7 @@ internal sealed class ForwardListener : IAsyncDisposable
     }
 
     /// <summary>Begins to accept; each connection's socket goes to <paramref name="accepted"/>, which must not block.</summary>
-    public void Start(Action<Socket> accepted) => _accepting = Task.WhenAll(_sockets.Select(socket => AcceptAsync(socket, accepted)));
+    public void Start(Action<Socket> accepted) => _accepting = Task.WhenAll(_sockets.Select(socket => AcceptLoop.RunAsync(socket, accepted, _logger, _stop.Token)));
 
     public async ValueTask DisposeAsync()
     {
@@ -77,31 +76,6 @@ internal sealed class ForwardListener : IAsyncDisposable
             socket.Dispose();
         await _accepting.ConfigureAwait(false);
         _stop.Dispose();
-    }
-
-    private async Task AcceptAsync(Socket listener, Action<Socket> accepted)
-    {
-        while (true)
-        {
-            try
-            {
-                accepted(await listener.AcceptAsync(_stop.Token).ConfigureAwait(false));
-            }
-            catch (Exception) when (_stop.IsCancellationRequested)
-            {
-                return;
-            }
-            catch (SocketException e) when (e.SocketErrorCode is SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable)
-            {
-                _logger.LogError("accept: {Reason}", SocketErrors.Describe(e));
-                await Task.Delay(ExhaustedPause, CancellationToken.None).ConfigureAwait(false);
-            }
-            catch (SocketException e)
-            {
-                // The connection was reset before it was accepted: its peer knows.
-                _logger.LogDebug("accept: {Reason}", SocketErrors.Describe(e));
-            }
-        }
     }
 
     private void Take(Socket listening, ForwardAddress bound)

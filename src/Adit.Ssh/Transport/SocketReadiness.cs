@@ -47,23 +47,15 @@ internal sealed class SocketReadiness(Socket socket)
         }
         cancellationToken.ThrowIfCancellationRequested();
         socket.Blocking = false;
-        try
-        {
-            socket.Connect(endPoint);
+        if (SocketCalls.BeginConnect(socket, endPoint))
             return;
-        }
-        catch (SocketException e) when (e.SocketErrorCode is SocketError.WouldBlock or SocketError.InProgress)
-        {
-            // under way
-        }
         var readiness = new SocketReadiness(socket);
         using (cancellationToken.UnsafeRegister(static self => ((SocketReadiness)self!).CloseSocket(), readiness))
         {
             await readiness.WaitWritableAsync().ConfigureAwait(false);
         }
         cancellationToken.ThrowIfCancellationRequested();
-        if (socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error) is int error && error != 0)
-            throw new SocketException(error);
+        SocketCalls.Finish(socket);
     }
 
     /// <summary>Closes the socket; who waits for it finds that out.</summary>

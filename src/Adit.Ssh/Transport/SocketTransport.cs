@@ -29,8 +29,8 @@ internal sealed class SocketTransport : ByteTransport
             if (OperatingSystem.IsLinux())
                 KeepUnsentShort(socket);
         }
-        RemoteEndPoint = Unmap(socket.RemoteEndPoint);
-        LocalEndPoint = Unmap(socket.LocalEndPoint);
+        RemoteEndPoint = Unmap(SocketCalls.Remote(socket));
+        LocalEndPoint = Unmap(SocketCalls.Local(socket));
     }
 
     public override IPEndPoint? RemoteEndPoint { get; }
@@ -100,6 +100,6 @@ internal sealed class SocketTransport : ByteTransport
         }
     }
 
-    private static IPEndPoint? Unmap(EndPoint? endPoint) =>
-        endPoint is IPEndPoint { Address.IsIPv4MappedToIPv6: true } mapped ? new IPEndPoint(mapped.Address.MapToIPv4(), mapped.Port) : endPoint as IPEndPoint;
+    private static IPEndPoint? Unmap(IPEndPoint? endPoint) =>
+        endPoint is { Address.IsIPv4MappedToIPv6: true } mapped ? new IPEndPoint(mapped.Address.MapToIPv4(), mapped.Port) : endPoint;
 }

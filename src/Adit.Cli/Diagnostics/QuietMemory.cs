@@ -1,0 +1,91 @@
+namespace Adit.Cli.Diagnostics;
+
+/// <summary>Gives memory back once the process has become quiet. A burst of connections leaves garbage behind, and a tunnel that then only waits allocates nothing, so the
+/// collector would have no reason to come again for months. No timer runs while nothing is collected: a collection starts the watch, and the first quiet moment ends it.</summary>
+internal sealed class QuietMemory : IDisposable
+{
+    /// <summary>How often it looks while it waits for a quiet moment.</summary>
+    private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
+
+    /// <summary>Less than this share of one processor is quiet: a collection that stops all threads for some milliseconds disturbs nobody then.</summary>
+    private const double QuietShare = 0.05;
+
+    private readonly Lock _lock = new();
+    private readonly ITimer _timer;
+    private readonly Func<TimeSpan> _processorTime;
+    private readonly Action _collect;
+    private TimeSpan _last;
+    private bool _watching;
+    private bool _collecting;
+    private bool _disposed;
+
+    /// <param name="time">Drives the looks.</param>
+    /// <param name="processorTime">What the process has used so far.</param>
+    /// <param name="collect">Collects everything and gives back what is free.</param>
+    public QuietMemory(TimeProvider time, Func<TimeSpan> processorTime, Action collect)
+    {
+        (_processorTime, _collect) = (processorTime, collect);
+        _timer = time.CreateTimer(static self => ((QuietMemory)self!).Look(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>Watches this process until it ends.</summary>
+    public static void Start() => _ = new Witness(new QuietMemory(TimeProvider.System, static () => Environment.CpuUsage.TotalTime,
+        static () =>
+        {
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+            GC.WaitForPendingFinalizers(); // the witness of this collection must not begin the next watch
+        }));
+
+    /// <summary>Garbage was collected: there was a burst. From any thread.</summary>
+    public void OnCollection()
+    {
+        lock (_lock)
+        {
+            if (_watching || _collecting || _disposed)
+                return;
+            _watching = true;
+            _last = _processorTime();
+            _timer.Change(Period, Period);
+        }
+    }
+
+    /// <inheritdoc />
+    public void Dispose()
+    {
+        lock (_lock)
+            _disposed = true;
+        _timer.Dispose();
+    }
+
+    private void Look()
+    {
+        lock (_lock)
+        {
+            if (!_watching || _disposed)
+                return;
+            var now = _processorTime();
+            bool quiet = now - _last < Period * QuietShare;
+            _last = now;
+            if (!quiet)
+                return;
+            _watching = false;
+            _collecting = true;
+            _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        }
+        _collect();
+        lock (_lock)
+            _collecting = false;
+    }
+
+    /// <summary>Dies at each collection, and leaves another of its kind.</summary>
+    private sealed class Witness(QuietMemory memory)
+    {
+        ~Witness()
+        {
+            if (Environment.HasShutdownStarted)
+                return;
+            memory.OnCollection();
+            _ = new Witness(memory);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+using System.Net.Sockets;
+using Adit.Ssh.Transport;
+using Microsoft.Extensions.Logging;
+
+namespace Adit.Ssh.Forwarding;
+
+/// <summary>Accepts the connections of one listening socket.</summary>
+internal static class AcceptLoop
+{
+    private static readonly TimeSpan ExhaustedPause = TimeSpan.FromSeconds(1);
+
+    /// <summary>Runs until <paramref name="stop"/> is cancelled; the socket is closed then.</summary>
+    /// <param name="listener">Listens already.</param>
+    /// <param name="accepted">Takes each socket over. Runs on the thread that saw it come, and must not block.</param>
+    /// <param name="logger">For accepts that fail.</param>
+    /// <param name="stop">Ends it.</param>
+    public static async Task RunAsync(Socket listener, Action<Socket> accepted, ILogger logger, CancellationToken stop)
+    {
+        var readiness = new SocketReadiness(listener);
+        using var registration = stop.UnsafeRegister(static self => ((SocketReadiness)self!).CloseSocket(), readiness);
+        if (SocketPoller.IsSupported)
+            listener.Blocking = false;
+        while (true)
+        {
+            try
+            {
+                accepted(await AcceptAsync(listener, readiness, stop).ConfigureAwait(false));
+            }
+            catch (Exception) when (stop.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (SocketException e) when (e.SocketErrorCode is SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable)
+            {
+                logger.LogError("accept: {Reason}", SocketErrors.Describe(e));
+                await Task.Delay(ExhaustedPause, CancellationToken.None).ConfigureAwait(false);
+            }
+            catch (SocketException e)
+            {
+                // The connection was reset before it was accepted: its peer knows. Or another thread's event was the last one's.
+                if (e.SocketErrorCode != SocketError.WouldBlock)
+                    logger.LogDebug("accept: {Reason}", SocketErrors.Describe(e));
+            }
+        }
+    }
+
+    private static async ValueTask<Socket> AcceptAsync(Socket listener, SocketReadiness readiness, CancellationToken stop)
+    {
+        if (!SocketPoller.IsSupported)
+            return await listener.AcceptAsync(stop).ConfigureAwait(false);
+        await readiness.WaitReadableAsync().ConfigureAwait(false);
+        return listener.Accept();
+    }
+}

@@ -1,0 +1,81 @@
+using Adit.Cli.Diagnostics;
+using Adit.Ssh.Tests;
+
+namespace Adit.Cli.Tests.Diagnostics;
+
+public class QuietMemoryTests
+{
+    private readonly ManualTime _time = new();
+    private TimeSpan _used;
+    private int _collections;
+
+    [Fact]
+    public void NothingHappensUnlessSomethingWasCollected()
+    {
+        using var memory = Make();
+        Pass(10);
+        Assert.Equal(0, _collections);
+    }
+
+    [Fact]
+    public void TheFirstQuietMomentAfterACollectionGivesMemoryBackOnce()
+    {
+        using var memory = Make();
+        memory.OnCollection();
+        Pass(5, busy: true);
+        Assert.Equal(0, _collections);
+        Pass(1);
+        Assert.Equal(1, _collections);
+        Pass(100);
+        Assert.Equal(1, _collections);
+    }
+
+    [Fact]
+    public void TheNextBurstIsWatchedAgain()
+    {
+        using var memory = Make();
+        memory.OnCollection();
+        Pass(1);
+        memory.OnCollection();
+        memory.OnCollection();
+        Pass(10);
+        Assert.Equal(2, _collections);
+    }
+
+    // Its own collection is no burst: otherwise it would come again each second for ever.
+    [Fact]
+    public void ItsOwnCollectionStartsNoWatch()
+    {
+        QuietMemory? memory = null;
+        using var made = memory = new QuietMemory(_time, () => _used, () =>
+        {
+            _collections++;
+            memory!.OnCollection();
+        });
+        memory.OnCollection();
+        Pass(10);
+        Assert.Equal(1, _collections);
+    }
+
+    [Fact]
+    public void NothingHappensAfterItsEnd()
+    {
+        var memory = Make();
+        memory.OnCollection();
+        memory.Dispose();
+        memory.OnCollection();
+        Pass(10);
+        Assert.Equal(0, _collections);
+    }
+
+    private QuietMemory Make() => new(_time, () => _used, () => _collections++);
+
+    private void Pass(int seconds, bool busy = false)
+    {
+        for (int i = 0; i < seconds; i++)
+        {
+            _used += TimeSpan.FromMilliseconds(busy ? 60 : 1);
+            _time.Advance(TimeSpan.FromSeconds(1));
+        }
+    }
+}

@@ -1,0 +1,87 @@
+using System.Net;
+using System.Net.Sockets;
+using Adit.Ssh.Forwarding;
+using Adit.Ssh.Transport;
+
+namespace Adit.Ssh.Tests.Transport;
+
+public class SocketCallsTests
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+
+    [Theory]
+    [InlineData("127.0.0.1")]
+    [InlineData("::1")]
+    public async Task AConnectedSocketCarriesBytesAndKnowsBothAddresses(string address)
+    {
+        using var listener = Listen(IPAddress.Parse(address));
+        using var socket = new Socket(listener.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        await SocketReadiness.ConnectAsync(socket, listener.LocalEndPoint!, CancellationToken.None).AsTask().WaitAsync(Deadline);
+        using var accepted = await listener.AcceptAsync().WaitAsync(Deadline);
+
+        Assert.Equal(listener.LocalEndPoint, SocketCalls.Remote(socket));
+        Assert.Equal(accepted.RemoteEndPoint, SocketCalls.Local(socket));
+        Assert.Equal(accepted.LocalEndPoint, SocketCalls.Remote(socket));
+        socket.Send([42]);
+        byte[] one = new byte[1];
+        Assert.Equal(1, await accepted.ReceiveAsync(one).WaitAsync(Deadline));
+        socket.Shutdown(SocketShutdown.Send);
+        Assert.Equal(0, await accepted.ReceiveAsync(one).WaitAsync(Deadline));
+    }
+
+    // connect(2) itself refuses: the error is put into the same words as any other.
+    [Fact]
+    public async Task AnAttemptThatCannotEvenBeginSaysWhy()
+    {
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        var broadcast = new IPEndPoint(IPAddress.Broadcast, 9);
+        var error = await Assert.ThrowsAsync<SocketException>(() => SocketReadiness.ConnectAsync(socket, broadcast, CancellationToken.None).AsTask().WaitAsync(Deadline));
+        Assert.Contains(error.SocketErrorCode, new[] { SocketError.NetworkUnreachable, SocketError.AccessDenied, SocketError.AddressNotAvailable, SocketError.HostUnreachable });
+    }
+
+    [Fact]
+    public void AUnixSocketHasNoAddressOfThisKind()
+    {
+        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        Assert.Null(SocketCalls.Remote(socket));
+        Assert.Null(SocketCalls.Local(socket));
+    }
+
+    [Fact]
+    public async Task EveryConnectionOfABurstIsAcceptedAndTheLoopEndsWhenAsked()
+    {
+        const int Count = 500;
+        using var listener = Listen(IPAddress.Loopback, Count);
+        using var stop = new CancellationTokenSource();
+        int accepted = 0;
+        var all = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var loop = AcceptLoop.RunAsync(listener, socket =>
+        {
+            socket.Dispose();
+            if (Interlocked.Increment(ref accepted) == Count)
+                all.SetResult();
+        }, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance, stop.Token);
+        var clients = Enumerable.Range(0, Count).Select(_ => new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)).ToList();
+        try
+        {
+            foreach (var client in clients)
+                await SocketReadiness.ConnectAsync(client, listener.LocalEndPoint!, CancellationToken.None).AsTask().WaitAsync(Deadline);
+            await all.Task.WaitAsync(Deadline);
+            Assert.False(loop.IsCompleted);
+            await stop.CancelAsync();
+            await loop.WaitAsync(Deadline);
+        }
+        finally
+        {
+            clients.ForEach(client => client.Dispose());
+        }
+    }
+
+    private static Socket Listen(IPAddress address, int backlog = 16)
+    {
+        var listener = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        listener.Bind(new IPEndPoint(address, 0));
+        listener.Listen(backlog);
+        return listener;
+    }
+}

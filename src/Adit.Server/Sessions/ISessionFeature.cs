@@ -27,7 +27,11 @@ internal interface ISessionFeature : IAsyncDisposable
 /// <param name="Service">Its channels, and who logged in.</param>
 /// <param name="Login">The account, and what is granted now.</param>
 /// <param name="Programs">Runs programs as that account.</param>
-internal sealed record SessionScope(ServiceContext Service, ServerLogin Login, IUserPrograms Programs);
+internal sealed record SessionScope(ServiceContext Service, ServerLogin Login, IUserPrograms Programs)
+{
+    /// <summary>What programs of its sessions must show at their X11 displays.</summary>
+    public X11Authorities X11 { get; } = new();
+}
 
 /// <summary>Runs short programs with an account's whole identity: user, group and all groups; no terminal, its home as working folder.</summary>
 internal interface IUserPrograms

@@ -52,6 +52,11 @@ internal sealed class SessionStart(ServerSession session)
         var environment = new SessionEnvironment();
         environment.AddBasics(_account, Shell, session.Variables, session.Term, grant.Config.Get(SshdKeywords.UsePam));
         await session.PrepareAsync(environment.Variables, cancellationToken).ConfigureAwait(false);
+        if (session.Scope.X11.Of(session) is { } authority)
+        {
+            await authority.AddAsync(session.Scope, environment.Variables, cancellationToken).ConfigureAwait(false);
+        }
+
         return await BlockingWork.RunAsync(() => Start(grant, command, environment), CancellationToken.None).ConfigureAwait(false);
     }
 

@@ -52,45 +52,52 @@ internal sealed class SessionStart(ServerSession session)
         var environment = new SessionEnvironment();
         environment.AddBasics(_account, Shell, session.Variables, session.Term, grant.Config.Get(SshdKeywords.UsePam));
         await session.PrepareAsync(environment.Variables, cancellationToken).ConfigureAwait(false);
-        if (session.Scope.X11.Of(session) is { } authority)
+        var (run, start, notice) = await BlockingWork.RunAsync(() => Prepare(grant, command, environment), CancellationToken.None).ConfigureAwait(false);
+        if (start is null)
         {
-            await authority.AddAsync(session.Scope, environment.Variables, cancellationToken).ConfigureAwait(false);
+            return run;
         }
 
-        return await BlockingWork.RunAsync(() => Start(grant, command, environment), CancellationToken.None).ConfigureAwait(false);
+        if (session.Scope.X11.Of(session) is { } authority)
+        {
+            await authority.AddAsync(session.Scope, start.Environment, cancellationToken).ConfigureAwait(false);
+        }
+
+        return await BlockingWork.RunAsync(() => Launch(start, command, notice, MessageOfTheDay(grant.Config, command)), CancellationToken.None).ConfigureAwait(false);
     }
 
     private string Shell => _account.Shell.Length == 0 ? "/bin/sh" : _account.Shell;
 
-    /// <summary>On a thread that may wait: for users' files and name services.</summary>
-    private SessionRun? Start(LoginGrant grant, SessionCommand command, SessionEnvironment environment)
+    /// <summary>On a thread that may wait: for users' files and name services. What is to be started and what its standard error begins with; or a run that is over before it
+    /// began; or neither when nothing is to be started.</summary>
+    private (SessionRun? Run, ProgramStart? Start, string Notice) Prepare(LoginGrant grant, SessionCommand command, SessionEnvironment environment)
     {
         var root = RootOf(grant.Config);
         if (session.Service.Launcher.Obstacle(_account, root, out var identity) is { } obstacle)
         {
             _logger.LogError("session {Id} cannot start anything: {Obstacle}", session.Id, obstacle);
-            return null;
+            return default;
         }
 
         if (root is not null && !CanEnter(root))
         {
-            return null;
+            return default;
         }
 
         var notice = Fill(grant, command, environment);
         if (command.IsSftpOnly)
         {
-            return Ended(command, SftpOnlyStatus, "This service allows sftp connections only.\n", null, identity);
+            return (Ended(command, SftpOnlyStatus, "This service allows sftp connections only.\n", null, identity), null, "");
         }
 
         if (Nologin(grant.Config) is { } text)
         {
-            return Ended(command, NologinStatus, "", text, identity);
+            return (Ended(command, NologinStatus, "", text, identity), null, "");
         }
 
         if (ProgramOf(command, root) is not { } program)
         {
-            return null;
+            return default;
         }
 
         var start = new ProgramStart
@@ -102,7 +109,7 @@ internal sealed class SessionStart(ServerSession session)
             Identity = identity,
             Root = root,
         };
-        return Launch(start, command, notice, MessageOfTheDay(grant.Config, command));
+        return (null, start, notice);
     }
 
     /// <summary>Variables that have a program run code of the user's. Who is let in for SFTP alone could break out by them: OpenSSH's internal-sftp starts no program.</summary>

@@ -6,12 +6,12 @@ using Adit.Interop.Tests.Sessions;
 namespace Adit.Interop.Tests.X11;
 
 /// <summary>A server that forwards X11, OpenSSH's client, and the display of that client.</summary>
-internal sealed class X11Lab
+internal sealed class X11ServerLab
 {
     private readonly Lab _lab;
     private readonly string? _user;
 
-    private X11Lab(Lab lab, VirtualDisplay display, Server server, string? user) => (_lab, Display, Server, _user) = (lab, display, server, user);
+    private X11ServerLab(Lab lab, VirtualDisplay display, Server server, string? user) => (_lab, Display, Server, _user) = (lab, display, server, user);
 
     /// <summary>Where windows shall be.</summary>
     public VirtualDisplay Display { get; }
@@ -28,7 +28,7 @@ internal sealed class X11Lab
     /// <param name="options">In front of the key in authorized_keys.</param>
     /// <param name="user">A temporary user, with the usual ~/.ssh/authorized_keys and ~/.Xauthority; whoever runs the tests, with files of the test's, for null.</param>
     /// <param name="screens">The display's.</param>
-    public static async Task<X11Lab> StartAsync(
+    public static async Task<X11ServerLab> StartAsync(
         Lab lab, Peer kind, IReadOnlyList<string>? lines = null, IReadOnlyList<string>? lastLines = null, string options = "", string? user = null, int screens = 1)
     {
         Need.Tools("xclock", "xwd");
@@ -40,7 +40,7 @@ internal sealed class X11Lab
             Lines = [.. lines ?? [], "X11Forwarding yes", own],
             LastLines = lastLines ?? [],
         });
-        return new X11Lab(lab, display, server, user);
+        return new X11ServerLab(lab, display, server, user);
     }
 
     /// <summary>The port behind a display's name.</summary>

@@ -7,6 +7,7 @@ using System.Text;
 using Adit.Server.Sessions;
 using Adit.Server.Tests.Support;
 using Adit.Ssh;
+using Adit.Ssh.Connection;
 using Adit.Ssh.Wire;
 
 namespace Adit.Server.Tests.Sessions;
@@ -227,11 +228,50 @@ public sealed class X11ForwardingTests : IDisposable
         Assert.Equal($"/somewhere/else {display} alice\n", await File.ReadAllTextAsync(Path.Combine(lab.Home, "environment")));
     }
 
-    private async Task<SessionLab> StartAsync(string config = "", string options = "", string xauth = "#!/bin/sh\necho \"$@\" > ~/args\nexec cat > ~/input\n")
+    // INVARIANTS 23.
+    [Fact]
+    public async Task WhatIsNotAllowedAnyMoreIsClosedAndNothingNewComes()
+    {
+        var accepted = new Acceptor();
+        await using var lab = await StartAsync(features: scope =>
+        {
+            scope.Service.Connection.Handle("x11", accepted); // a stand-in for a channel that the client took
+            return new X11ForwardingFeature(scope, TimeProvider.System);
+        });
+        await using var session = await lab.Client.OpenSessionAsync();
+        Assert.True(await AskAsync(session, Request()));
+        var port = PortOf(await DisplayAsync(session));
+        var sink = new Sink();
+        await session.Channel.Connection.OpenAsync("x11", default, sink, CancellationToken.None).WaitAsync(Deadline);
+        Assert.Equal(0, await lab.Server.ReviewForwardsAsync());
+
+        await File.WriteAllTextAsync(lab.KeysFile, "no-X11-forwarding " + await File.ReadAllTextAsync(lab.KeysFile));
+        using (var timer = new CancellationTokenSource(Deadline))
+        {
+            while (await lab.Server.ReviewForwardsAsync() == 0)
+            {
+                await Task.Delay(50, timer.Token); // the file is looked at once a second
+            }
+        }
+
+        await sink.Closed.Task.WaitAsync(Deadline);
+        using var program = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        await program.ConnectAsync(IPAddress.Loopback, port).WaitAsync(Deadline);
+        Assert.Equal(0, await ReceiveAsync(program));
+        Assert.Contains(lab.Log.Lines, line => line.StartsWith("refused connection to display localhost:", StringComparison.Ordinal) && line.Contains("X11 forwarding disabled by key options.", StringComparison.Ordinal));
+        Assert.DoesNotContain(lab.Log.Lines, line => line.StartsWith("X11 connection requested", StringComparison.Ordinal));
+
+        // And nothing new is asked for.
+        await using var other = await lab.Client.OpenSessionAsync();
+        Assert.False(await AskAsync(other, Request()));
+    }
+
+    private async Task<SessionLab> StartAsync(string config = "", string options = "", string xauth = "#!/bin/sh\necho \"$@\" > ~/args\nexec cat > ~/input\n",
+        params Func<SessionScope, ISessionFeature>[] features)
     {
         var file = _folder.Write("xauth", xauth);
         File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        return await SessionLab.StartAsync($"{config}\nX11Forwarding yes\nXAuthLocation {file}", options);
+        return await SessionLab.StartAsync($"{config}\nX11Forwarding yes\nXAuthLocation {file}", options, features);
     }
 
     private static byte[] Request(string protocol = Protocol, string cookie = Cookie, uint screen = 0, bool single = false)
@@ -276,6 +316,40 @@ public sealed class X11ForwardingTests : IDisposable
         while (!condition())
         {
             await Task.Delay(10, timer.Token);
+        }
+    }
+
+    private sealed class Acceptor : IChannelHandler
+    {
+        public ValueTask HandleAsync(IncomingChannel request, CancellationToken cancellationToken)
+        {
+            request.Accept(new Sink());
+            return ValueTask.CompletedTask;
+        }
+    }
+
+    private sealed class Sink : IChannelSink
+    {
+        private SshChannel? _channel;
+
+        public TaskCompletionSource Closed { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public void OnOpened(SshChannel channel) => _channel = channel;
+
+        public void OnData(ReadOnlyMemory<byte> data) => _channel!.Credit(data.Length);
+
+        public void OnBatchEnd()
+        {
+        }
+
+        public void OnEof()
+        {
+        }
+
+        public void OnClosed(SshException? reason)
+        {
+            _channel!.Close();
+            Closed.TrySetResult();
         }
     }
 }

@@ -37,13 +37,15 @@ public class X11ServerTests
     public Task Programs_find_their_display_and_their_cookie(Peer kind) => Lab.RunAsync(async lab =>
     {
         X11ServerLab x11 = await X11ServerLab.StartAsync(lab, kind, screens: 2);
-        ProcessResult result = await x11.RunAsync("echo $DISPLAY; xauth -n list; stat -c %a $XAUTHORITY; xdpyinfo | grep -E '^(name of display|number of screens|default screen)'", screen: 1);
+        ProcessResult result = await x11.RunAsync("echo $DISPLAY; xauth -n list; stat -c %a $XAUTHORITY; xdpyinfo | grep -E '^(name of display|number of screens|default screen)'", screen: 1, "-v");
         Assert.True(result.ExitCode == 0, result.ToString());
         string[] lines = result.Output.TrimEnd().Split('\n');
         string display = lines[0];
         Assert.EndsWith(".1", display, StringComparison.Ordinal);
         Assert.Matches($"^{Dns.GetHostName()}/unix:{X11ServerLab.PortOf(display) - 6000} +MIT-MAGIC-COOKIE-1 +[0-9a-f]{{32}}$", lines[1]);
         Assert.DoesNotContain(x11.Display.Cookie, result.Output, StringComparison.Ordinal);
+        Assert.Matches("ctype x11 rchan [0-9]+ win 65536 max 16384\n", result.Errors);
+        Assert.Matches("client_request_x11: request from (127\\.0\\.0\\.1|::1) [0-9]+\n", result.Errors);
         Assert.Equal("600", lines[2]);
         Assert.Equal([$"name of display:    {display}", "default screen number:    1", "number of screens:    2"], lines[3..]);
     });

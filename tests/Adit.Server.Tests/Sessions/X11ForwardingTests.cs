@@ -217,6 +217,26 @@ public sealed class X11ForwardingTests : IDisposable
         Assert.Contains(lab.Log.Lines, line => line.EndsWith("xauth -q - for alice: exit status 3: locked\\033[2J", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task AnXauthThatHangsEndsWithTheSession()
+    {
+        await using var lab = await StartAsync(xauth: "#!/bin/sh\necho $$ > ~/made && mv ~/made ~/pid\nexec sleep 100\n");
+        var session = await lab.Client.OpenSessionAsync();
+        Assert.True(await AskAsync(session, Request()));
+        var started = session.ExecuteAsync("true");
+        var file = Path.Combine(lab.Home, "pid");
+        await UntilAsync(() => File.Exists(file));
+        Assert.False(started.IsCompleted);
+        var process = $"/proc/{(await File.ReadAllTextAsync(file)).Trim()}";
+        Assert.True(Directory.Exists(process));
+        await session.DisposeAsync();
+        await UntilAsync(() => !Directory.Exists(process));
+
+        // Others go on meanwhile, and the connection's next one is as good as the first.
+        Assert.Equal("x\n", (await lab.RunAsync("echo x")).Output);
+        await started.ContinueWith(static _ => { }, TaskScheduler.Default).WaitAsync(Deadline);
+    }
+
     // SetEnv, ~/.ssh/environment: what counts for the program counts for xauth.
     [Fact]
     public async Task XauthHasTheProgramsEnvironment()

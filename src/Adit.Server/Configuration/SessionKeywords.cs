@@ -33,22 +33,8 @@ public static class SessionKeywords
     public static SshdKeyword<string> ChrootDirectory { get; } =
         new("ChrootDirectory", "none", arguments => TokenWord(arguments, UserFileTokens)) { InMatch = true, Show = value => [value] };
 
-    /// <summary>Whether programs may show windows at the client.</summary>
-    public static SshdKeyword<bool> X11Forwarding { get; } = new("X11Forwarding", false, Flag) { InMatch = true, Show = YesNo };
-
-    /// <summary>The first display number to try; the port is 6000 more.</summary>
-    public static SshdKeyword<int> X11DisplayOffset { get; } =
-        new("X11DisplayOffset", 10, ValueReaders.Number()) { InMatch = true, Show = value => [value.ToString(CultureInfo.InvariantCulture)] };
-
-    /// <summary>Whether displays listen on loopback only, not on every address.</summary>
-    public static SshdKeyword<bool> X11UseLocalhost { get; } = new("X11UseLocalhost", true, Flag) { InMatch = true, Show = YesNo };
-
-    /// <summary>xauth's path, or "none": no X11 without it.</summary>
-    public static SshdKeyword<string> XAuthLocation { get; } = new("XAuthLocation", "/usr/bin/xauth", FilePath) { Show = value => [value] };
-
     /// <summary>All of them.</summary>
-    internal static IReadOnlyList<SshdKeyword> All { get; } =
-        [MaxSessions, PermitTty, PrintMotd, Subsystem, AcceptEnv, SetEnv, ChrootDirectory, X11Forwarding, X11DisplayOffset, X11UseLocalhost, XAuthLocation];
+    internal static IReadOnlyList<SshdKeyword> All { get; } = [MaxSessions, PermitTty, PrintMotd, Subsystem, AcceptEnv, SetEnv, ChrootDirectory];
 
     private static IEnumerable<string> YesNo(bool value) => [value ? "yes" : "no"];
 

@@ -49,7 +49,7 @@ public static class SshdKeywordTable
         SshdKeywords.AuthenticationMethods, SshdKeywords.MaxStartups, SshdKeywords.RekeyLimit, SshdKeywords.PermitOpen,
         SshdKeywords.PermitListen, SshdKeywords.RemoteForwardTakeoverTimeout, SshdKeywords.PubkeyAuthOptions, SshdKeywords.PermitUserEnvironment, SshdKeywords.ForceCommand,
         SshdKeywords.ChannelTimeout, SshdKeywords.UnusedConnectionTimeout,
-        .. SessionKeywords.All, .. LoginKeywords.All,
+        .. SessionKeywords.All, .. X11Keywords.All, .. LoginKeywords.All,
         .. WithoutEffect, .. Refused, .. Old,
     ];
 

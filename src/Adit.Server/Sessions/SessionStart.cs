@@ -52,10 +52,10 @@ internal sealed class SessionStart(ServerSession session)
         var environment = new SessionEnvironment();
         environment.AddBasics(_account, Shell, session.Variables, session.Term, grant.Config.Get(SshdKeywords.UsePam));
         await session.PrepareAsync(environment.Variables, cancellationToken).ConfigureAwait(false);
-        var (run, start, notice) = await BlockingWork.RunAsync(() => Prepare(grant, command, environment), CancellationToken.None).ConfigureAwait(false);
-        if (start is null)
+        var prepared = await BlockingWork.RunAsync(() => Start(grant, command, environment), CancellationToken.None).ConfigureAwait(false);
+        if (prepared is not { Start: { } start, Launch: { } launch })
         {
-            return run;
+            return prepared?.Run;
         }
 
         if (session.Scope.X11.Of(session) is { } authority)
@@ -63,41 +63,46 @@ internal sealed class SessionStart(ServerSession session)
             await authority.AddAsync(session.Scope, start.Environment, cancellationToken).ConfigureAwait(false);
         }
 
-        return await BlockingWork.RunAsync(() => Launch(start, command, notice, MessageOfTheDay(grant.Config, command)), CancellationToken.None).ConfigureAwait(false);
+        return await BlockingWork.RunAsync(launch, CancellationToken.None).ConfigureAwait(false);
+    }
+
+    /// <summary>A run that is over before it began, or a program that can be started and how.</summary>
+    private sealed record Prepared(SessionRun? Run, ProgramStart? Start = null, Func<SessionRun>? Launch = null)
+    {
+        public static implicit operator Prepared?(SessionRun? run) => run is null ? null : new(run);
     }
 
     private string Shell => _account.Shell.Length == 0 ? "/bin/sh" : _account.Shell;
 
-    /// <summary>On a thread that may wait: for users' files and name services. What is to be started and what its standard error begins with; or a run that is over before it
-    /// began; or neither when nothing is to be started.</summary>
-    private (SessionRun? Run, ProgramStart? Start, string Notice) Prepare(LoginGrant grant, SessionCommand command, SessionEnvironment environment)
+    /// <summary>On a thread that may wait: for users' files and name services. Null when nothing is to be started.</summary>
+    private Prepared? Start(LoginGrant grant, SessionCommand command, SessionEnvironment environment)
     {
         var root = RootOf(grant.Config);
         if (session.Service.Launcher.Obstacle(_account, root, out var identity) is { } obstacle)
         {
             _logger.LogError("session {Id} cannot start anything: {Obstacle}", session.Id, obstacle);
-            return default;
+            return null;
         }
 
         if (root is not null && !CanEnter(root))
         {
-            return default;
+            return null;
         }
 
         var notice = Fill(grant, command, environment);
         if (command.IsSftpOnly)
         {
-            return (Ended(command, SftpOnlyStatus, "This service allows sftp connections only.\n", null, identity), null, "");
+            return Ended(command, SftpOnlyStatus, "This service allows sftp connections only.\n", null, identity);
         }
 
         if (Nologin(grant.Config) is { } text)
         {
-            return (Ended(command, NologinStatus, "", text, identity), null, "");
+            return Ended(command, NologinStatus, "", text, identity);
         }
 
         if (ProgramOf(command, root) is not { } program)
         {
-            return default;
+            return null;
         }
 
         var start = new ProgramStart
@@ -109,7 +114,7 @@ internal sealed class SessionStart(ServerSession session)
             Identity = identity,
             Root = root,
         };
-        return (null, start, notice);
+        return new Prepared(null, start, () => Launch(start, command, notice, MessageOfTheDay(grant.Config, command)));
     }
 
     /// <summary>Variables that have a program run code of the user's. Who is let in for SFTP alone could break out by them: OpenSSH's internal-sftp starts no program.</summary>

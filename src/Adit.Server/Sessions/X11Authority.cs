@@ -24,7 +24,7 @@ internal sealed record X11Authority(string Name, string Protocol, string Cookie)
     /// <param name="cancellationToken">The session has ended.</param>
     public async Task AddAsync(SessionScope scope, IEnumerable<KeyValuePair<string, string>> environment, CancellationToken cancellationToken)
     {
-        if (Service.SshdOptions.NoneIsNull(scope.Login.Grant.Config.Get(SessionKeywords.XAuthLocation)) is not { } program)
+        if (Service.SshdOptions.NoneIsNull(scope.Login.Grant.Config.Get(X11Keywords.XAuthLocation)) is not { } program)
         {
             return; // meanwhile
         }

@@ -42,7 +42,7 @@ internal sealed class X11Display : IAsyncDisposable
     /// Null when there is none.</summary>
     public static async Task<X11Display?> ListenAsync(SshdConfig config, X11Request request, ILogger logger, CancellationToken cancellationToken)
     {
-        var isLocal = config.Get(SessionKeywords.X11UseLocalhost);
+        var isLocal = config.Get(X11Keywords.X11UseLocalhost);
         var host = isLocal ? "" : Dns.GetHostName();
         if (!X11Request.IsWord(Encoding.UTF8.GetBytes(host)))
         {
@@ -51,7 +51,7 @@ internal sealed class X11Display : IAsyncDisposable
         }
 
         var options = new ListenOptions { AddressFamily = config.Get(SshdKeywords.AddressFamily), AllOrNone = true };
-        var first = config.Get(SessionKeywords.X11DisplayOffset);
+        var first = config.Get(X11Keywords.X11DisplayOffset);
         var last = Math.Min((long)first + MostTries, IPEndPoint.MaxPort - FirstPort + 1);
         for (var number = first; number < last; number++)
         {

@@ -9,7 +9,7 @@ using Adit.Ssh.Forwarding;
 using Adit.Ssh.Wire;
 using Adit.Ssh.Wire.Messages;
 using Microsoft.Extensions.Logging;
-using K = Adit.Server.Configuration.SessionKeywords;
+using K = Adit.Server.Configuration.X11Keywords;
 
 namespace Adit.Server.Sessions;
 
@@ -98,6 +98,8 @@ internal sealed class X11ForwardingFeature(SessionScope scope, TimeProvider cloc
 
         return ValueTask.CompletedTask;
     }
+
+    public string? RcInput(object session) => scope.X11.Of(session) is { } authority ? $"{authority.Protocol} {authority.Cookie}\n" : null;
 
     public async ValueTask EndAsync(object session)
     {
@@ -241,7 +243,7 @@ internal sealed class X11ForwardingFeature(SessionScope scope, TimeProvider cloc
     /// <summary>Why programs could not come to know their cookie; null where they can.</summary>
     private static string? Obstacle(SshdConfig config) =>
         SshdOptions.NoneIsNull(config.Get(K.XAuthLocation)) is not { } program || !File.Exists(program) ? "No xauth program; cannot forward X11."
-        : SshdOptions.NoneIsNull(config.Get(K.ChrootDirectory)) is not null ? "X11 forwarding is not possible with ChrootDirectory: xauth is not run there."
+        : SshdOptions.NoneIsNull(config.Get(SessionKeywords.ChrootDirectory)) is not null ? "X11 forwarding is not possible with ChrootDirectory: xauth is not run there."
         : null;
 
     /// <summary>Clients show it from -v on.</summary>

@@ -7,7 +7,7 @@ public enum KeywordSupport
 {
     /// <summary>It does what the manual says.</summary>
     Effective,
-    /// <summary>Accepted; it is about something (sessions, X11, …) that this version does not offer, so there is nothing for it to change.</summary>
+    /// <summary>Accepted; it is about something (tunnels, host-based logins, …) that this version does not offer, so there is nothing for it to change.</summary>
     NoEffectYet,
     /// <summary>It restricts access in a way this version cannot: a configuration that uses it is refused.</summary>
     RefusedYet,

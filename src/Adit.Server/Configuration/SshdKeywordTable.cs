@@ -7,13 +7,13 @@ public static class SshdKeywordTable
 {
     private static readonly string[] None = ["none"];
 
-    /// <summary>Their subject (X11, tunnels, hosts that vouch for users) is not offered by this version, so there is nothing they could change. Each with its default, which -T shows.</summary>
+    /// <summary>Their subject (tunnels, hosts that vouch for users) is not offered by this version, so there is nothing they could change. Each with its default, which -T shows.</summary>
     private static readonly SshdKeyword[] WithoutEffect =
     [
         .. Inert(inMatch: true, ("ExposeAuthInfo", "no"), ("IPQoS", "lowdelay throughput"), ("LogVerbose", null), ("PermitTunnel", "no"),
-            ("PermitUserRC", "yes"), ("X11DisplayOffset", "10"), ("X11Forwarding", "no"), ("X11UseLocalhost", "yes")),
+            ("PermitUserRC", "yes")),
         .. Inert(inMatch: false, ("DebianBanner", null), ("FingerprintHash", "SHA256"), ("PrintLastLog", "yes"),
-            ("SecurityKeyProvider", "internal"), ("SshdAuthPath", null), ("SshdSessionPath", null), ("XAuthLocation", "/usr/bin/xauth")),
+            ("SecurityKeyProvider", "internal"), ("SshdAuthPath", null), ("SshdSessionPath", null)),
 
         // A way to log in that is not there: leaving it out lets in fewer people, not more.
         .. Inert(inMatch: true, ("HostbasedAcceptedAlgorithms", null), ("HostbasedAcceptedKeyTypes", null),
@@ -49,7 +49,7 @@ public static class SshdKeywordTable
         SshdKeywords.AuthenticationMethods, SshdKeywords.MaxStartups, SshdKeywords.RekeyLimit, SshdKeywords.PermitOpen,
         SshdKeywords.PermitListen, SshdKeywords.RemoteForwardTakeoverTimeout, SshdKeywords.PubkeyAuthOptions, SshdKeywords.PermitUserEnvironment, SshdKeywords.ForceCommand,
         SshdKeywords.ChannelTimeout, SshdKeywords.UnusedConnectionTimeout,
-        .. SessionKeywords.All, .. LoginKeywords.All,
+        .. SessionKeywords.All, .. X11Keywords.All, .. LoginKeywords.All,
         .. WithoutEffect, .. Refused, .. Old,
     ];
 
@@ -72,7 +72,6 @@ public static class SshdKeywordTable
     private static Func<SshdArguments, IReadOnlyList<string>> ReaderOf(string? usual) => usual switch
     {
         "yes" or "no" => arguments => [arguments.Next()],
-        "10" => arguments => [ValueReaders.Number()(arguments).ToString(System.Globalization.CultureInfo.InvariantCulture)],
         _ => ValueReaders.Words,
     };
 

@@ -104,7 +104,7 @@ public static class SshdOptions
 
     /// <summary>What sessions have besides programs.</summary>
     private static Func<SessionScope, ISessionFeature>[] SessionFeatures(IUserDatabase users, UserUnixSockets sockets) =>
-        [scope => new AgentForwardingFeature(scope, users, sockets, TimeProvider.System)];
+        [scope => new AgentForwardingFeature(scope, users, sockets, TimeProvider.System), scope => new X11ForwardingFeature(scope, TimeProvider.System)];
 
     private static void CheckUser(SshdConfig config, SshdKeyword<string> command, SshdKeyword<string> user)
     {

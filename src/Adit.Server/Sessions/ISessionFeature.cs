@@ -19,6 +19,9 @@ internal interface ISessionFeature : IAsyncDisposable
     /// <summary>The session's program is about to start: adds variables to its environment. May run programs as the user.</summary>
     ValueTask PrepareAsync(object session, IDictionary<string, string> environment, CancellationToken cancellationToken);
 
+    /// <summary>What an rc file of the session gets as its standard input ("PROTOCOL COOKIE" and a newline, for X11); null for nothing. Behind <see cref="PrepareAsync"/>.</summary>
+    string? RcInput(object session) => null;
+
     /// <summary>The session is over.</summary>
     ValueTask EndAsync(object session);
 }
@@ -27,7 +30,11 @@ internal interface ISessionFeature : IAsyncDisposable
 /// <param name="Service">Its channels, and who logged in.</param>
 /// <param name="Login">The account, and what is granted now.</param>
 /// <param name="Programs">Runs programs as that account.</param>
-internal sealed record SessionScope(ServiceContext Service, ServerLogin Login, IUserPrograms Programs);
+internal sealed record SessionScope(ServiceContext Service, ServerLogin Login, IUserPrograms Programs)
+{
+    /// <summary>What programs of its sessions must show at their X11 displays.</summary>
+    public X11Authorities X11 { get; } = new();
+}
 
 /// <summary>Runs short programs with an account's whole identity: user, group and all groups; no terminal, its home as working folder.</summary>
 internal interface IUserPrograms

@@ -52,13 +52,30 @@ internal sealed class SessionStart(ServerSession session)
         var environment = new SessionEnvironment();
         environment.AddBasics(_account, Shell, session.Variables, session.Term, grant.Config.Get(SshdKeywords.UsePam));
         await session.PrepareAsync(environment.Variables, cancellationToken).ConfigureAwait(false);
-        return await BlockingWork.RunAsync(() => Start(grant, command, environment), CancellationToken.None).ConfigureAwait(false);
+        var prepared = await BlockingWork.RunAsync(() => Start(grant, command, environment), CancellationToken.None).ConfigureAwait(false);
+        if (prepared is not { Start: { } start, Launch: { } launch })
+        {
+            return prepared?.Run;
+        }
+
+        if (session.Scope.X11.Of(session) is { } authority)
+        {
+            await authority.AddAsync(session.Scope, start.Environment, cancellationToken).ConfigureAwait(false);
+        }
+
+        return await BlockingWork.RunAsync(launch, CancellationToken.None).ConfigureAwait(false);
+    }
+
+    /// <summary>A run that is over before it began, or a program that can be started and how.</summary>
+    private sealed record Prepared(SessionRun? Run, ProgramStart? Start = null, Func<SessionRun>? Launch = null)
+    {
+        public static implicit operator Prepared?(SessionRun? run) => run is null ? null : new(run);
     }
 
     private string Shell => _account.Shell.Length == 0 ? "/bin/sh" : _account.Shell;
 
-    /// <summary>On a thread that may wait: for users' files and name services.</summary>
-    private SessionRun? Start(LoginGrant grant, SessionCommand command, SessionEnvironment environment)
+    /// <summary>On a thread that may wait: for users' files and name services. Null when nothing is to be started.</summary>
+    private Prepared? Start(LoginGrant grant, SessionCommand command, SessionEnvironment environment)
     {
         var root = RootOf(grant.Config);
         if (session.Service.Launcher.Obstacle(_account, root, out var identity) is { } obstacle)
@@ -97,7 +114,7 @@ internal sealed class SessionStart(ServerSession session)
             Identity = identity,
             Root = root,
         };
-        return Launch(start, command, notice, MessageOfTheDay(grant.Config, command));
+        return new Prepared(null, start, () => Launch(start, command, notice, MessageOfTheDay(grant.Config, command)));
     }
 
     /// <summary>Variables that have a program run code of the user's. Who is let in for SFTP alone could break out by them: OpenSSH's internal-sftp starts no program.</summary>

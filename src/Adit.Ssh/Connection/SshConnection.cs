@@ -108,12 +108,14 @@ internal sealed class SshConnection : IConnectionHandler
     /// <param name="sink">Where incoming bytes go.</param>
     /// <param name="cancellationToken">Gives up: a channel that is opened all the same is closed.</param>
     /// <param name="mayInline">What follows is short and may run on the receive loop: a change of thread is a good part of the time that opening takes.</param>
-    public async Task<SshChannel> OpenAsync(string type, ReadOnlyMemory<byte> data, IChannelSink sink, CancellationToken cancellationToken, bool mayInline = false)
+    /// <param name="size">What the peer may send, where that is to be less than usual.</param>
+    public async Task<SshChannel> OpenAsync(
+        string type, ReadOnlyMemory<byte> data, IChannelSink sink, CancellationToken cancellationToken, bool mayInline = false, ChannelSize? size = null)
     {
         var opened = new TaskCompletionSource<SshChannel>(mayInline ? TaskCreationOptions.None : TaskCreationOptions.RunContinuationsAsynchronously);
-        var channel = AddChannel(type, data, sink, opened)
+        var channel = AddChannel(type, data, sink, opened, size?.Window ?? UsualWindow)
             ?? throw Transport.Reason ?? new SshException(SshError.ResourceLimit, $"{_options.MaxChannels} channels are open already");
-        SendOpen(channel, type, data.Span);
+        SendOpen(channel, type, data.Span, size?.MaximumPacket ?? MaximumPacket);
         using var registration = cancellationToken.UnsafeRegister(
             static (state, token) => ((TaskCompletionSource<SshChannel>)state!).TrySetCanceled(token), opened);
         return await opened.Task.ConfigureAwait(false);
@@ -212,11 +214,11 @@ internal sealed class SshConnection : IConnectionHandler
     }
 
     /// <summary>A new entry in the table, or null when there is no room or the connection is over.</summary>
-    internal SshChannel? AddChannel(string type, ReadOnlyMemory<byte> openData, IChannelSink sink, TaskCompletionSource<SshChannel>? pending = null)
+    internal SshChannel? AddChannel(string type, ReadOnlyMemory<byte> openData, IChannelSink sink, TaskCompletionSource<SshChannel>? pending = null, int window = UsualWindow)
     {
         int ceiling = Transport.Quirks.IsAdit ? OwnWindowCeiling : WindowCeiling;
         var channel = Transport.Reason is not null ? null : _channels.Add(id =>
-            new SshChannel(this, id, sink, new ReceiveWindow(_options.WindowBudget, _clock, UsualWindow, ceiling)) { Type = type, OpenData = openData, PendingOpen = pending });
+            new SshChannel(this, id, sink, new ReceiveWindow(_options.WindowBudget, _clock, window, ceiling)) { Type = type, OpenData = openData, PendingOpen = pending });
         // The connection may have ended, and emptied the table, while this was added.
         if (channel is not null && Transport.Reason is not null)
         {
@@ -233,7 +235,7 @@ internal sealed class SshConnection : IConnectionHandler
         _channels.Remove(channel);
     }
 
-    private void SendOpen(SshChannel channel, string type, ReadOnlySpan<byte> data)
+    private void SendOpen(SshChannel channel, string type, ReadOnlySpan<byte> data, int maximumPacket)
     {
         var writer = new SshWriter(128 + data.Length);
         new ChannelOpenMessage
@@ -241,7 +243,7 @@ internal sealed class SshConnection : IConnectionHandler
             ChannelType = type,
             SenderChannel = channel.LocalId,
             InitialWindow = channel.InitialWindow,
-            MaximumPacket = (uint)MaximumPacket,
+            MaximumPacket = (uint)maximumPacket,
             TypeData = data,
         }.Write(ref writer);
         Transport.Send(writer.Written);

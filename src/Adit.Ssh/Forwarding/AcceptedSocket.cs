@@ -15,8 +15,9 @@ internal static class AcceptedSocket
     /// <param name="open">The channel to open for a socket from that address, null for a Unix socket.</param>
     /// <param name="greeting">As in <see cref="ForwardConnection"/>.</param>
     /// <param name="early">As in <see cref="ForwardConnection"/>.</param>
+    /// <param name="size">As in <see cref="SshConnection.OpenAsync"/>.</param>
     public static async Task<Exception?> CarryAsync(SshConnection ssh, Socket socket, Func<IPEndPoint?, (string Type, byte[] Data)> open,
-        ReadOnlyMemory<byte> greeting = default, ReadOnlyMemory<byte> early = default)
+        ReadOnlyMemory<byte> greeting = default, ReadOnlyMemory<byte> early = default, ChannelSize? size = null)
     {
         ForwardConnection connection;
         IPEndPoint? originator;
@@ -33,7 +34,7 @@ internal static class AcceptedSocket
         try
         {
             var (type, data) = open(originator);
-            await ssh.OpenAsync(type, data, connection, ssh.Transport.Ended, mayInline: true).ConfigureAwait(false);
+            await ssh.OpenAsync(type, data, connection, ssh.Transport.Ended, mayInline: true, size).ConfigureAwait(false);
         }
         catch (Exception e) when (e is SshException or OperationCanceledException or ObjectDisposedException)
         {

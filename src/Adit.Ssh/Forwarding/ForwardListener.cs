@@ -19,6 +19,9 @@ public sealed class ListenOptions
     /// <summary>StreamLocalBindMask: permission bits, 0 to 0777, that a socket file does not get. It gets all others: 0177 leaves reading and writing (that is,
     /// connecting) to its owner.</summary>
     public UnixFileMode BindMask { get; init; } = (UnixFileMode)0b001_111_111;
+
+    /// <summary>An address that somebody else has, or may have, counts as all of them; one that this machine does not have is left out in silence.</summary>
+    internal bool AllOrNone { get; init; }
 }
 
 /// <summary>Accepts connections for a forward on one or more sockets. It knows no role: -L on a client and -R on a server are the same listener.</summary>
@@ -52,7 +55,7 @@ internal sealed class ForwardListener : IAsyncDisposable
         if (target.Listen.IsUnix)
             listener.Take(UnixSocket.Listen(target.Listen.Path!, options), target.Listen);
         else
-            listener.BindTcp(target);
+            listener.BindTcp(target, options);
         return listener;
     }
 
@@ -84,7 +87,7 @@ internal sealed class ForwardListener : IAsyncDisposable
         Bound = [bound];
     }
 
-    private void BindTcp(ListenTarget target)
+    private void BindTcp(ListenTarget target, ListenOptions options)
     {
         var bound = new List<ForwardAddress>();
         int port = target.Listen.Port;
@@ -110,6 +113,12 @@ internal sealed class ForwardListener : IAsyncDisposable
                 // OpenSSH's line names the last that it tries, of the loopback addresses 127.0.0.1.
                 if (failure is null || !IPAddress.IsLoopback(address))
                     failure = (address, e);
+                if (options.AllOrNone && !IsMissing(e))
+                {
+                    _sockets.ForEach(static other => other.Dispose());
+                    bound.Clear();
+                    break;
+                }
             }
         }
         if (bound.Count == 0)
@@ -121,10 +130,14 @@ internal sealed class ForwardListener : IAsyncDisposable
         if (failure is { } partial)
         {
             Missing = $"bind [{partial.Address}]:{port}: {SocketErrors.Describe(partial.Error)}";
-            _logger.LogError("{Missing}", Missing);
+            _logger.Log(options.AllOrNone ? LogLevel.Debug : LogLevel.Error, "{Missing}", Missing);
         }
         Bound = bound;
     }
+
+    /// <summary>The machine has no such address: nobody can be behind it.</summary>
+    private static bool IsMissing(SocketException error) =>
+        error.SocketErrorCode is SocketError.AddressNotAvailable or SocketError.AddressFamilyNotSupported or SocketError.ProtocolNotSupported;
 
     private static string? Hint(SocketException error, int port) => error.SocketErrorCode switch
     {

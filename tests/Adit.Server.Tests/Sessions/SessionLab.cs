@@ -26,6 +26,8 @@ internal sealed class SessionLab : IAsyncDisposable
 
     public SshClient Client { get; private set; } = null!;
 
+    public SshServer Server => _server ?? throw new InvalidOperationException("the server is not started");
+
     public string Home => _folder.Path;
 
     /// <summary>The user's authorized_keys.</summary>

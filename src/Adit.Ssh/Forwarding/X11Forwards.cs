@@ -110,8 +110,8 @@ internal sealed class X11Forwards(SshConnection connection, TaskTracker connecti
         // Who has no window from there has no use for the line: -X is often set for all hosts.
         if (Volatile.Read(ref _wasUsed))
         {
-            logger.LogInformation("X11 forwarding: new programs get no display from {Seconds:0} s from now on (ForwardX11Timeout); windows that are open stay.",
-                Math.Max(left.TotalSeconds, 0));
+            string when = left < TimeSpan.FromSeconds(1) ? "" : $"in {left.TotalSeconds:0} s ";
+            logger.LogInformation("X11 forwarding: {When}new programs get no display any more (ForwardX11Timeout); windows that are open stay.", when);
         }
     }
 

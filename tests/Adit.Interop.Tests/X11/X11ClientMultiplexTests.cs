@@ -1,0 +1,56 @@
+using Adit.Interop.Tests.Harness;
+using Adit.Interop.Tests.Multiplexing;
+using Adit.Interop.Tests.Peers;
+
+namespace Adit.Interop.Tests.X11;
+
+/// <summary>Windows over a shared connection: they show on the master's display, ours and OpenSSH's in both places.</summary>
+public sealed class X11ClientMultiplexTests
+{
+    public static TheoryData<Peer, Peer> Pairs => Sharing.Pairs;
+
+    [Theory]
+    [MemberData(nameof(Pairs))]
+    public Task A_passengers_windows_show_on_the_masters_display(Peer master, Peer client) => Lab.RunAsync(async lab =>
+    {
+        X11ClientLab x11 = await X11ClientLab.StartAsync(lab);
+        string path = await StartMasterAsync(lab, x11, master, X11ClientLab.Flag(true));
+
+        // Two at once, since they share one cookie; the display that they have set is not used.
+        var environment = new Dictionary<string, string?> { ["DISPLAY"] = ":59000", ["TMPDIR"] = x11.Temporary };
+        ProcessResult[] results = await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => x11.RunAsync(client, ["-S", path, "-Y"], environment, "xdpyinfo | grep -c XTEST")));
+        Assert.All(results, result => Assert.True((result.ExitCode, result.Output) == (0, "1\n"), result.ToString()));
+        ProcessResult without = await x11.RunAsync(client, ["-S", path, "-x"], "echo ${DISPLAY:-none}");
+        Assert.Equal((0, "none\n"), (without.ExitCode, without.Output));
+        Assert.Equal(1, x11.Server.Process.CountLines("Accepted publickey"));
+    });
+
+    [Theory]
+    [MemberData(nameof(Pairs))]
+    public Task A_master_without_X11_forwards_no_windows_of_others(Peer master, Peer client) => Lab.RunAsync(async lab =>
+    {
+        X11ClientLab x11 = await X11ClientLab.StartAsync(lab);
+        string path = await StartMasterAsync(lab, x11, master, ["-x", "-A"]);
+        ProcessResult result = await x11.RunAsync(client, ["-S", path, "-Y"], "echo ${DISPLAY:-none}");
+        Assert.Equal((0, "none\n"), (result.ExitCode, result.Output));
+    });
+
+    [Theory]
+    [MemberData(nameof(Pairs))]
+    public Task A_refusal_is_told_to_the_passenger(Peer master, Peer client) => Lab.RunAsync(async lab =>
+    {
+        X11ClientLab x11 = await X11ClientLab.StartAsync(lab, forwards: false);
+        string path = await StartMasterAsync(lab, x11, master, ["-Y"]);
+        ProcessResult result = await x11.RunAsync(client, ["-S", path, "-Y"], "echo on; exit 3");
+        Assert.Equal((3, "on\n"), (result.ExitCode, result.Output));
+        Assert.Matches("^X11 forwarding request failed on channel [0-9]+\r?\n$", result.Errors);
+    });
+
+    private static async Task<string> StartMasterAsync(Lab lab, X11ClientLab x11, Peer kind, string[] options)
+    {
+        string path = lab.Folder["master"];
+        ManagedProcess master = x11.Start(kind, ["-M", "-N", "-S", path, .. options]);
+        await Net.WaitUntilAsync(() => File.Exists(path) || master.HasExited, "the control socket", TimeSpan.FromSeconds(30));
+        return path;
+    }
+}

@@ -77,14 +77,14 @@ internal sealed class MuxSession : IAsyncDisposable, IEscapeCommands
         }
     }
 
-    /// <summary>Says which of the requests that came first were refused, once the server has answered them.</summary>
+    /// <summary>Says on the passenger's standard error which forwardings were refused, once the server has answered: without the channel's number, as ssh does here.</summary>
     public async Task TellRefusalsAsync()
     {
         foreach (var refused in await Task.WhenAll(_refusals).ConfigureAwait(false))
         {
             if (refused is not null)
             {
-                await TellAsync(refused).ConfigureAwait(false);
+                await SayAsync($"{refused} request failed\r\n").ConfigureAwait(false);
             }
         }
     }

@@ -47,6 +47,18 @@ public sealed class X11ClientMultiplexTests
         Assert.Equal("", process.Errors); // which has no session (-N), so that it has asked for none
     });
 
+    // OpenSSH's master would ask for the display with its first cookie, whose time is over.
+    [Fact]
+    public Task A_session_after_the_timeout_gets_the_full_time_anew() => Lab.RunAsync(async lab =>
+    {
+        X11ClientLab x11 = await X11ClientLab.StartAsync(lab);
+        (string path, _) = await StartMasterAsync(lab, x11, Peer.Adit, [.. X11ClientLab.Flag(false), "-o", "ForwardX11Timeout=5s"]);
+        ProcessResult first = await x11.RunAsync(Peer.Adit, ["-S", path, "-X"], "xdpyinfo >/dev/null && echo there; for n in $(seq 300); do xdpyinfo >/dev/null 2>&1 || break; sleep 0.2; done");
+        Assert.Equal((0, "there\n"), (first.ExitCode, first.Output));
+        ProcessResult second = await x11.RunAsync(Peer.Adit, ["-S", path, "-X"], "xdpyinfo >/dev/null && echo there");
+        Assert.Equal((0, "there\n"), (second.ExitCode, second.Output));
+    });
+
     private static async Task<(string Path, ManagedProcess Process)> StartMasterAsync(Lab lab, X11ClientLab x11, Peer kind, string[] options)
     {
         string path = lab.Folder["master"];

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Adit.Ssh.Connection;
 using Adit.Ssh.Forwarding;
 using Microsoft.Extensions.Logging;
 using static Adit.Ssh.Tests.Forwarding.X11Lab;
@@ -51,6 +52,7 @@ public class X11ForwardTests
         Assert.Equal(large, await ReadAsync(program, large.Length));
         await writing.WaitAsync(Deadline);
         Assert.Equal(1, lab.Pair.Client.ActiveConnections);
+        Assert.Equal(16 * 1024, lab.Opened!.MaxData);
         Assert.Contains("client_request_x11: request from 192.0.2.1 4711", lab.Log.Texts);
     }
 
@@ -130,6 +132,28 @@ public class X11ForwardTests
         Assert.Equal("x"u8.ToArray(), await ReadAsync(xServer, 1));
         await program.DisposeAsync();
         await xServer.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task The_number_of_connections_is_bounded_and_those_that_end_make_room()
+    {
+        await using var lab = await ConnectAsync();
+        var (session, _) = await lab.AskAsync();
+        await using var held = session;
+        var open = new List<(SshStream Program, Socket XServer)>();
+        for (int i = 0; i < 256; i++)
+            open.Add((await lab.OpenAsync(), await lab.AcceptAsync()));
+        var e = await Assert.ThrowsAsync<SshException>(() => lab.OpenAsync());
+        Assert.Equal(OpenFailureReason.ResourceShortage, e.OpenFailureReason);
+        foreach (var (program, xServer) in open)
+        {
+            xServer.Dispose();
+            await EndsAsync(program);
+            await program.DisposeAsync();
+        }
+        await lab.Pair.Client.WhenNoConnectionsAsync().WaitAsync(Deadline);
+        await using var next = await lab.OpenAsync();
+        (await lab.AcceptAsync()).Dispose();
     }
 
     [Fact]

@@ -37,6 +37,9 @@ internal sealed class X11Lab : IAsyncDisposable
 
     public required TunnelPair Pair { get; set; }
 
+    /// <summary>The last channel that the server opened.</summary>
+    public SshChannel? Opened { get; private set; }
+
     /// <summary>Whether the server grants what it is asked for.</summary>
     public bool Grants { set => _service.Grants = value; }
 
@@ -80,7 +83,7 @@ internal sealed class X11Lab : IAsyncDisposable
         writer.WriteString("192.0.2.1");
         writer.WriteUInt32(4711);
         var stream = new ChannelStream();
-        await _service.Connection.OpenAsync("x11", writer.ToArray(), stream, default).WaitAsync(Deadline);
+        Opened = await _service.Connection.OpenAsync("x11", writer.ToArray(), stream, default).WaitAsync(Deadline);
         return stream;
     }
 

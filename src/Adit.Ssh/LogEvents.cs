@@ -16,4 +16,7 @@ public static class LogEvents
 
     /// <summary>A client connected, or a step of its login that is no end of it. OpenSSH's server shows these lines from VERBOSE on.</summary>
     public static EventId Connection { get; } = new(31, nameof(Connection));
+
+    /// <summary>The server brought a connection to the display after ForwardX11Timeout, and it was refused. OpenSSH shows this line from -v on.</summary>
+    public static EventId DisplayExpired { get; } = new(41, nameof(DisplayExpired));
 }

@@ -20,13 +20,14 @@ public sealed class SshClient : IAsyncDisposable
     private readonly RemoteForwards _remoteForwards;
     private readonly ForwardFailures _failures;
     private readonly AgentForwards _agents;
+    private readonly X11Forwards _displays;
     private readonly List<Forward> _forwards = [];
     private readonly Lock _lock = new();
     private readonly ILogger _logger;
     private readonly IdleWatch? _idle;
 
     private SshClient(SshClientOptions options, SshTransport transport, SshConnection connection, TaskTracker connections, RemoteForwards remoteForwards,
-        ForwardFailures failures, AgentForwards agents, bool isHostKeyUnsafe, ILogger logger)
+        ForwardFailures failures, AgentForwards agents, X11Forwards displays, bool isHostKeyUnsafe, ILogger logger)
     {
         _options = options;
         IsHostKeyUnsafe = isHostKeyUnsafe;
@@ -36,6 +37,7 @@ public sealed class SshClient : IAsyncDisposable
         _remoteForwards = remoteForwards;
         _failures = failures;
         _agents = agents;
+        _displays = displays;
         _logger = logger;
         _idle = IdleWatch.Start(connection, options.ChannelTimeouts, unused: null, options.TimeProvider, logger);
         Completion = CompleteAsync();
@@ -115,13 +117,16 @@ public sealed class SshClient : IAsyncDisposable
             var connections = new TaskTracker();
             string serverName = $"{options.UserName}@{options.Host}";
             var failures = new ForwardFailures(serverName, options.TimeProvider, logger);
+            var dialer = new TcpDialer(options.AddressFamily);
             var remoteForwards = new RemoteForwards(
-                connection, new TcpDialer(options.AddressFamily), connections, serverName, failures, logger, options.TimeProvider);
+                connection, dialer, connections, serverName, failures, logger, options.TimeProvider);
             connection.Handle(RemoteForwards.TcpChannel, remoteForwards);
             connection.Handle(RemoteForwards.StreamLocalChannel, remoteForwards);
             var agents = new AgentForwards(connection, connections, serverName, logger, options.TimeProvider);
             connection.Handle(AgentForwards.Channel, agents);
             connection.Handle(AgentForwards.StandardChannel, agents);
+            var displays = new X11Forwards(connection, connections, dialer, logger, options.TimeProvider);
+            connection.Handle(X11Forwards.Channel, displays);
             if (options.HostKeyUpdater is { } updater && hostKey is { IsKnown: true, IsUnsafe: false })
                 connection.Requests.Handle(HostKeyAnnouncement.RequestName, new HostKeyAnnouncement(connection, updater, host, port, bytes.RemoteEndPoint?.Address, connections, logger));
             // From here on the time is the user's, who may be asked for passwords.
@@ -130,7 +135,7 @@ public sealed class SshClient : IAsyncDisposable
             guess.Learn(transport.PeerOffer, isAuthentic: !isUnsafe);
             logger.LogInformation(LogEvents.Authenticated, "Authenticated to {Host} ({Address}) using \"{Method}\".",
                 PeerText.Escape(options.Host), options.ConnectCallback is null ? $"[{transport.RemoteAddress}]:{transport.RemotePort}" : "via proxy", login.Method);
-            return new SshClient(options, transport, connection, connections, remoteForwards, failures, agents, isUnsafe, logger);
+            return new SshClient(options, transport, connection, connections, remoteForwards, failures, agents, displays, isUnsafe, logger);
         }
         catch
         {
@@ -237,6 +242,15 @@ public sealed class SshClient : IAsyncDisposable
         _agents.Ask(session.Channel, agent);
     }
 
+    /// <summary>See <see cref="SshSession.RequestX11Async"/>.</summary>
+    internal Task<bool> RequestX11Async(SshSession session, ForwardedDisplay display)
+    {
+        ThrowIfHostKeyUnsafe("X11");
+        ArgumentNullException.ThrowIfNull(session);
+        ArgumentNullException.ThrowIfNull(display);
+        return _displays.AskAsync(session.Channel, display);
+    }
+
     /// <summary>Sends SSH_MSG_DISCONNECT and closes; listeners go first.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -305,6 +319,7 @@ public sealed class SshClient : IAsyncDisposable
     {
         var reason = await _transport.Completion.ConfigureAwait(false);
         _idle?.Dispose();
+        _displays.Dispose();
         Forward[] forwards;
         lock (_lock)
             forwards = [.. _forwards];

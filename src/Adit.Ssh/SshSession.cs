@@ -83,6 +83,12 @@ public sealed class SshSession : IAsyncDisposable
     /// <exception cref="SshException"><see cref="SshError.PolicyDenied"/> where the server may be the wrong one (<see cref="SshClient.IsHostKeyUnsafe"/>): nothing is asked for then.</exception>
     public void ForwardAgent(ForwardedAgent agent) => (Client ?? throw new InvalidOperationException("the session has no client")).ForwardAgent(this, agent);
 
+    /// <summary>Asks the server to let the session's program open windows on a display here (-X): call it before that starts. False when the server refuses. The last display
+    /// given serves all sessions of the connection that asked. The server gets a random cookie; connections that show it get the display's own in its place, and none other
+    /// reaches the display.</summary>
+    /// <exception cref="SshException"><see cref="SshError.PolicyDenied"/> where the server may be the wrong one (<see cref="SshClient.IsHostKeyUnsafe"/>): nothing is asked for then.</exception>
+    public Task<bool> RequestX11Async(ForwardedDisplay display) => (Client ?? throw new InvalidOperationException("the session has no client")).RequestX11Async(this, display);
+
     /// <summary>Starts the user's login shell. False when the server refuses.</summary>
     public Task<bool> StartShellAsync() => Channel.RequestAsync("shell", default);
 

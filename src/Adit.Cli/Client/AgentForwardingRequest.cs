@@ -21,6 +21,8 @@ internal sealed class AgentForwardingRequest : ISessionRequests
         (_agent, _isNeeded, _log) = (agent, isNeeded, log);
     }
 
+    public SessionRequestKind Kind => SessionRequestKind.Agent;
+
     /// <summary>Null where no agent is to be forwarded, or none is configured.</summary>
     /// <param name="config">ForwardAgent, IdentityAgent, BatchMode, ExitOnForwardFailure.</param>
     /// <param name="confirms">--agent-confirm.</param>
@@ -43,12 +45,13 @@ internal sealed class AgentForwardingRequest : ISessionRequests
         return new AgentForwardingRequest(new ForwardedAgent(path) { Confirm = question is null ? null : question.AskAsync }, config.Get(Keywords.ExitOnForwardFailure), log);
     }
 
-    public async ValueTask RequestAsync(SshSession session, CancellationToken cancellationToken)
+    public async ValueTask<Task<string?>> RequestAsync(SshSession session, CancellationToken cancellationToken)
     {
+        var nothing = Task.FromResult<string?>(null); // the server is not asked for an answer
         if (await ProblemAsync(_agent.SocketPath, cancellationToken).ConfigureAwait(false) is { } problem)
         {
             _log.Write(OpenSshLogLevel.Debug1, $"agent forwarding: no agent at {_agent.SocketPath}: {problem}");
-            return;
+            return nothing;
         }
 
         try
@@ -64,6 +67,8 @@ internal sealed class AgentForwardingRequest : ISessionRequests
                 throw new SshException(SshError.PolicyDenied, "Error: forwarding disabled due to host key check failure", e);
             }
         }
+
+        return nothing;
     }
 
     /// <summary>Why nobody can connect to the agent; null when one can. ssh asks for no forwarding then, and says so in its debugging lines alone: -A is often set for all hosts.</summary>

@@ -4,8 +4,7 @@ using Keywords = Adit.Ssh.OpenSsh.SshConfigKeywords;
 
 namespace Adit.Cli.Client;
 
-/// <summary>Options that are read but that this version cannot obey: each would only do more, so it is told and left out. What is for sessions alone is passed over where there
-/// is none.</summary>
+/// <summary>Options that are read but that this version cannot obey: each would only do more, so it is told and left out.</summary>
 internal static class UnbuiltOptions
 {
     public static void Check(SshConfigValues config, LogOutput log)
@@ -14,10 +13,6 @@ internal static class UnbuiltOptions
         LeaveOut(config.Get(Keywords.HostbasedAuthentication), "HostbasedAuthentication", log);
         LeaveOut(config.Get(Keywords.VerifyHostKeyDns) != YesNoAsk.No, "VerifyHostKeyDNS", log);
         LeaveOut(config.Get(Keywords.Pkcs11Provider) is not (null or "none"), "PKCS11Provider", log);
-        if (config.Get(Keywords.SessionType) != SessionType.None)
-        {
-            LeaveOut(config.Get(Keywords.ForwardX11), "X11 forwarding (ForwardX11)", log);
-        }
     }
 
     private static void LeaveOut(bool isSet, string keyword, LogOutput log)

@@ -141,7 +141,8 @@ internal static class SshCommand
 
         var hold = new TerminalHold();
         var agent = AgentForwardingRequest.Create(config, arguments.ConfirmsAgentUse, prompter, hold, log);
-        var run = new ClientSession(settings, session, log) { Prompter = prompter, Hold = hold, Requests = agent is null ? [] : [agent] };
+        using var display = X11ForwardingRequest.Create(config, () => Environment.GetEnvironmentVariable("DISPLAY"), log);
+        var run = new ClientSession(settings, session, log) { Prompter = prompter, Hold = hold, Requests = RequestsOf(display, agent) };
         int exitCode;
         try
         {
@@ -159,6 +160,10 @@ internal static class SshCommand
 
         return exitCode;
     }
+
+    /// <summary>In ssh's order.</summary>
+    private static IReadOnlyList<ISessionRequests> RequestsOf(X11ForwardingRequest? display, AgentForwardingRequest? agent) =>
+        [.. new ISessionRequests?[] { display, agent }.OfType<ISessionRequests>()];
 
     private static int Query(string query)
     {

@@ -54,8 +54,9 @@ internal static class SshHelp
                 },
                 new("-A, -a", null, "let programs at the server use the keys of the agent here (ForwardAgent), or not: they can list the keys and sign with them, nothing else"),
                 new("--agent-confirm", null, "with -A: ask before each signature, naming the key and what it is for"),
-                new("-X, -Y", null, "windows of graphical programs at the server (ForwardX11): known, and not built; a line tells that it is left out"),
-                new("-x", null, "no graphical programs"),
+                new("-X", null, "let programs at the server open windows on the display here (ForwardX11), without a way to others' windows and keys, and for new ones 20 minutes long"),
+                new("-Y", null, "the same for a server that you trust with everything on your screen (ForwardX11Trusted): no limits"),
+                new("-x", null, "no windows from there"),
             ]),
             new("Where to, and as whom",
             [

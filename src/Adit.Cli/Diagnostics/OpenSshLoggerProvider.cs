@@ -27,6 +27,7 @@ internal sealed class OpenSshLoggerProvider(LogOutput output) : ILoggerProvider,
         {
             // What OpenSSH shows from -v on has no level of its own here, so it is told by its event.
             var level = eventId == LogEvents.Authenticated || eventId == LogEvents.Session || eventId == LogEvents.HostKeysUpdated || eventId == LogEvents.Connection
+                || eventId == LogEvents.DisplayExpired
                 ? OpenSshLogLevel.Verbose
                 : Map(logLevel);
             if (logLevel == LogLevel.None || !output.Shows(level))

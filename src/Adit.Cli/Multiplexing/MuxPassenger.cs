@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Adit.Cli.Diagnostics;
+using Adit.Cli.Sessions;
 using Adit.Ssh;
 using Adit.Ssh.Forwarding;
 using Adit.Ssh.Wire;
@@ -167,7 +168,7 @@ internal sealed class MuxPassenger(MuxMaster master, MuxConnection connection)
             _session = session;
         }
 
-        var forwardings = wanted.WantsAgent ? master.Requests : []; // the agent is all there is to forward yet
+        ISessionRequests[] forwardings = [.. master.Requests.Where(request => request.Kind == SessionRequestKind.X11 ? wanted.WantsX11 : wanted.WantsAgent)];
         var (terminal, program) = await session.StartAsync(wanted, forwardings, cancellationToken).ConfigureAwait(false);
         await connection.SendAsync(MuxType.SessionOpened, request, session.Number).ConfigureAwait(false);
         _running = RunSessionAsync(session, wanted, terminal, program);
@@ -178,6 +179,7 @@ internal sealed class MuxPassenger(MuxMaster master, MuxConnection connection)
     {
         try
         {
+            await session.TellRefusalsAsync().ConfigureAwait(false);
             if (!await terminal.ConfigureAwait(false))
             {
                 await connection.SendAsync(MuxType.TerminalFailed, session.Number).ConfigureAwait(false);

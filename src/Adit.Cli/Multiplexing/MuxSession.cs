@@ -18,6 +18,7 @@ internal sealed class MuxSession : IAsyncDisposable, IEscapeCommands
     private LocalTerminal? _terminal;
     private EscapeReader? _escapes;
     private byte _escape;
+    private Task<string?>[] _refusals = [];
 
     /// <summary>Of the three descriptors the new object is the owner.</summary>
     public MuxSession(SshSession session, IReadOnlyList<PassedDescriptor> descriptors)
@@ -32,10 +33,13 @@ internal sealed class MuxSession : IAsyncDisposable, IEscapeCommands
     /// <summary>Asks for all there is to ask for, without waiting. The first task tells whether there is a terminal, the second whether the program runs.</summary>
     public async Task<(Task<bool> Terminal, Task<bool> Program)> StartAsync(MuxSessionRequest request, IReadOnlyList<ISessionRequests> requests, CancellationToken cancellationToken)
     {
+        var refusals = new List<Task<string?>>();
         foreach (var forwarding in requests)
         {
-            await forwarding.RequestAsync(_session, cancellationToken).ConfigureAwait(false);
+            refusals.Add(await forwarding.RequestAsync(_session, cancellationToken).ConfigureAwait(false));
         }
+
+        _refusals = [.. refusals];
 
         var terminal = Task.FromResult(true);
         if (request.WantsTerminal)
@@ -70,6 +74,18 @@ internal sealed class MuxSession : IAsyncDisposable, IEscapeCommands
         if (_terminal is { Size: var size })
         {
             _session.ChangeWindow(size.Columns, size.Rows, size.PixelWidth, size.PixelHeight);
+        }
+    }
+
+    /// <summary>Says on the passenger's standard error which forwardings were refused, once the server has answered: without the channel's number, as ssh does here.</summary>
+    public async Task TellRefusalsAsync()
+    {
+        foreach (var refused in await Task.WhenAll(_refusals).ConfigureAwait(false))
+        {
+            if (refused is not null)
+            {
+                await SayAsync($"{refused} request failed\r\n").ConfigureAwait(false);
+            }
         }
     }
 

@@ -21,9 +21,10 @@ internal sealed record SessionProgram
     /// Throws <see cref="SshException"/> when the program is refused or the connection dies.</summary>
     public async Task<bool> StartAsync(SshSession session, IReadOnlyList<ISessionRequests> requests, LogOutput log, CancellationToken cancellationToken)
     {
+        var refusals = new List<Task<string?>>();
         foreach (var request in requests)
         {
-            await request.RequestAsync(session, cancellationToken).ConfigureAwait(false);
+            refusals.Add(await request.RequestAsync(session, cancellationToken).ConfigureAwait(false));
         }
 
         var terminal = Terminal is null ? Task.FromResult(false) : session.RequestPtyAsync(Terminal);
@@ -50,6 +51,14 @@ internal sealed record SessionProgram
                     _ => "The server lets this login run no programs; -N only forwards.",
                 },
             };
+        }
+
+        foreach (var refused in await Task.WhenAll(refusals).WaitAsync(cancellationToken).ConfigureAwait(false))
+        {
+            if (refused is not null)
+            {
+                log.Write(OpenSshLogLevel.Error, $"{refused} request failed on channel {session.Number}");
+            }
         }
 
         if (Terminal is not null && !hasTerminal)

@@ -43,7 +43,9 @@ internal sealed class IncomingChannel
     public SshConnection Connection => _connection;
 
     /// <summary>Opens it. Null when there is no room for one more channel (the peer has been told) or the connection is over.</summary>
-    public SshChannel? Accept(IChannelSink sink)
+    /// <param name="sink">Where incoming bytes go.</param>
+    /// <param name="maximumPacket">What we tell the peer that one message may hold, where that is less than the usual.</param>
+    public SshChannel? Accept(IChannelSink sink, int? maximumPacket = null)
     {
         if (Interlocked.Exchange(ref _answered, 1) != 0)
             throw new InvalidOperationException("the request was already answered");
@@ -56,7 +58,7 @@ internal sealed class IncomingChannel
         channel.Open(_remoteId, _window, _maximumPacket);
         sink.OnOpened(channel);
         channel.IsOpen = true;
-        _connection.Transport.Send(new ChannelOpenConfirmationMessage(_remoteId, channel.LocalId, channel.InitialWindow, (uint)_connection.MaximumPacket));
+        _connection.Transport.Send(new ChannelOpenConfirmationMessage(_remoteId, channel.LocalId, channel.InitialWindow, (uint)(maximumPacket ?? _connection.MaximumPacket)));
         return channel;
     }
 

@@ -63,10 +63,10 @@ public static class SshConfigKeywords
     public static SshConfigKeyword<AgentForwarding> ForwardAgent { get; } =
         new("ForwardAgent", new AgentForwarding(false), SshConfigSpecialParsers.ForwardAgent) { Priority = Essential, Support = Supported, Show = value => [value.Enabled ? value.Socket ?? "yes" : "no"] };
 
-    public static SshConfigKeyword<bool> ForwardX11 { get; } = Switch("ForwardX11", false, Expected, Planned);
-    public static SshConfigKeyword<bool> ForwardX11Trusted { get; } = Switch("ForwardX11Trusted", false, Expected, Planned);
-    public static SshConfigKeyword<TimeSpan?> ForwardX11Timeout { get; } = Duration("ForwardX11Timeout", TimeSpan.FromMinutes(20), Expected, Planned);
-    public static SshConfigKeyword<string?> XAuthLocation { get; } = Word("XAuthLocation", Expected, Planned, "/usr/bin/xauth");
+    public static SshConfigKeyword<bool> ForwardX11 { get; } = Switch("ForwardX11", false, Expected, Supported);
+    public static SshConfigKeyword<bool> ForwardX11Trusted { get; } = Switch("ForwardX11Trusted", false, Expected, Supported);
+    public static SshConfigKeyword<TimeSpan?> ForwardX11Timeout { get; } = Duration("ForwardX11Timeout", TimeSpan.FromMinutes(20), Expected, Supported);
+    public static SshConfigKeyword<string?> XAuthLocation { get; } = Word("XAuthLocation", Expected, Supported, "/usr/bin/xauth");
     public static SshConfigKeyword<TunnelMode> Tunnel { get; } = Choice("Tunnel", TunnelMode.No, Rare, WithoutEffect,
         ("ethernet", TunnelMode.Ethernet), ("point-to-point", TunnelMode.PointToPoint), ("true", TunnelMode.PointToPoint), ("yes", TunnelMode.PointToPoint),
         ("false", TunnelMode.No), ("no", TunnelMode.No)).With("there are no tunnel devices here: a warning tells");

@@ -34,7 +34,7 @@ public sealed class ClientMessageTests
     private static readonly string[] Connections =
     [
         "-p PORT 127.0.0.1 true", "no-such-host.invalid true", "-J no-such-host.invalid 127.0.0.1 true", "-J 127.0.0.1:PORT 127.0.0.1 true", "-o ProxyCommand=false h true",
-        "-o ProxyCommand=/nonexistent/program h true", "-o ProxyUseFdpass=yes -o ProxyCommand=false h true", "-b no-such-host.invalid -p PORT 127.0.0.1 true", "-b 192.0.2.7 -p PORT 127.0.0.1 true",
+        "-o ProxyCommand=/nonexistent/program h true", "-b no-such-host.invalid -p PORT 127.0.0.1 true", "-b 192.0.2.7 -p PORT 127.0.0.1 true",
         "-B nosuchif0 -p PORT 127.0.0.1 true", "-4 -p PORT ::1 true", "-6 -p PORT 127.0.0.1 true", "-t -T -p PORT 127.0.0.1 true", "-N -f -p PORT 127.0.0.1",
         "-W a:1 -N -p PORT 127.0.0.1 command", "-o IdentityFile=/nonexistent -p PORT 127.0.0.1 true", "-i /nonexistent -p PORT 127.0.0.1 true", "-i FOLDER -p PORT 127.0.0.1 true",
         "-o CanonicalizeHostname=yes -o CanonicalizeFallbackLocal=no -o CanonicalDomains=invalid h true", "-q -p PORT 127.0.0.1 true", "-N -L PORT:127.0.0.1:9 -p PORT 127.0.0.1",

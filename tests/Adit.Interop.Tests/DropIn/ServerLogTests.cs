@@ -82,6 +82,39 @@ public sealed partial class ServerLogTests
         }
     }
 
+    // fail2ban's own filter counts the same failures in both.
+    [Theory]
+    [InlineData("normal")]
+    [InlineData("aggressive")]
+    public async Task Fail2ban_counts_the_same(string mode)
+    {
+        Need.Root();
+        Need.Tools("fail2ban-regex");
+        Need.That(File.Exists("/etc/fail2ban/filter.d/sshd.conf"), "fail2ban's filter for sshd");
+        string[] names = mode == "normal"
+            ? ["password wrong", "passwords until there are too many", "user unknown, password", "not among AllowUsers", "key accepted, a command"]
+            : ["nothing in common", "speaks another protocol", "hangs up after its version", "key refused", "user unknown, key"];
+        string[] counts = await Task.WhenAll(CountAsync(Peer.OpenSsh), CountAsync(Peer.Adit));
+        Assert.Equal(counts[0], counts[1]);
+        Assert.DoesNotContain(" 0 matched", counts[0], StringComparison.Ordinal);
+
+        async Task<string> CountAsync(Peer kind)
+        {
+            using var folder = new TempFolder();
+            var lines = new List<string>();
+            for (int i = 0; i < names.Length; i++)
+            {
+                // As the system's log has them: each connection with its process.
+                string[] log = await LogOfAsync(kind, names[i], "INFO");
+                lines.AddRange(log.Select(line => $"{DateTime.Now:MMM dd HH:mm:ss} host sshd[{1000 + i}]: {line.Replace("port N", "port 4242", StringComparison.Ordinal)}"));
+            }
+
+            ProcessResult result = await ManagedProcess.RunAsync(
+                "fail2ban-regex", Machine.Tool("fail2ban-regex"), [folder.Write("log", string.Join('\n', lines) + "\n"), $"sshd[mode={mode}]"], TimeSpan.FromSeconds(60));
+            return Regex.Match(result.Output, @"\d+ ignored, \d+ matched").Value is { Length: > 0 } found ? found : result.ToString();
+        }
+    }
+
     private static async Task<string[]> LogOfAsync(Peer kind, string name, string level)
     {
         string[] lines = [];

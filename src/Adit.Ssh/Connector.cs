@@ -81,7 +81,7 @@ internal static class Connector
                 try
                 {
                     logger.LogDebug("Connecting to {Host} [{Address}] port {Port}.", PeerText.Escape(options.Host), address, options.Port);
-                    return new SocketTransport(await ConnectAsync(address, options, deadline.Token).ConfigureAwait(false));
+                    return new SocketTransport(await ConnectAsync(address, options, logger, deadline.Token).ConfigureAwait(false));
                 }
                 catch (SocketException e)
                 {
@@ -101,7 +101,14 @@ internal static class Connector
     private static async Task<IPAddress[]> ResolveAsync(SshClientOptions options, ConnectDeadline deadline)
     {
         if (IPAddress.TryParse(options.Host, out var literal))
-            return [literal];
+        {
+            if (options.AddressFamily == AddressFamily.Unspecified || options.AddressFamily == literal.AddressFamily)
+                return [literal];
+            throw new SshException(SshError.NameResolution, $"ssh: Could not resolve hostname {literal}: Address family for hostname not supported")
+            {
+                Hint = $"{literal} is an {(literal.AddressFamily == AddressFamily.InterNetworkV6 ? "IPv6" : "IPv4")} address, and AddressFamily (-4, -6) asks for the other kind",
+            };
+        }
         try
         {
             if (options.Host.Length == 0)
@@ -118,7 +125,7 @@ internal static class Connector
         }
     }
 
-    private static async Task<Socket> ConnectAsync(IPAddress address, SshClientOptions options, CancellationToken cancellationToken)
+    private static async Task<Socket> ConnectAsync(IPAddress address, SshClientOptions options, ILogger logger, CancellationToken cancellationToken)
     {
         var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
@@ -126,7 +133,7 @@ internal static class Connector
             if (options.TcpKeepAlive)
                 socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
             if (options.BindAddress is { } local)
-                socket.Bind(new IPEndPoint(local, 0));
+                Bind(socket, local, logger);
             options.ConfigureSocket?.Invoke(socket);
             await SocketReadiness.ConnectAsync(socket, new IPEndPoint(address, options.Port), cancellationToken).ConfigureAwait(false);
             return socket;
@@ -134,6 +141,19 @@ internal static class Connector
         catch
         {
             socket.Dispose();
+            throw;
+        }
+    }
+
+    private static void Bind(Socket socket, IPAddress local, ILogger logger)
+    {
+        try
+        {
+            socket.Bind(new IPEndPoint(local, 0));
+        }
+        catch (SocketException e)
+        {
+            logger.LogError("bind {Address}: {Reason}", local, SocketErrors.Describe(e));
             throw;
         }
     }

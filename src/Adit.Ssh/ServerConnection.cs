@@ -195,7 +195,8 @@ internal sealed class ServerConnection
                 break;
             case SshError.VersionMismatch when Transport.RemoteVersion.Length == 0:
                 _logger.LogError("{Message}", reason.Message);
-                _logger.LogInformation("banner exchange: Connection from {Remote} port {RemotePort}: invalid format", Transport.RemoteAddress, Transport.RemotePort);
+                _logger.LogInformation("banner exchange: Connection from {Remote} port {RemotePort}: {Fault}", Transport.RemoteAddress, Transport.RemotePort,
+                    reason.Message.StartsWith("Protocol major versions differ", StringComparison.Ordinal) ? "could not read protocol version" : "invalid format");
                 break;
             case SshError.Timeout when user is null:
                 _logger.LogDebug("{Reason}: connection of {Who} ended", reason.Message, who); // the line that matters was logged
@@ -212,6 +213,9 @@ internal sealed class ServerConnection
                 break;
             case SshError.Closed:
                 _logger.LogDebug("Connection of {Who} closed: {Reason}", who, reason.Message);
+                break;
+            case SshError.NoCommonAlgorithm when user is null:
+                _logger.LogInformation("{Reason} [preauth]", reason.Message); // names the peer
                 break;
             case not SshError.Timeout when user is null && reason.DisconnectReason != DisconnectReason.None:
                 _logger.LogInformation("Disconnecting {User}{Address} port {Port}: {Reason} [preauth]", _progress, Transport.RemoteAddress, Transport.RemotePort, reason.Message);

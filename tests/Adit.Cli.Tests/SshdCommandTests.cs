@@ -49,7 +49,7 @@ public sealed class SshdCommandTests : IDisposable
         Assert.StartsWith("usage: adit sshd", output);
         var (versionCode, _, errors) = await SshdProcess.RunAsync("-V");
         Assert.Equal(0, versionCode);
-        Assert.StartsWith("adit ", errors[0]);
+        Assert.StartsWith("Adit_", errors[0]);
     }
 
     [Fact]

@@ -20,7 +20,7 @@ internal static class ClientConfig
             {
                 Command = arguments.Command ?? "",
                 SessionTypeName = arguments.NoSession ? "none" : arguments.Command is null ? "shell" : "exec",
-                Version = Overview.VersionLine,
+                Version = Overview.SshVersionLine,
                 Execute = Execute,
                 Logger = new OpenSshLoggerProvider(log).CreateLogger(nameof(SshConfig)),
             });

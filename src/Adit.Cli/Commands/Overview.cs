@@ -53,4 +53,11 @@ internal static class Overview
     public static string Version => typeof(Overview).Assembly.GetName().Version?.ToString(3) ?? "0";
 
     public static string VersionLine => $"adit {Version} ({RuntimeInformation.FrameworkDescription}, {RuntimeInformation.RuntimeIdentifier})";
+
+    /// <summary>The version of OpenSSH whose command line, keywords and messages are followed: what a program may expect that asks for one.</summary>
+    public const string CompatibleWith = "OpenSSH_9.9p1";
+
+    /// <summary>What <c>ssh -V</c>, <c>sshd -V</c> and the first line of <c>-v</c> say. Programs that ask whether ssh knows something look for "OpenSSH_" and a number in it.</summary>
+    public static string SshVersionLine =>
+        $"Adit_{Version} (compatible with {CompatibleWith}), {RuntimeInformation.FrameworkDescription}, {RuntimeInformation.RuntimeIdentifier}";
 }

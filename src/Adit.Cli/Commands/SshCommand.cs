@@ -67,14 +67,14 @@ internal static class SshCommand
                 StandardStreams.WriteOut(SshHelp.Text);
                 return ExitCode.Success;
             case SshAction.ShowVersion:
-                StandardStreams.WriteErrorLine(Overview.VersionLine);
+                StandardStreams.WriteErrorLine(Overview.SshVersionLine);
                 return ExitCode.Success;
             case SshAction.Query:
                 return Query(arguments.Query);
             default:
                 if (log.Shows(OpenSshLogLevel.Debug1))
                 {
-                    log.Write(OpenSshLogLevel.Info, Overview.VersionLine);
+                    log.Write(OpenSshLogLevel.Info, Overview.SshVersionLine);
                 }
 
                 foreach (var warning in arguments.Warnings)

@@ -27,7 +27,7 @@ internal static class SshdCommand
                     StandardStreams.WriteOut(SshdCommandHelp.Text);
                     return ExitCode.Success;
                 case SshdAction.ShowVersion:
-                    StandardStreams.WriteErrorLine(Overview.VersionLine);
+                    StandardStreams.WriteErrorLine(Overview.SshVersionLine);
                     return ExitCode.Success;
                 default:
                     log = OpenLog(line, daemon);

@@ -1,7 +1,7 @@
 namespace Adit.Cli.Diagnostics;
 
-/// <summary>One line of <c>ssh -G</c> or <c>sshd -T</c> that is not OpenSSH's.</summary>
-/// <param name="Keyword">The keyword, as it is printed.</param>
+/// <summary>One line of <c>ssh -G</c>, <c>sshd -T</c> or the log that is not OpenSSH's.</summary>
+/// <param name="Keyword">The keyword as it is printed, or the line.</param>
 /// <param name="Theirs">What OpenSSH 9.2 prints.</param>
 /// <param name="Ours">What we print.</param>
 /// <param name="Why">The reason.</param>
@@ -57,5 +57,18 @@ internal static class ChosenDifferences
         new("rekeylimit", "`0 0`", "ours", "the limits that hold are printed"),
         new("channeltimeout", "times as written", "in seconds", "they mean the same"),
         new("remoteforwardtakeovertimeout", "not known", "printed where it is set", "Adit's own"),
+    ];
+
+    /// <summary>Of what sshd logs. The tests that compare the logs have the same list, as patterns.</summary>
+    public static IReadOnlyList<ChosenDifference> ServerLog { get; } =
+    [
+        new("refused … forward", "denied, at INFO, or a line at DEBUG alone", "denied, always at INFO, with the rule that did it in brackets", "one looks for that rule next"),
+        new("Connection closed by user NAME", "without the name, at VERBOSE", "at INFO", "a login that was lost has an end in the log too"),
+        new("ROOT LOGIN REFUSED", "twice (the second with `[preauth]`), once the key has signed", "once, when the right key is shown", "there is one process, and nothing to sign for"),
+        new("User child is on pid", "at VERBOSE", "none", "no process for each login"),
+        new("Transferred: …, Closing connection to …", "at VERBOSE", "none", "the numbers would be of a layer that nobody can compare"),
+        new("Close session", "at VERBOSE, unless the client was faster", "always", "a session that began has ended"),
+        new("Timeout before authentication", "none in 9.2 with Debian's changes; for, or for connection from", "for connection from ADDRESS port N to ADDRESS port N", "as OpenSSH 9.8 and later"),
+        new("Could not get shadow information for NOUSER", "for users that do not exist, without PAM", "none", "Invalid user says it"),
     ];
 }

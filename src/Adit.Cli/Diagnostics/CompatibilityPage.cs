@@ -1,5 +1,6 @@
 using System.Text;
 using Adit.Cli.CommandLine;
+using Adit.Cli.Commands;
 using Adit.Server.Configuration;
 using Adit.Ssh.OpenSsh;
 
@@ -43,6 +44,18 @@ internal static class CompatibilityPage
             "Everything else is the same as OpenSSH 9.2's, line by line; tests compare the two, over a corpus and over random configurations.", ChosenDifferences.Client);
         Section(page, "Keywords of sshd_config", "keyword", [.. Blocks("Match", "Include"), .. SshdKeywordTable.All.Select(Describe)]);
         Differences(page, "What `sshd -T` prints otherwise", "", ChosenDifferences.Server);
+        Differences(page, "What sshd logs otherwise",
+            "The lines at INFO and VERBOSE are OpenSSH's, word by word, but for these; a test makes the same logins at both servers and compares what they log.", ChosenDifferences.ServerLog, "line");
+        page.Append(
+            $"""
+            ## What `-V` prints
+
+            `ssh -V` and `sshd -V` print `Adit_VERSION (compatible with {Overview.CompatibleWith}), …` on standard error, in whatever form they are called. Programs that ask for the version look
+            for `OpenSSH_` and two numbers in it, to know whether `StrictHostKeyChecking=accept-new` (7.6) or `SSH_ASKPASS_REQUIRE` (8.4) can be used, and find those of the
+            version that is followed. One that wants them at the very beginning takes this for an ssh it does not know. `Match version` sees the same text. On the wire
+            the program calls itself what it is: Adit.
+
+            """);
         return page.ToString().TrimEnd('\n') + "\n";
     }
 
@@ -57,14 +70,14 @@ internal static class CompatibilityPage
         page.Append('\n');
     }
 
-    private static void Differences(StringBuilder page, string title, string text, IReadOnlyList<ChosenDifference> rows)
+    private static void Differences(StringBuilder page, string title, string text, IReadOnlyList<ChosenDifference> rows, string what = "keyword")
     {
         if (rows.Count == 0)
         {
             return;
         }
 
-        page.Append($"## {title}\n\n{(text.Length > 0 ? $"{text}\n\n" : "")}| keyword | OpenSSH | Adit | why |\n| --- | --- | --- | --- |\n");
+        page.Append($"## {title}\n\n{(text.Length > 0 ? $"{text}\n\n" : "")}| {what} | OpenSSH | Adit | why |\n| --- | --- | --- | --- |\n");
         foreach (var row in rows)
         {
             page.Append($"| `{row.Keyword}` | {Cell(row.Theirs)} | {Cell(row.Ours)} | {Cell(row.Why)} |\n");

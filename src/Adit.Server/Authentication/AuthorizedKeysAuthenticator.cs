@@ -109,18 +109,13 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
             return Deny(request, state);
         }
 
-        var permitRoot = state.Config.Get(K.PermitRootLogin);
-        if (account.IsRoot && permitRoot == RootLogin.No)
-        {
-            return DenyRoot(request, state);
-        }
-
         // First: what changes while the files are read is seen by the first review.
         var stamps = await BlockingWork.RunAsync(() => LoginReview.StampsOf(account, state.Config), cancellationToken).ConfigureAwait(false);
         var peer = request.Peer;
         var question = new KeyQuestion(account, state.Config, request.Key, state.Origin)
         {
             Notes = state.Notes,
+            IsReview = request.SignatureVerified, // asked before the signature was looked at
             Connection = string.Create(CultureInfo.InvariantCulture, $"{peer.RemoteAddress} {peer.RemotePort} {peer.LocalAddress} {peer.LocalPort}"),
         };
         var (found, answers) = await _keys.FindAsync(question, cancellationToken).ConfigureAwait(false);
@@ -129,7 +124,9 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
             return Deny(request, state);
         }
 
-        if (account.IsRoot && permitRoot == RootLogin.ForcedCommandsOnly && rights.ForcedCommand is null)
+        // Last, as sshd: that root was refused is worth a line where the key was right.
+        var permitRoot = state.Config.Get(K.PermitRootLogin);
+        if (account.IsRoot && (permitRoot == RootLogin.No || (permitRoot == RootLogin.ForcedCommandsOnly && rights.ForcedCommand is null)))
         {
             return DenyRoot(request, state);
         }
@@ -257,11 +254,7 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
 
     private AuthenticationDecision.Denied DenyRoot(UserAuthenticationRequest request, LoginState state)
     {
-        if (request is not PublicKeyRequest { SignatureVerified: false })
-        {
-            _logger.LogInformation("ROOT LOGIN REFUSED FROM {Address} port {Port}", request.Peer.RemoteAddress, request.Peer.RemotePort);
-        }
-
+        _logger.LogInformation("ROOT LOGIN REFUSED FROM {Address} port {Port}", request.Peer.RemoteAddress, request.Peer.RemotePort);
         return Deny(request, state);
     }
 

@@ -46,7 +46,11 @@ internal sealed class AuthorizedKeysLookup(ILogger logger, TimeProvider clock)
             var place = $"{PeerText.Escape(path)}:{entry.Line}";
             if (Accept(entry.Options, place, question, certificate) is { } rights)
             {
-                logger.LogDebug("Accepted key {Key} found at {Place}", question.Key, place);
+                if (certificate is null)
+                {
+                    logger.LogDebug(question.Event, "Accepted key {Key} found at {Place}", question.Key, place);
+                }
+
                 question.Notes.Add($"{place}: key options:{rights}");
                 return rights;
             }
@@ -59,6 +63,7 @@ internal sealed class AuthorizedKeysLookup(ILogger logger, TimeProvider clock)
     {
         if (!_rules.Allow(options, mayBeAuthority: certificate is not null, question, place))
         {
+            logger.LogInformation("Refused by key options");
             return null;
         }
 
@@ -82,10 +87,11 @@ internal sealed class AuthorizedKeysLookup(ILogger logger, TimeProvider clock)
         var fault = UserCertificates.FindFault(certificate, options.Principals ?? [question.Account.Name], question.Config, clock.GetUtcNow());
         if (fault is not null)
         {
-            return Refuse(fault, question);
+            return Refuse(options.Principals is not null && fault == UserCertificates.NotNamed ? UserCertificates.NotListed : fault, question);
         }
 
-        UserCertificates.LogAccepted(logger, certificate, place);
+        logger.LogDebug(question.Event, "Accepted certificate ID \"{Id}\" (serial {Serial}) signed by CA {Authority} found at {Place}", PeerText.Escape(certificate.KeyId, 200),
+            certificate.Serial, certificate.AuthorityKey, place);
         return both;
     }
 

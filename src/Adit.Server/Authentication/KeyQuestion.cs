@@ -1,6 +1,8 @@
 using Adit.Server.Configuration;
 using Adit.Server.Users;
+using Adit.Ssh;
 using Adit.Ssh.Keys;
+using Microsoft.Extensions.Logging;
 
 namespace Adit.Server.Authentication;
 
@@ -19,6 +21,12 @@ internal sealed record KeyQuestion(UserAccount Account, SshdConfig Config, Publi
 
     /// <summary>What the client may be told once it is logged in: why a line that has its key did not count.</summary>
     public LoginNotes Notes { get; init; } = new();
+
+    /// <summary>Asked once more about a key that was found already: what lets in is not worth another line in the log.</summary>
+    public bool IsReview { get; init; }
+
+    /// <summary>The event under which the line is logged that says what let in.</summary>
+    public EventId Event => IsReview ? default : LogEvents.Connection;
 }
 
 /// <summary>What programs printed; null for one that did not run, or failed.</summary>

@@ -11,6 +11,12 @@ namespace Adit.Server.Authentication;
 /// <summary>Lets in who shows a certificate of an authority in TrustedUserCAKeys, made out to the account's name or to one of AuthorizedPrincipalsFile.</summary>
 internal sealed class UserCertificates(ILogger logger, TimeProvider clock)
 {
+    /// <summary>The name looked for is not in the certificate.</summary>
+    public const string NotNamed = "Certificate invalid: name is not a listed principal";
+
+    /// <summary>None of a list of names is in it.</summary>
+    public const string NotListed = "Certificate does not contain an authorized principal";
+
     private const int MaxFileSize = 16 * 1024 * 1024;
 
     private readonly UserFiles _files = new(logger);
@@ -38,7 +44,8 @@ internal sealed class UserCertificates(ILogger logger, TimeProvider clock)
             return null;
         }
 
-        LogAccepted(logger, certificate, authorities);
+        logger.LogDebug(question.Event, "Accepted certificate ID \"{Id}\" (serial {Serial}) signed by {Type} CA {Fingerprint} via {File}", PeerText.Escape(certificate.KeyId, 200),
+            certificate.Serial, certificate.AuthorityKey.TypeName, certificate.AuthorityKey.Fingerprint, authorities);
         return rights;
     }
 
@@ -50,7 +57,7 @@ internal sealed class UserCertificates(ILogger logger, TimeProvider clock)
     /// <summary>INVARIANTS 11: names are compared exactly, and an empty list of principals matches nobody. Null when the certificate is good for one of the names.</summary>
     public static string? FindFault(Certificate certificate, IEnumerable<string> principals, SshdConfig config, DateTimeOffset now)
     {
-        var fault = "Certificate does not contain an authorized principal";
+        var fault = NotListed;
         foreach (var principal in principals)
         {
             if (certificate.FindFault(CertificateType.User, principal, now, KeyRights.EnforcedOptions, config.Get(K.CaSignatureAlgorithms).Names) is not { } found)
@@ -63,10 +70,6 @@ internal sealed class UserCertificates(ILogger logger, TimeProvider clock)
 
         return fault;
     }
-
-    public static void LogAccepted(ILogger logger, Certificate certificate, string via) =>
-        logger.LogInformation("Accepted certificate ID \"{Id}\" (serial {Serial}) signed by {Authority} via {File}", PeerText.Escape(certificate.KeyId, 200),
-            certificate.Serial, certificate.AuthorityKey, via);
 
     /// <summary>A null <paramref name="fault"/> beside a null result: it was logged already.</summary>
     private LoginRights? Check(KeyQuestion question, Certificate certificate, out string? fault)

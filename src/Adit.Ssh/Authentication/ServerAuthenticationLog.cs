@@ -28,14 +28,16 @@ internal sealed class ServerAuthenticationLog(ServerAuthenticationOptions option
             || (attempt.Method == "keyboard-interactive" && (options.Progress.IsUnknownUser || manyFailures));
         _logger.Log(
             loud ? LogLevel.Information : LogLevel.Debug,
-            "{Outcome} {Method} for {Invalid}{User} from {Address} port {Port} ssh2{Key}",
+            loud || attempt.Method == "none" || (attempt.Method == "publickey" && options.Progress.IsUnknownUser) ? default : LogEvents.Connection,
+            "{Outcome} {Method} for {Invalid}{User} from {Address} port {Port} ssh2{Key}{Stage}",
             word,
             attempt.Method,
             Invalid,
             Show(userName),
             _peer.RemoteAddress,
             _peer.RemotePort,
-            attempt.Key is null ? "" : ": " + DescribeKey(attempt.Key));
+            attempt.Key is null || attempt.Outcome == AttemptOutcome.Postponed ? "" : ": " + DescribeKey(attempt.Key),
+            attempt.Outcome == AttemptOutcome.Postponed ? " [preauth]" : "");
     }
 
     /// <summary>"Invalid user bob from 192.0.2.1 port 50000"; once.</summary>

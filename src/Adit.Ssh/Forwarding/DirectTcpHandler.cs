@@ -64,9 +64,13 @@ internal sealed class DirectTcpHandler(IForwardingPolicy? policy, SshPrincipal p
             new ForwardingRequest(principal, ForwardingKind.DirectTcp, target.Host, (int)target.Port, resolved), cancellationToken).ConfigureAwait(false);
         if (!decision.Allowed)
         {
-            logger.LogInformation("refused local port forward: originator {Originator} port {OriginatorPort}, target {Host} port {Port}{Rule}",
-                PeerText.Escape(target.OriginatorHost, 256), target.OriginatorPort, PeerText.Escape(target.Host, 256), target.Port,
-                decision.Rule is null ? "" : $" ({decision.Rule})");
+            string rule = decision.Rule is null ? "" : $" ({decision.Rule})";
+            if (decision.Rule?.StartsWith("permitopen ", StringComparison.OrdinalIgnoreCase) == true) // a list that does not have it reads otherwise than no forwarding at all
+                logger.LogInformation("Received request from {Remote} port {RemotePort} to connect to host {Host} port {Port}, but the request was denied.{Rule}",
+                    PeerText.Escape(target.OriginatorHost, 256), target.OriginatorPort, PeerText.Escape(target.Host, 256), target.Port, rule);
+            else
+                logger.LogInformation("refused local port forward: originator {Originator} port {OriginatorPort}, target {Host} port {Port}{Rule}",
+                    PeerText.Escape(target.OriginatorHost, 256), target.OriginatorPort, PeerText.Escape(target.Host, 256), target.Port, rule);
         }
         return decision.Allowed ? null : decision.Rule is null ? ByPolicy : $"refused by {decision.Rule}";
     }

@@ -195,7 +195,9 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        End(new SshException(SshError.Closed, "the connection was closed") { DisconnectReason = DisconnectReason.ByApplication });
+        // A client that gives up before it is logged in hangs up without a word, as ssh does: servers log that as what it is.
+        bool speaks = Role == SshRole.Server || _gate.Phase == SshPhase.Connection;
+        End(new SshException(SshError.Closed, "the connection was closed") { DisconnectReason = speaks ? DisconnectReason.ByApplication : DisconnectReason.None });
         await _completion.Task.ConfigureAwait(false);
     }
 

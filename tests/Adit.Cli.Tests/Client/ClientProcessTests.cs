@@ -310,7 +310,7 @@ public class ClientProcessTests
         await using (var version = AditProcess.StartAs(link, "-V"))
         {
             Assert.Equal(0, await version.WaitAsync());
-            Assert.StartsWith("adit ", version.Errors, StringComparison.Ordinal);
+            Assert.StartsWith("Adit_", version.Errors, StringComparison.Ordinal);
         }
 
         folder.Delete(recursive: true);

@@ -102,6 +102,19 @@ public sealed class PackageTests : IClassFixture<PackageTests.BuiltPackage>
         Assert.Equal(0, result.ExitCode); // at most 2.5 of 10, where 10 is open to everything
     }
 
+    // Installed in a copy of this machine, twice, with its ports taken; removed, which keeps what is people's; purged, which leaves nothing.
+    [Fact]
+    public async Task InstallsAndGoesAwayAgain()
+    {
+        Need.Root();
+        Need.Tools("unshare", "mount", "adduser", "python3");
+        using var scratch = new TempFolder();
+        var script = Path.Combine(Machine.Root, "tests", "Adit.Interop.Tests", "Packaging", "install.sh");
+        var result = await ManagedProcess.RunAsync("install.sh", script, [await _package.FileAsync(), scratch.FullPath], TimeSpan.FromSeconds(180));
+        Need.That(!result.Output.StartsWith("cannot: ", StringComparison.Ordinal), "file systems laid over each other");
+        Assert.True(result.Output == "done\n", result.ToString());
+    }
+
     private static async Task<string> RunAsync(string tool, string[] arguments)
     {
         var result = await ManagedProcess.RunAsync(tool, tool.StartsWith('/') ? tool : Machine.Tool(tool), arguments, Deadline);

@@ -39,7 +39,7 @@ public sealed class UserCertificateTests : IDisposable
         Assert.Equal(fault is null ? [] : [fault], login.Log.Errors);
         if (fault is null)
         {
-            Assert.Contains(login.Log.Lines, line => line.StartsWith("Accepted certificate ID \"id\\033[1m\" (serial 0) signed by ED25519 SHA256:", StringComparison.Ordinal));
+            Assert.Contains(login.Log.Lines, line => line.StartsWith("Accepted certificate ID \"id\\033[1m\" (serial 0) signed by ED25519 CA SHA256:", StringComparison.Ordinal));
         }
     }
 

@@ -162,7 +162,7 @@ public class LoginTests
         Assert.Equal("Retype alice@bastion's new password: ", prompts[2]);
         Assert.Contains("Mismatch; try again, EOF to quit.", harness.ClientLog.Texts);
         Assert.Contains(@"Your password\033 has expired", harness.ClientLog.Texts); // INVARIANTS 28
-        Assert.Contains("Postponed password for alice from 192.0.2.7 port 50022 ssh2", harness.ServerLog.Texts);
+        Assert.Contains("Postponed password for alice from 192.0.2.7 port 50022 ssh2 [preauth]", harness.ServerLog.Texts);
     }
 
     [Fact]

@@ -30,7 +30,7 @@ public class ReviewForwardsTests
         var target = (IPEndPoint)tunnel.Target.LocalEndPoint!;
         var refused = await Assert.ThrowsAsync<SshException>(() => tunnel.Client.OpenTcpAsync("127.0.0.1", target.Port));
         Assert.EndsWith("open failed: administratively prohibited: open failed", refused.Message, StringComparison.Ordinal);
-        Assert.Contains(_serverLog.Texts, line => line.EndsWith($"target 127.0.0.1 port {target.Port} (PermitOpen none)", StringComparison.Ordinal));
+        Assert.Contains(_serverLog.Texts, line => line.EndsWith($"to connect to host 127.0.0.1 port {target.Port}, but the request was denied. (PermitOpen none)", StringComparison.Ordinal));
 
         Assert.Equal(1, await tunnel.Server.ReviewForwardsAsync());
         await AssertResetAsync(far);

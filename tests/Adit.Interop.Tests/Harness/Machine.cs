@@ -19,6 +19,9 @@ internal static partial class Machine
     public static string Adit { get; } =
         Environment.GetEnvironmentVariable("ADIT_EXE") is { Length: > 0 } other ? Path.GetFullPath(other) : Path.Combine(Root, "out", "adit");
 
+    /// <summary>Whether that is machine code as a whole, which needs no runtime: what ./adit says it built.</summary>
+    public static bool IsNative { get; } = File.Exists(Path.Combine(Path.GetDirectoryName(Adit)!, ".kind")) && File.ReadAllText(Path.Combine(Path.GetDirectoryName(Adit)!, ".kind")).Trim() == "aot";
+
     public static string Tool(string name)
     {
         Need.Tools(name);

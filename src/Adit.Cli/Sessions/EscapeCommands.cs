@@ -2,9 +2,9 @@ using System.Text;
 using Adit.Cli.Client;
 using Adit.Cli.CommandLine;
 using Adit.Cli.Diagnostics;
+using Adit.Cli.Multiplexing;
 using Adit.Cli.Terminal;
 using Adit.Ssh;
-using Adit.Ssh.Wire;
 
 namespace Adit.Cli.Sessions;
 
@@ -57,11 +57,11 @@ internal sealed class EscapeCommands(SshClient client, ClientSettings settings, 
                 break;
             case '#':
                 Say($"{Name}#");
-                Say(Channels());
+                Say(ConnectionReport.Channels(client, forwards.Specifications));
                 break;
             case 'I':
                 Say($"{Name}I");
-                Say(Information());
+                Say(ConnectionReport.Connection(client, settings));
                 break;
             case '&':
                 return await GoToBackgroundAsync(cancellationToken).ConfigureAwait(false);
@@ -106,27 +106,6 @@ internal sealed class EscapeCommands(SshClient client, ClientSettings settings, 
 
         return text.Append("They count at the beginning of a line only.").ToString();
     }
-
-    private string Channels()
-    {
-        var text = new StringBuilder("The following connections are open:\r\n");
-        foreach (var channel in client.Channels)
-        {
-            text.Append($"  #{channel.Number} {channel.Type} ({channel.Bytes} bytes)\r\n");
-        }
-
-        foreach (var forward in forwards.Specifications)
-        {
-            text.Append($"  -{forward.Kind.ToString()[0]} {PeerText.Escape(forward.ToString())} (listening)\r\n");
-        }
-
-        return text.ToString().TrimEnd('\r', '\n');
-    }
-
-    private string Information() =>
-        $"Connected to {settings.Options.UserName}@{settings.Options.Host} port {settings.Options.Port}, pid {Environment.ProcessId}\r\n"
-        + $"  server {PeerText.Escape(client.ServerVersion)}\r\n"
-        + $"  host key {client.HostKey.TypeName} {client.HostKey.Fingerprint}";
 
     /// <summary>Without a way into the background that is refused.</summary>
     private async ValueTask<bool> GoToBackgroundAsync(CancellationToken cancellationToken)

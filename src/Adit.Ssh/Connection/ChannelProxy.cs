@@ -201,7 +201,8 @@ internal sealed class ChannelProxy
         Send(writer.Written);
     }
 
-    /// <summary>Waits for the answer: they carry no number, and have to leave in the order of the requests.</summary>
+    /// <summary>Waits for the answer: they carry no number, and have to leave in the order of the requests. OpenSSH's master passes none on; its client understands them, but in
+    /// packets of less than five bytes it sees a fault, hence the filling.</summary>
     private async Task ForwardAsync(ReadOnlyMemory<byte> payload, CancellationToken cancellationToken)
     {
         var (name, wantReply, data) = ReadRequest(payload.Span);
@@ -217,7 +218,7 @@ internal sealed class ChannelProxy
                 else if (answer is not null)
                     Granted(data.Port == 0 && answer.Length >= 4 ? data with { Port = BinaryPrimitives.ReadUInt32BigEndian(answer) } : data);
                 if (wantReply && !_isGone)
-                    Tell(answer is null ? [(byte)MessageId.RequestFailure] : [(byte)MessageId.RequestSuccess, .. answer]);
+                    Tell([(byte)(answer is null ? MessageId.RequestFailure : MessageId.RequestSuccess), .. answer is { Length: >= 4 } ? answer : new byte[4]]);
             }
         }
     }

@@ -6,6 +6,7 @@ using Adit.Ssh.Forwarding;
 using Adit.Ssh.Keys;
 using Adit.Ssh.Transport;
 using Adit.Ssh.Wire;
+using Adit.Ssh.Wire.Messages;
 using Microsoft.Extensions.Logging;
 
 namespace Adit.Ssh;
@@ -248,6 +249,17 @@ public sealed class SshClient : IAsyncDisposable
 
     /// <summary>Has new keys agreed on as soon as that can be.</summary>
     public void RequestRekey() => _transport.RequestRekey();
+
+    /// <summary>The server announced ping@openssh.com.</summary>
+    public bool KnowsPing => _transport.Extensions.Ping;
+
+    /// <summary>Sends a message that means nothing and that the server answers (ping@openssh.com), as large on the wire as a key that was typed. Only where
+    /// <see cref="KnowsPing"/>; while keys are exchanged nothing is sent.</summary>
+    public void SendPing()
+    {
+        if (KnowsPing && !_transport.IsExchangingKeys)
+            _transport.Send(new PingMessage("PING!"u8.ToArray()));
+    }
 
     /// <summary>Tells an OpenSSH server that no further session will be asked for on this connection (no-more-sessions@openssh.com); others are told nothing.</summary>
     public void ForbidMoreSessions()

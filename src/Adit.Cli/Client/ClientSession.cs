@@ -99,6 +99,11 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
             return await RunSessionAsync(client, forwards, master, descriptors, signals, cancellationToken).ConfigureAwait(false);
         }
 
+        if (session.IsOnlySession)
+        {
+            client.ForbidMoreSessions(); // with -N too, as ssh does
+        }
+
         if (session.LocalCommand is { } command)
         {
             await LocalCommand.RunAsync(command, log, cancellationToken).ConfigureAwait(false);

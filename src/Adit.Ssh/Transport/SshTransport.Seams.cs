@@ -23,6 +23,9 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
 
     public string RemoteVersion => _version.RemoteVersion;
 
+    /// <summary>New keys are being agreed on.</summary>
+    public bool IsExchangingKeys => _kex.InProgress;
+
     public PeerExtensions Extensions { get; private set; } = new();
 
     public string RemoteAddress { get; }

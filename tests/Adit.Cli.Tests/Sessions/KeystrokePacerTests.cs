@@ -43,7 +43,7 @@ public sealed class KeystrokePacerTests
         var chaff = new Chaff(1);
         await using (var pacer = new KeystrokePacer(TimeSpan.FromMilliseconds(1), chaff.Send, TimeProvider.System))
         {
-            Assert.True(pacer.WaitAsync(256, default).IsCompletedSuccessfully);
+            Assert.True(pacer.WaitAsync(256, default).AsTask().IsCompletedSuccessfully);
         }
 
         Assert.False(chaff.Enough.IsCompleted);

@@ -6,6 +6,7 @@ using Adit.Ssh.Forwarding;
 using Adit.Ssh.Keys;
 using Adit.Ssh.Transport;
 using Adit.Ssh.Wire;
+using Adit.Ssh.Wire.Messages;
 using Microsoft.Extensions.Logging;
 
 namespace Adit.Ssh;
@@ -16,7 +17,7 @@ public sealed class SshClient : IAsyncDisposable
     private readonly SshClientOptions _options;
     private readonly SshTransport _transport;
     private readonly SshConnection _connection;
-    private readonly TaskTracker _connections;
+    private readonly TaskTracker _connections = new();
     private readonly RemoteForwards _remoteForwards;
     private readonly ForwardFailures _failures;
     private readonly AgentForwards _agents;
@@ -26,19 +27,24 @@ public sealed class SshClient : IAsyncDisposable
     private readonly ILogger _logger;
     private readonly IdleWatch? _idle;
 
-    private SshClient(SshClientOptions options, SshTransport transport, SshConnection connection, TaskTracker connections, RemoteForwards remoteForwards,
-        ForwardFailures failures, AgentForwards agents, X11Forwards displays, bool isHostKeyUnsafe, ILogger logger)
+    /// <summary>Before login: what the server opens finds its handlers.</summary>
+    private SshClient(SshClientOptions options, SshTransport transport, SshConnection connection, bool isHostKeyUnsafe, ILogger logger)
     {
         _options = options;
         IsHostKeyUnsafe = isHostKeyUnsafe;
         _transport = transport;
         _connection = connection;
-        _connections = connections;
-        _remoteForwards = remoteForwards;
-        _failures = failures;
-        _agents = agents;
-        _displays = displays;
         _logger = logger;
+        string serverName = $"{options.UserName}@{options.Host}";
+        _failures = new ForwardFailures(serverName, options.TimeProvider, logger);
+        _remoteForwards = new RemoteForwards(connection, new TcpDialer(options.AddressFamily), _connections, serverName, _failures, logger, options.TimeProvider);
+        connection.Handle(RemoteForwards.TcpChannel, _remoteForwards);
+        connection.Handle(RemoteForwards.StreamLocalChannel, _remoteForwards);
+        _agents = new AgentForwards(connection, _connections, serverName, logger, options.TimeProvider);
+        connection.Handle(AgentForwards.Channel, _agents);
+        connection.Handle(AgentForwards.StandardChannel, _agents);
+        _displays = new X11Forwards(connection, _connections, new TcpDialer(options.AddressFamily), logger, options.TimeProvider);
+        connection.Handle(X11Forwards.Channel, _displays);
         _idle = IdleWatch.Start(connection, options.ChannelTimeouts, unused: null, options.TimeProvider, logger);
         Completion = CompleteAsync();
     }
@@ -60,6 +66,9 @@ public sealed class SshClient : IAsyncDisposable
 
     /// <summary>The key exchange algorithm that was agreed on.</summary>
     public string KeyExchangeAlgorithm => _transport.Algorithms?.KeyExchange ?? "";
+
+    /// <summary>Another process holds the connection (<see cref="OverProxy"/>): there is no <see cref="HostKey"/> here.</summary>
+    public bool IsProxied => _transport.IsBare;
 
     /// <summary>The host key that was verified.</summary>
     public PublicKey HostKey => _transport.HostKey;
@@ -114,28 +123,16 @@ public sealed class SshClient : IAsyncDisposable
                 TimeProvider = options.TimeProvider,
             });
             bool isUnsafe = hostKey is { IsUnsafe: true };
-            var connections = new TaskTracker();
-            string serverName = $"{options.UserName}@{options.Host}";
-            var failures = new ForwardFailures(serverName, options.TimeProvider, logger);
-            var dialer = new TcpDialer(options.AddressFamily);
-            var remoteForwards = new RemoteForwards(
-                connection, dialer, connections, serverName, failures, logger, options.TimeProvider);
-            connection.Handle(RemoteForwards.TcpChannel, remoteForwards);
-            connection.Handle(RemoteForwards.StreamLocalChannel, remoteForwards);
-            var agents = new AgentForwards(connection, connections, serverName, logger, options.TimeProvider);
-            connection.Handle(AgentForwards.Channel, agents);
-            connection.Handle(AgentForwards.StandardChannel, agents);
-            var displays = new X11Forwards(connection, connections, dialer, logger, options.TimeProvider);
-            connection.Handle(X11Forwards.Channel, displays);
+            var client = new SshClient(options, transport, connection, isUnsafe, logger);
             if (options.HostKeyUpdater is { } updater && hostKey is { IsKnown: true, IsUnsafe: false })
-                connection.Requests.Handle(HostKeyAnnouncement.RequestName, new HostKeyAnnouncement(connection, updater, host, port, bytes.RemoteEndPoint?.Address, connections, logger));
+                connection.Requests.Handle(HostKeyAnnouncement.RequestName, new HostKeyAnnouncement(connection, updater, host, port, bytes.RemoteEndPoint?.Address, client._connections, logger));
             // From here on the time is the user's, who may be asked for passwords.
             var login = await ClientAuthenticator.AuthenticateAsync(transport, AuthenticationOptions(options, algorithms, isUnsafe, logger), cancellationToken).ConfigureAwait(false);
             connection.Start();
             guess.Learn(transport.PeerOffer, isAuthentic: !isUnsafe);
             logger.LogInformation(LogEvents.Authenticated, "Authenticated to {Host} ({Address}) using \"{Method}\".",
                 PeerText.Escape(options.Host), options.ConnectCallback is null ? $"[{transport.RemoteAddress}]:{transport.RemotePort}" : "via proxy", login.Method);
-            return new SshClient(options, transport, connection, connections, remoteForwards, failures, agents, displays, isUnsafe, logger);
+            return client;
         }
         catch
         {
@@ -143,6 +140,36 @@ public sealed class SshClient : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>A client over a connection that another process holds, in the proxy mode of OpenSSH's multiplexing: both ends have agreed on that, and from here on the
+    /// connection protocol goes over <paramref name="stream"/> alone, in clear. Whoever holds the connection has verified the server and logged in. There are no keepalives, no
+    /// new keys and no host key to show; remote forwards are taken to be granted (the other process passes no answers on), with a port and without Unix sockets.</summary>
+    /// <param name="stream">To the other process; the client's from now on.</param>
+    /// <param name="options">Names for messages, and how forwards are made. What concerns connecting and logging in has no meaning here.</param>
+    public static SshClient OverProxy(Stream stream, SshClientOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var logger = options.LoggerFactory.CreateLogger("Adit.Ssh");
+        var transport = new SshTransport(new StreamTransport(stream), new TransportOptions
+        {
+            Role = SshRole.Client,
+            IsBare = true,
+            Algorithms = Algorithms.DefaultPreferences,
+            Logger = logger,
+            TimeProvider = options.TimeProvider,
+        });
+        var connection = new SshConnection(transport, new ConnectionOptions { PeerName = options.Host, Logger = logger, TimeProvider = options.TimeProvider });
+        var client = new SshClient(options, transport, connection, isHostKeyUnsafe: false, logger);
+        transport.StartBare();
+        return client;
+    }
+
+    /// <summary>The other end of <see cref="OverProxy"/>: lets another process of this machine speak the connection protocol over this connection, until it goes or the
+    /// connection ends. Its channels and remote forwards end with it.</summary>
+    /// <param name="stream">To the other process. It stays the caller's.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="SshException">The other process broke the protocol, asked for what it may not have, or did not read. This connection goes on.</exception>
+    public Task CarryProxyAsync(Stream stream, CancellationToken cancellationToken = default) => new ChannelProxy(_connection, stream, _logger).RunAsync(cancellationToken);
 
     /// <summary>Local forward (-L): listens on <paramref name="listen"/> ("127.0.0.1:5433", "[::1]:80", "/path/socket") and connects from the server to
     /// <paramref name="destination"/>. Throws <see cref="SshException"/> (<see cref="SshError.ForwardFailed"/>) when nothing could be bound.</summary>
@@ -225,6 +252,17 @@ public sealed class SshClient : IAsyncDisposable
 
     /// <summary>Has new keys agreed on as soon as that can be.</summary>
     public void RequestRekey() => _transport.RequestRekey();
+
+    /// <summary>The server announced ping@openssh.com.</summary>
+    public bool KnowsPing => _transport.Extensions.Ping;
+
+    /// <summary>Sends a message that means nothing and that the server answers (ping@openssh.com), as large on the wire as a key that was typed. Only where
+    /// <see cref="KnowsPing"/>; while keys are exchanged nothing is sent.</summary>
+    public void SendPing()
+    {
+        if (KnowsPing && !_transport.IsExchangingKeys)
+            _transport.Send(new PingMessage("PING!"u8.ToArray()));
+    }
 
     /// <summary>Tells an OpenSSH server that no further session will be asked for on this connection (no-more-sessions@openssh.com); others are told nothing.</summary>
     public void ForbidMoreSessions()

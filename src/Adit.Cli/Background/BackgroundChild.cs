@@ -36,8 +36,10 @@ internal sealed class BackgroundChild : IAsyncDisposable
         }
 
         Environment.SetEnvironmentVariable(BackgroundLauncher.Variable, null);
+        var answers = Environment.GetEnvironmentVariable(MatchAnswers.Variable);
+        Environment.SetEnvironmentVariable(MatchAnswers.Variable, null);
         // What somebody else left in the environment is not for us.
-        return marker.Split(':') is [var number, var parent, var purpose]
+        var child = marker.Split(':') is [var number, var parent, var purpose]
             && int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var descriptor)
             && parent == PosixProcess.ParentId().ToString(CultureInfo.InvariantCulture)
             && descriptor > Descriptor.StandardError
@@ -45,6 +47,12 @@ internal sealed class BackgroundChild : IAsyncDisposable
             && PosixProcess.KeepPrivate(descriptor)
                 ? new BackgroundChild(new Socket(new SafeSocketHandle(descriptor, ownsHandle: true)), known)
                 : null;
+        if (child is not null)
+        {
+            MatchAnswers.Adopt(answers);
+        }
+
+        return child;
     }
 
     /// <summary>Copies of standard output and error for a session that goes on in the background: what it says still goes where the command's output went. To be made

@@ -42,7 +42,7 @@ internal static class BackgroundLauncher
             try
             {
                 var marker = string.Create(CultureInfo.InvariantCulture, $"{Variable}={there}:{Environment.ProcessId}:{purpose}");
-                process = PosixProcess.Spawn(Environment.ProcessPath!, Arguments(), [.. Variables(), Encoding.ASCII.GetBytes(marker)], there);
+                process = PosixProcess.Spawn(Environment.ProcessPath!, Arguments(), [.. Variables(), Encoding.ASCII.GetBytes(marker), MatchAnswers.Mark], there);
             }
             catch (IOException e)
             {
@@ -96,7 +96,7 @@ internal static class BackgroundLauncher
     {
         var all = FromSystem("/proc/self/environ")
             ?? [.. Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().Select(pair => Encoding.UTF8.GetBytes($"{pair.Key}={pair.Value}"))];
-        return all.Where(variable => !variable.AsSpan().StartsWith("ADIT_BACKGROUND="u8));
+        return all.Where(variable => !variable.AsSpan().StartsWith("ADIT_BACKGROUND="u8) && !variable.AsSpan().StartsWith("ADIT_BACKGROUND_MATCHES="u8));
     }
 
     private static List<byte[]>? FromSystem(string path)

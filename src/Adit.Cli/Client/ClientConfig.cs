@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Adit.Cli.Background;
 using Adit.Cli.CommandLine;
 using Adit.Cli.Commands;
 using Adit.Cli.Diagnostics;
@@ -21,7 +22,7 @@ internal static class ClientConfig
                 Command = arguments.Command ?? "",
                 SessionTypeName = arguments.NoSession ? "none" : arguments.Command is null ? "shell" : "exec",
                 Version = Overview.SshVersionLine,
-                Execute = Execute,
+                Execute = command => MatchAnswers.Of(command, Execute),
                 Logger = new OpenSshLoggerProvider(log).CreateLogger(nameof(SshConfig)),
             });
         if (arguments.Command is not null && values.RemoteCommandLine is not null)

@@ -28,8 +28,12 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
         // Up to the login a signal takes its usual course; a prompt puts the terminal right before that.
-        var client = await SshClient.ConnectAsync(settings.Options, cancellationToken).ConfigureAwait(false);
-        settings.Connected?.Invoke(client);
+        var client = settings.Attach is { } attach ? attach() : await SshClient.ConnectAsync(settings.Options, cancellationToken).ConfigureAwait(false);
+        if (!client.IsProxied)
+        {
+            settings.Connected?.Invoke(client);
+        }
+
         using var signals = new EndingSignals();
         var forwards = new ForwardTable(client, settings, log);
         MuxMaster? master = null;
@@ -93,6 +97,11 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
         if (session.Type != SessionType.None)
         {
             return await RunSessionAsync(client, forwards, master, descriptors, signals, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (session.IsOnlySession)
+        {
+            client.ForbidMoreSessions(); // with -N too, as ssh does
         }
 
         if (session.LocalCommand is { } command)

@@ -15,6 +15,9 @@ internal sealed class ClientSettings : IAsyncDisposable
     /// <summary>Called when the connection stands: what is to be said about it.</summary>
     public Action<SshClient>? Connected { get; init; }
 
+    /// <summary>Gives the connection that another process holds; null where this one connects.</summary>
+    public Func<SshClient>? Attach { get; set; }
+
     /// <summary>The host as it was typed, for messages.</summary>
     public required string Host { get; init; }
 

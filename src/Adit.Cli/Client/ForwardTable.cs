@@ -53,24 +53,22 @@ internal sealed class ForwardTable(SshClient client, ClientSettings settings, Lo
         }
     }
 
-    /// <summary>Stops listening; connections live on. False where there is no such forward. A destination of null stands for any.</summary>
+    /// <summary>Stops listening at an address, written as ssh takes it; connections live on. False where nothing listens there.</summary>
     public async Task<bool> CancelAsync(ForwardKind kind, ForwardAddress listen)
     {
-        IAsyncDisposable? forward;
+        (ForwardSpecification, IAsyncDisposable Forward)[] found;
         lock (_lock)
         {
-            var at = _forwards.FindIndex(forward => forward.Specification.Kind == kind && IsSame(forward.Specification.Listen, listen));
-            if (at < 0)
-            {
-                return false;
-            }
-
-            forward = _forwards[at].Forward;
-            _forwards.RemoveAt(at);
+            found = [.. _forwards.Where(forward => forward.Specification.Kind == kind && IsSame(kind, forward.Specification.Listen, listen))];
+            _forwards.RemoveAll(forward => found.Contains(forward));
         }
 
-        await forward.DisposeAsync().ConfigureAwait(false);
-        return true;
+        foreach (var (_, forward) in found)
+        {
+            await forward.DisposeAsync().ConfigureAwait(false);
+        }
+
+        return found.Length > 0;
     }
 
     /// <summary>Stops one of <see cref="Entries"/>. False where somebody was faster.</summary>
@@ -104,8 +102,16 @@ internal sealed class ForwardTable(SshClient client, ClientSettings settings, Lo
         }
     }
 
-    private static bool IsSame(ForwardAddress one, ForwardAddress other) =>
-        one.IsUnix ? one.Path == other.Path : !other.IsUnix && one.Port == other.Port && one.Host == other.Host;
+    private static bool IsSame(ForwardKind kind, ForwardAddress one, ForwardAddress other) =>
+        one.IsUnix ? one.Path == other.Path : !other.IsUnix && one.Port == other.Port && BindName(kind, one.Host) == BindName(kind, other.Host);
+
+    /// <summary>What ssh compares: for local ones no address, "localhost" and all addresses are one; for remote ones what the server is told.</summary>
+    private static string? BindName(ForwardKind kind, string? host) => host switch
+    {
+        null or "localhost" => kind == ForwardKind.Remote ? "localhost" : null,
+        "" or "*" => kind == ForwardKind.Remote ? "" : null,
+        _ => host,
+    };
 
     /// <summary>One that was set up elsewhere.</summary>
     public void Add(ForwardSpecification specification, IAsyncDisposable forward)

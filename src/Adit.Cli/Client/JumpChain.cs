@@ -1,6 +1,7 @@
 using System.Globalization;
 using Adit.Cli.CommandLine;
 using Adit.Cli.Diagnostics;
+using Adit.Cli.Multiplexing;
 using Adit.Cli.Terminal;
 using Adit.Ssh;
 using Adit.Ssh.OpenSsh;
@@ -21,6 +22,9 @@ internal sealed class JumpChain : IAsyncDisposable
     private readonly List<Hop> _hops = [];
 
     private JumpChain(SshArguments arguments, LogOutput log, IPrompter prompter) => (_arguments, _log, _prompter) = (arguments, log, prompter);
+
+    /// <summary>The way through the jump host that another process is connected to; null where all are connected to from here.</summary>
+    private MasterRoute? _shared;
 
     private sealed record Hop(string Name, SshClient Client, ClientSettings Settings);
 
@@ -55,7 +59,15 @@ internal sealed class JumpChain : IAsyncDisposable
                 }
             }
 
-            foreach (var hop in route)
+            // Where another process is connected to one of them, those before it are not needed.
+            var first = 0;
+            for (var i = route.Count - 1; i >= 0 && chain._shared is null; i--)
+            {
+                chain._shared = await MasterRoute.FindAsync(route[i], log, cancellationToken).ConfigureAwait(false);
+                first = chain._shared is null ? 0 : i + 1;
+            }
+
+            foreach (var hop in route.Skip(first))
             {
                 await chain.AddAsync(hop, route.Count, cancellationToken).ConfigureAwait(false);
             }
@@ -72,6 +84,11 @@ internal sealed class JumpChain : IAsyncDisposable
     /// <summary>A connection from the last machine to where <paramref name="options"/> want to go.</summary>
     public async ValueTask<Stream> OpenAsync(SshClientOptions options, CancellationToken cancellationToken)
     {
+        if (_hops.Count == 0)
+        {
+            return await _shared!.OpenAsync(options, cancellationToken).ConfigureAwait(false);
+        }
+
         var last = _hops[^1];
         try
         {
@@ -145,7 +162,12 @@ internal sealed class JumpChain : IAsyncDisposable
     {
         var settings = await ClientSettingsBuilder.BuildAsync(config, _log, _prompter, cancellationToken).ConfigureAwait(false);
         var name = $"{settings.Options.UserName}@{settings.Options.Host}";
-        if (_hops.Count > 0)
+        if (config.Get(Keywords.ControlMaster) != ControlMasterMode.No && config.ControlPath is not null)
+        {
+            _log.Write(OpenSshLogLevel.Debug1, $"adit: ControlMaster for {name}: a connection that is made as a jump host is not shared.");
+        }
+
+        if (_hops.Count > 0 || _shared is not null)
         {
             settings.Options.ConnectCallback = OpenAsync;
         }

@@ -25,6 +25,9 @@ internal sealed class ForwardBook(SshClient client, ForwardTable table, ClientSe
         _ => 0,
     });
 
+    /// <summary>Those that are up.</summary>
+    public IReadOnlyList<ForwardSpecification> Specifications => table.Specifications;
+
     /// <summary>The answer for a forward that is there already; null where none is.</summary>
     public ForwardAnswer? Find(MuxForward forward) => Lookup(forward) is { } entry ? new ForwardAnswer(null, AllocatedPort(entry.Forward)) : null;
 

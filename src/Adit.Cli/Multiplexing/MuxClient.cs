@@ -57,6 +57,48 @@ internal sealed class MuxClient(MuxConnection connection, LogOutput log) : IDisp
         Demand(answer, Function, "Master refused stop listening request", "stop listening request failed");
     }
 
+    /// <summary>Asks the master to pass SSH packets on: from here on they are all that goes over the connection.</summary>
+    /// <exception cref="UsageException">It will not, or is gone.</exception>
+    public async Task ProxyAsync(CancellationToken cancellationToken)
+    {
+        const string Function = "mux_client_proxy";
+        if (!await connection.SendAsync(MuxType.Proxy, _request).ConfigureAwait(false)
+            || await AnswerAsync(Function, cancellationToken).ConfigureAwait(false) is not { } answer)
+        {
+            throw new UsageException($"{Function}: read from master failed: Broken pipe");
+        }
+
+        if (answer.Type != MuxType.ProxyGranted)
+        {
+            throw new UsageException($"{Function}: master returned error: {(answer.Text.Length > 0 ? answer.Text : $"0x{(uint)answer.Type:x8}")}");
+        }
+    }
+
+    /// <summary>Asks the master to tell about its connection.</summary>
+    /// <param name="what">"connection" or "channels".</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="UsageException">It cannot, or is gone.</exception>
+    public async Task<string> InformAsync(string what, CancellationToken cancellationToken)
+    {
+        const string Function = "mux_client_request_ext_info";
+        if (!connection.KnowsInformation)
+        {
+            throw new UsageException("adit: the master does not know this request (OpenSSH's does from 10.3 on).");
+        }
+
+        var writer = new SshWriter(32);
+        writer.WriteUInt32((uint)MuxType.Information);
+        writer.WriteUInt32(_request);
+        writer.WriteString(what);
+        if (!await connection.SendAsync(writer.ToArray()).ConfigureAwait(false)
+            || await AnswerAsync(Function, cancellationToken).ConfigureAwait(false) is not { } answer)
+        {
+            throw new UsageException($"{Function}: read from master failed: Broken pipe");
+        }
+
+        return answer.Type == MuxType.InformationGiven ? answer.Text : throw new UsageException($"{Function}: master returned error: {answer.Text}");
+    }
+
     /// <summary>Asks for all forwards, or for their end. False when one was refused, which has been told.</summary>
     /// <param name="forwards">What to ask for.</param>
     /// <param name="cancels">Take them away instead.</param>
@@ -200,7 +242,7 @@ internal sealed class MuxClient(MuxConnection connection, LogOutput log) : IDisp
         _request++;
         return type switch
         {
-            MuxType.PermissionDenied or MuxType.Failure => new MuxAnswer(type, Text: reader.ReadText()),
+            MuxType.PermissionDenied or MuxType.Failure or MuxType.InformationGiven => new MuxAnswer(type, Text: reader.ReadText()),
             MuxType.Alive or MuxType.SessionOpened or MuxType.RemotePort => new MuxAnswer(type, reader.ReadUInt32()),
             _ => new MuxAnswer(type),
         };

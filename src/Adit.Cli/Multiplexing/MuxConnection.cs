@@ -82,11 +82,14 @@ internal sealed class MuxConnection(Socket socket) : IDisposable
         return SendAsync(writer.ToArray());
     }
 
-    /// <summary>Sends HELLO and takes the other end's. False when it is gone; extensions are passed over.</summary>
+    /// <summary>The other end said in its HELLO that it tells about its connection.</summary>
+    public bool KnowsInformation { get; private set; }
+
+    /// <summary>Sends HELLO and takes the other end's. False when it is gone; extensions that are not known are passed over.</summary>
     /// <exception cref="SshException"><see cref="SshError.ProtocolError"/>: it speaks another version, or something else.</exception>
     public async Task<bool> GreetAsync(CancellationToken cancellationToken)
     {
-        if (!await SendAsync(MuxType.Hello, MuxProtocol.Version).ConfigureAwait(false)
+        if (!await SendAsync(Hello()).ConfigureAwait(false)
             || await ReceiveAsync(cancellationToken).ConfigureAwait(false) is not { } packet)
         {
             return false;
@@ -102,7 +105,17 @@ internal sealed class MuxConnection(Socket socket) : IDisposable
         _sending.Dispose();
     }
 
-    private static void TakeHello(byte[] packet)
+    private static byte[] Hello()
+    {
+        var writer = new SshWriter(32);
+        writer.WriteUInt32((uint)MuxType.Hello);
+        writer.WriteUInt32(MuxProtocol.Version);
+        writer.WriteString(MuxProtocol.InformationExtension);
+        writer.WriteString("0");
+        return writer.ToArray();
+    }
+
+    private void TakeHello(byte[] packet)
     {
         var reader = new SshReader(packet);
         var type = reader.ReadUInt32();
@@ -119,7 +132,7 @@ internal sealed class MuxConnection(Socket socket) : IDisposable
 
         while (!reader.AtEnd)
         {
-            _ = reader.ReadString();
+            KnowsInformation |= reader.ReadText() == MuxProtocol.InformationExtension;
             _ = reader.ReadString();
         }
     }

@@ -99,7 +99,8 @@ internal sealed class MuxPassage(MuxClient client, SshConfigValues config, Sessi
             : ExitCode.Ssh;
     }
 
-    private static byte[] Packet(uint request, ForwardAddress destination)
+    /// <summary>Asks for a connection that goes over two descriptors.</summary>
+    internal static byte[] Packet(uint request, ForwardAddress destination)
     {
         var writer = new SshWriter(128);
         writer.WriteUInt32((uint)MuxType.NewStandardIoForward);

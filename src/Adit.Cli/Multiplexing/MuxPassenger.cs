@@ -96,6 +96,10 @@ internal sealed class MuxPassenger(MuxMaster master, MuxConnection connection)
                 return TerminateAsync(request, cancellationToken);
             case MuxType.StopListening:
                 return StopAsync(request, cancellationToken);
+            case MuxType.Proxy:
+                return ProxyAsync(request, cancellationToken);
+            case MuxType.Information:
+                return InformAsync(request, reader.ReadText(64));
             default:
                 master.Log.Write(OpenSshLogLevel.Error, $"mux_master_read_cb: unsupported mux message 0x{(uint)type:x8}");
                 return connection.SendErrorAsync(MuxType.Failure, request, "unsupported request");
@@ -261,6 +265,43 @@ internal sealed class MuxPassenger(MuxMaster master, MuxConnection connection)
             { AllocatedPort: > 0 and var port } when forward.Listen.Port == 0 => await connection.SendAsync(MuxType.RemotePort, request, (uint)port).ConfigureAwait(false),
             _ => await connection.SendAsync(MuxType.Ok, request).ConfigureAwait(false),
         };
+    }
+
+    /// <summary>From here on the connection carries SSH packets. It is asked for as a session is: a passenger in this mode can have any number of them.</summary>
+    private async Task<bool> ProxyAsync(uint request, CancellationToken cancellationToken)
+    {
+        if (!await master.MayAsync($"Allow shared connection to {master.Settings.Host}? ", cancellationToken).ConfigureAwait(false))
+        {
+            return await RefuseAsync(request).ConfigureAwait(false);
+        }
+
+        if (!await connection.SendAsync(MuxType.ProxyGranted, request).ConfigureAwait(false))
+        {
+            return false;
+        }
+
+        try
+        {
+            await using var stream = new NetworkStream(connection.Socket, ownsSocket: false);
+            await master.Client.CarryProxyAsync(stream, cancellationToken).ConfigureAwait(false);
+        }
+        catch (SshException e)
+        {
+            master.Log.Write(OpenSshLogLevel.Error, $"channel_proxy_downstream: {e.Message}");
+        }
+
+        return false;
+    }
+
+    private Task<bool> InformAsync(uint request, string what)
+    {
+        var text = what switch
+        {
+            "connection" => ConnectionReport.Connection(master.Client, master.Settings),
+            "channels" => ConnectionReport.Channels(master.Client, master.Forwards.Specifications),
+            _ => null,
+        };
+        return connection.SendErrorAsync(text is null ? MuxType.Failure : MuxType.InformationGiven, request, text ?? "unsupported request");
     }
 
     private async Task<bool> CloseForwardAsync(uint request, MuxForward? forward, CancellationToken cancellationToken) =>

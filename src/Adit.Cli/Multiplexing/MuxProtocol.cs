@@ -14,6 +14,9 @@ internal static class MuxProtocol
     /// <summary>Stands in the place of an escape character where there is none.</summary>
     public const uint NoEscape = 0xffffffff;
 
+    /// <summary>The extension, named in HELLO, of telling about the connection.</summary>
+    public const string InformationExtension = "info";
+
     /// <summary>Most variables taken from one client.</summary>
     public const int MaxVariables = 4096;
 }

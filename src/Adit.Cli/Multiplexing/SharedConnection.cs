@@ -4,6 +4,7 @@ using Adit.Cli.Diagnostics;
 using Adit.Cli.Sessions;
 using Adit.Ssh;
 using Adit.Ssh.OpenSsh;
+using Adit.Ssh.Wire;
 using Keywords = Adit.Ssh.OpenSsh.SshConfigKeywords;
 
 namespace Adit.Cli.Multiplexing;
@@ -72,10 +73,8 @@ internal sealed class SharedConnection
 
         switch (command)
         {
-            case "check" or "forward" or "cancel" or "exit" or "stop":
+            case "check" or "forward" or "cancel" or "exit" or "stop" or "proxy" or "conninfo" or "channels":
                 return;
-            case "proxy" or "conninfo" or "channels":
-                throw new UsageException($"adit: -O {command} is not built yet in this version.");
             default:
                 throw new UsageException("Invalid multiplex command.");
         }
@@ -117,6 +116,13 @@ internal sealed class SharedConnection
             case "check":
                 var process = await client.AliveAsync(cancellationToken).ConfigureAwait(false) ?? throw new UsageException("muxclient: master alive check failed");
                 StandardStreams.WriteError($"Master running (pid={process})\r\n");
+                return ExitCode.Success;
+            case "proxy":
+                return await ProxiedRun.RunAsync(client, _config, _arguments, _log, cancellationToken).ConfigureAwait(false);
+            case "conninfo" or "channels":
+                var information = await client.InformAsync(command == "conninfo" ? "connection" : command, cancellationToken).ConfigureAwait(false);
+                // Lines, for a person: whatever else there is in them is the master's fault.
+                StandardStreams.WriteOut(string.Concat(information.Split("\r\n").Select(line => PeerText.Escape(line, 4096) + "\n")));
                 return ExitCode.Success;
             case "exit":
                 await client.TerminateAsync(cancellationToken).ConfigureAwait(false);

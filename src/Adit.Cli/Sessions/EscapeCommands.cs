@@ -2,9 +2,9 @@ using System.Text;
 using Adit.Cli.Client;
 using Adit.Cli.CommandLine;
 using Adit.Cli.Diagnostics;
+using Adit.Cli.Multiplexing;
 using Adit.Cli.Terminal;
 using Adit.Ssh;
-using Adit.Ssh.Wire;
 
 namespace Adit.Cli.Sessions;
 
@@ -23,9 +23,6 @@ internal sealed class EscapeCommands(SshClient client, ClientSettings settings, 
 
     /// <summary>Ends the session.</summary>
     public required CancellationTokenSource Ending { get; init; }
-
-    /// <summary>Goes into the background ("&amp;"): true when this process is to end here. Null where that cannot be.</summary>
-    public Func<CancellationToken, ValueTask<bool>>? Background { get; init; }
 
     /// <summary>The escape character as a person writes it.</summary>
     private string Name => Escape < 0x20 ? $"^{(char)(Escape + '@')}" : $"{(char)Escape}";
@@ -57,14 +54,15 @@ internal sealed class EscapeCommands(SshClient client, ClientSettings settings, 
                 break;
             case '#':
                 Say($"{Name}#");
-                Say(Channels());
+                Say(ConnectionReport.Channels(client, forwards.Specifications));
                 break;
             case 'I':
                 Say($"{Name}I");
-                Say(Information());
+                Say(ConnectionReport.Connection(client, settings));
                 break;
             case '&':
-                return await GoToBackgroundAsync(cancellationToken).ConfigureAwait(false);
+                RefuseBackground();
+                break;
             default:
                 await OpenCommandLineAsync(cancellationToken).ConfigureAwait(false);
                 break;
@@ -93,7 +91,7 @@ internal sealed class EscapeCommands(SshClient client, ClientSettings settings, 
             ("V/v", "log less / more"),
             ("^Z", "suspend ssh"),
             ("#", "list what is open"),
-            ("&", "go to the background (not built yet)"),
+            ("&", "go to the background: cannot be done here, see -f and ControlPersist"),
             ("I", "tell about the connection"),
             ("?", "this list"),
             (Name, "the escape character itself"),
@@ -107,38 +105,8 @@ internal sealed class EscapeCommands(SshClient client, ClientSettings settings, 
         return text.Append("They count at the beginning of a line only.").ToString();
     }
 
-    private string Channels()
-    {
-        var text = new StringBuilder("The following connections are open:\r\n");
-        foreach (var channel in client.Channels)
-        {
-            text.Append($"  #{channel.Number} {channel.Type} ({channel.Bytes} bytes)\r\n");
-        }
-
-        foreach (var forward in forwards.Specifications)
-        {
-            text.Append($"  -{forward.Kind.ToString()[0]} {PeerText.Escape(forward.ToString())} (listening)\r\n");
-        }
-
-        return text.ToString().TrimEnd('\r', '\n');
-    }
-
-    private string Information() =>
-        $"Connected to {settings.Options.UserName}@{settings.Options.Host} port {settings.Options.Port}, pid {Environment.ProcessId}\r\n"
-        + $"  server {PeerText.Escape(client.ServerVersion)}\r\n"
-        + $"  host key {client.HostKey.TypeName} {client.HostKey.Fingerprint}";
-
-    /// <summary>Without a way into the background that is refused.</summary>
-    private async ValueTask<bool> GoToBackgroundAsync(CancellationToken cancellationToken)
-    {
-        if (Background is not null)
-        {
-            return !await Background(cancellationToken).ConfigureAwait(false);
-        }
-
-        Say($"{Name}& [adit: going to the background is not built yet in this version]");
-        return true;
-    }
+    /// <summary>ssh forks, and the shell sees its parent end. A process of .NET cannot be forked, and the connection's keys and counters cannot be handed to another.</summary>
+    private void RefuseBackground() => Say($"{Name}& [adit: a running session cannot go to the background; ControlPersist keeps a connection without one]");
 
     private async ValueTask OpenCommandLineAsync(CancellationToken cancellationToken)
     {

@@ -74,7 +74,8 @@ internal sealed class ForegroundSession(SshClient client, ClientSettings setting
             : null;
         terminal?.EnterRaw();
         var descriptors = Descriptors with { Input = wanted.StdinNull ? -1 : Descriptor.StandardInput };
-        return await new SessionRunner(session, descriptors, escapes) { Reading = keys => Hold?.Lend(terminal, keys) }.RunAsync(ending.Token).ConfigureAwait(false);
+        await using var pacer = hasTerminal && terminal is not null ? KeystrokePacer.Create(wanted.ObscureKeystrokeTiming, client) : null;
+        return await new SessionRunner(session, descriptors, escapes) { Pacer = pacer, Reading = keys => Hold?.Lend(terminal, keys) }.RunAsync(ending.Token).ConfigureAwait(false);
     }
 
     private static PtyOptions DescribeTerminal(LocalTerminal? terminal)

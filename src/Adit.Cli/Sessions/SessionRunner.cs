@@ -21,6 +21,9 @@ internal sealed class SessionRunner(SshSession session, SessionDescriptors descr
 {
     private const int BufferSize = 128 * 1024;
 
+    /// <summary>Says when what was typed may be sent; null for at once.</summary>
+    public KeystrokePacer? Pacer { get; init; }
+
     /// <summary>Hears what reads the input, and null when it does not any more.</summary>
     public Action<DescriptorReader?>? Reading { get; init; }
 
@@ -69,6 +72,11 @@ internal sealed class SessionRunner(SshSession session, SessionDescriptors descr
         {
             while (reader is not null && await reader.ReadAsync(buffer).ConfigureAwait(false) is var count and > 0)
             {
+                if (Pacer is not null)
+                {
+                    await Pacer.WaitAsync(count, cancellationToken).ConfigureAwait(false);
+                }
+
                 if (escapes is null)
                 {
                     await session.Input.WriteAsync(buffer.AsMemory(0, count), cancellationToken).ConfigureAwait(false);

@@ -26,6 +26,9 @@ internal sealed record SessionSettings
     /// <summary>EnableEscapeCommandline.</summary>
     public bool AllowCommandLine { get; init; }
 
+    /// <summary>ObscureKeystrokeTiming, as written.</summary>
+    public string? ObscureKeystrokeTiming { get; init; }
+
     /// <summary>What SendEnv and SetEnv come to.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Variables { get; init; } = [];
 
@@ -79,10 +82,17 @@ internal sealed record SessionSettings
             Escape = config.Get(Keywords.EscapeChar) is var escape and >= 0 ? (byte)escape : null,
             AllowCommandLine = config.Get(Keywords.EnableEscapeCommandline),
             Variables = Choose(config.Get(Keywords.SendEnv), config.Variables, ProcessVariables()),
+            ObscureKeystrokeTiming = Checked(config.Get(Keywords.ObscureKeystrokeTiming)),
             PermitLocalCommand = permitted,
             LocalCommand = permitted ? config.LocalCommandLine : null,
             IsOnlySession = config.Get(Keywords.ControlMaster) == ControlMasterMode.No,
         };
+    }
+
+    private static string? Checked(string? timing)
+    {
+        _ = KeystrokePacer.Parse(timing ?? "yes");
+        return timing;
     }
 
     /// <summary>ssh's rules for a terminal: without a command one is asked for, and only where there is one here, unless it is forced.</summary>

@@ -29,7 +29,7 @@ internal sealed class ConnectionOptions
 }
 
 /// <summary>The connection protocol (RFC 4254) over one transport: channels and global requests, the same for both roles.</summary>
-internal sealed class SshConnection : IConnectionHandler
+internal sealed partial class SshConnection : IConnectionHandler
 {
     /// <summary>The usual window, with which a channel starts when memory is not short; as OpenSSH.</summary>
     private const int UsualWindow = 2 * 1024 * 1024;
@@ -126,6 +126,8 @@ internal sealed class SshConnection : IConnectionHandler
 
     void IConnectionHandler.OnMessage(MessageId id, ReadOnlyMemory<byte> payload)
     {
+        if (_hadProxy && TryHandOn(id, payload.Span))
+            return;
         switch (id)
         {
             case MessageId.ChannelData:

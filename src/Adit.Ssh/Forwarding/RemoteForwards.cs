@@ -38,6 +38,8 @@ internal sealed class RemoteForwards(
         // A port that is known is entered before the request leaves; one that the peer chooses when its answer is seen, which is before any channel open behind it.
         if ((listen.IsUnix || listen.Port != 0) && !TryAdd(forward))
             throw Failed(listen, $"{listen} is forwarded on this connection already");
+        if (connection.Transport.IsBare)
+            return Assume(forward);
         try
         {
             string name = listen.IsUnix ? StreamLocalForwardData.Listen : TcpipForwardData.Listen;
@@ -65,6 +67,21 @@ internal sealed class RemoteForwards(
         }
     }
 
+    /// <summary>Another process holds the connection, and passes neither other requests nor answers on.</summary>
+    private RemoteForward Assume(RemoteForward forward)
+    {
+        var listen = forward.Listen;
+        if (listen.IsUnix || listen.Port == 0)
+        {
+            Remove(forward);
+            throw Failed(listen, "in proxy mode a remote forward needs a port: neither paths nor ports that the server chooses can be asked for");
+        }
+        lock (_lock)
+            forward.State = RemoteForward.Stage.Up;
+        connection.Requests.Notify(TcpipForwardData.Listen, RequestData(forward));
+        return forward;
+    }
+
     /// <summary>Frees the peer's port. Completes when the peer has answered or the connection is over.</summary>
     public async ValueTask CancelAsync(RemoteForward forward)
     {
@@ -73,6 +90,11 @@ internal sealed class RemoteForwards(
             if (forward.State != RemoteForward.Stage.Up)
                 return;
             forward.State = RemoteForward.Stage.Cancelling;
+        }
+        if (connection.Transport.IsBare)
+        {
+            Remove(forward); // the listener ends with the passage
+            return;
         }
         try
         {

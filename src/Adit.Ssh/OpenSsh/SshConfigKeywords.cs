@@ -174,7 +174,7 @@ public static class SshConfigKeywords
 
     public static SshConfigKeyword<bool> EnableEscapeCommandline { get; } = Switch("EnableEscapeCommandline", false, Expected, Supported);
     public static SshConfigKeyword<IReadOnlyList<string>> ChannelTimeout { get; } = new("ChannelTimeout", [], Timeouts) { IsNew = true, Support = Supported, Show = ShowList };
-    public static SshConfigKeyword<string?> ObscureKeystrokeTiming { get; } = new("ObscureKeystrokeTiming", "yes", SshConfigParsers.Text) { IsNew = true };
+    public static SshConfigKeyword<string?> ObscureKeystrokeTiming { get; } = new("ObscureKeystrokeTiming", "yes", SshConfigParsers.Text) { IsNew = true, Support = Supported };
 
     // Names.
     public static SshConfigKeyword<CanonicalizeHostname> CanonicalizeHostname { get; } = Choice("CanonicalizeHostname", OpenSsh.CanonicalizeHostname.No, Expected, Supported,

@@ -5,7 +5,9 @@ using Adit.Ssh.Cryptography;
 namespace Adit.Ssh.Transport;
 
 /// <summary>Finds, checks and opens packets in the connection's sliding receive buffer, in place. An idle connection holds no buffer.</summary>
-internal sealed class PacketReader(RekeyPolicy rekey) : IDisposable
+/// <param name="rekey">Counts what comes in.</param>
+/// <param name="bare">Packets come from a process of the same machine that has the connection: in clear and without padding.</param>
+internal sealed class PacketReader(RekeyPolicy rekey, bool bare = false) : IDisposable
 {
     /// <summary>How much is received at once at most.</summary>
     public const int ReceiveSize = 256 * 1024;
@@ -25,6 +27,7 @@ internal sealed class PacketReader(RekeyPolicy rekey) : IDisposable
 
     private const int ClearBlockSize = 8;
     private const int MinPacketLength = 5;
+    private const int MinBarePacketLength = 2;
 
     private byte[] _buffer = [];
     private int _start;
@@ -131,7 +134,7 @@ internal sealed class PacketReader(RekeyPolicy rekey) : IDisposable
         if (_opener is not null && !_opener.Open(Sequence, frame))
             throw new SshException(SshError.IntegrityError, "Corrupted MAC on input.") { DisconnectReason = DisconnectReason.MacError };
         int padding = frame[4];
-        if (padding < 4 || padding > _packetLength - 2)
+        if (bare ? padding != 0 : padding < 4 || padding > _packetLength - 2)
             throw SshException.Protocol($"Corrupted padlen {padding} on input.");
         int offset = _start + PacketBuffer.PayloadOffset;
         int length = _packetLength - 1 - padding;
@@ -195,8 +198,10 @@ internal sealed class PacketReader(RekeyPolicy rekey) : IDisposable
     {
         var span = _buffer.AsSpan(_start, header);
         uint length = _opener?.OpenLength(Sequence, span) ?? BinaryPrimitives.ReadUInt32BigEndian(span);
-        if (length < MinPacketLength || length > (uint)PacketLengthLimit)
+        if (length < (bare ? MinBarePacketLength : MinPacketLength) || length > (uint)PacketLengthLimit)
             throw SshException.Protocol($"Bad packet length {length}.");
+        if (bare)
+            return (int)length;
         int block = _opener?.BlockSize ?? ClearBlockSize;
         int padded = (int)length + (_opener is { LengthIsOutside: true } ? 0 : 4);
         if (padded % block != 0)

@@ -4,7 +4,10 @@ using Adit.Ssh.Cryptography;
 namespace Adit.Ssh.Transport;
 
 /// <summary>Turns payloads into sealed frames (RFC 4253, section 6) in place. Used by one sender at a time.</summary>
-internal sealed class PacketWriter(PacketPool pool, RekeyPolicy rekey) : IDisposable
+/// <param name="pool">Where buffers come from.</param>
+/// <param name="rekey">Counts what goes out.</param>
+/// <param name="bare">Packets go to a process of the same machine that has the connection: in clear and without padding.</param>
+internal sealed class PacketWriter(PacketPool pool, RekeyPolicy rekey, bool bare = false) : IDisposable
 {
     private const int MinPadding = 4;
     private const int ClearBlockSize = 8;
@@ -33,6 +36,8 @@ internal sealed class PacketWriter(PacketPool pool, RekeyPolicy rekey) : IDispos
         int padding = block - ((PacketBuffer.PayloadOffset + length - outside) % block);
         if (padding < MinPadding)
             padding += block;
+        if (bare)
+            padding = 0;
 
         byte[] array = packet.Array;
         BinaryPrimitives.WriteUInt32BigEndian(array, (uint)(1 + length + padding));

@@ -52,6 +52,14 @@ internal sealed class PhaseGate
         _exchange = _tables.BeforeKexInit;
     }
 
+    /// <summary>A gate for a connection that was never keyed here: the connection protocol's messages and no others.</summary>
+    public static PhaseGate Bare(SshRole role)
+    {
+        var gate = new PhaseGate(role) { _phase = SshPhase.Connection };
+        (gate._exchange, gate._normal) = (null, gate._tables.Bare);
+        return gate;
+    }
+
     public SshRole Role { get; }
 
     public SshPhase Phase => _phase;
@@ -69,7 +77,7 @@ internal sealed class PhaseGate
         if (exchange is not null)
             return CheckInExchange(exchange, id);
         var table = _normal;
-        return table == _tables.Connection ? table[id] : CheckInAuthentication(table, id);
+        return table == _tables.Connection || table == _tables.Bare ? table[id] : CheckInAuthentication(table, id);
     }
 
     /// <summary>The error that goes with <see cref="GateVerdict.Disconnect"/>; it names the number and the phase.</summary>

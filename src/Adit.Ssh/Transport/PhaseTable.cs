@@ -98,6 +98,9 @@ internal sealed class PhaseTables
 
     public PhaseTable Connection { get; }
 
+    /// <summary>The connection protocol alone.</summary>
+    public PhaseTable Bare { get; } = PhaseTable.Legal(80..83, 90..101);
+
     private static readonly PhaseTables Client = new(SshRole.Client);
     private static readonly PhaseTables Server = new(SshRole.Server);
 

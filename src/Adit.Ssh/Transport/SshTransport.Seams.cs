@@ -23,6 +23,9 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
 
     public string RemoteVersion => _version.RemoteVersion;
 
+    /// <summary>New keys are being agreed on.</summary>
+    public bool IsExchangingKeys => _kex.InProgress;
+
     public PeerExtensions Extensions { get; private set; } = new();
 
     public string RemoteAddress { get; }
@@ -192,7 +195,7 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
     {
         bool reset = cause is SocketException { SocketErrorCode: SocketError.ConnectionReset };
         string what = reset ? "reset" : "closed";
-        bool early = !_version.IsComplete;
+        bool early = !_version.IsComplete && !IsBare;
         string message = early
             ? reset ? "kex_exchange_identification: read: Connection reset by peer" : "kex_exchange_identification: Connection closed by remote host"
             : $"Connection {what} by {RemoteAddress} port {RemotePort}";
@@ -212,7 +215,7 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
         lock (_startLock)
             (receiving, sending, started) = (_receiving, _sending, _started);
         Heartbeat.Of(_options.TimeProvider).Remove(this);
-        bool speaks = started && ((reason.DisconnectReason != DisconnectReason.None && reason.Error != SshError.Disconnected) || !_rejection.IsEmpty);
+        bool speaks = started && !IsBare && ((reason.DisconnectReason != DisconnectReason.None && reason.Error != SshError.Disconnected) || !_rejection.IsEmpty);
         if (speaks)
             await TryAsync(() => SayGoodbyeAsync(reason)).ConfigureAwait(false);
         await TryAsync(_ended.CancelAsync).ConfigureAwait(false); // runs other people's callbacks

@@ -52,10 +52,10 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
         RemotePort = remote?.Port ?? 65535;
         _roundTrip = new RoundTripEstimate(options.TimeProvider);
         _rekey = new RekeyPolicy(options.RekeyLimit, options.TimeProvider);
-        _reader = new PacketReader(_rekey);
-        _writer = new PacketWriter(_pool, _rekey);
+        _reader = new PacketReader(_rekey, options.IsBare);
+        _writer = new PacketWriter(_pool, _rekey, options.IsBare);
         _queue = new SendQueue(bytes, _writer, this);
-        _gate = new PhaseGate(options.Role);
+        _gate = options.IsBare ? PhaseGate.Bare(options.Role) : new PhaseGate(options.Role);
         _version = new VersionExchange(options.Role, _logger);
         _localVersion = VersionExchange.BuildLocal(options.VersionAddendum);
         var kex = new KexOptions
@@ -76,6 +76,9 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
     }
 
     public SshRole Role => _options.Role;
+
+    /// <summary>See <see cref="TransportOptions.IsBare"/>.</summary>
+    public bool IsBare => _options.IsBare;
 
     /// <summary>Faults never; its result is why the connection ended.</summary>
     public Task<SshException> Completion => _completion.Task;
@@ -137,6 +140,21 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
         using var registration = cancellationToken.UnsafeRegister(
             static state => ((SshTransport)state!).End(new SshException(SshError.Timeout, "the connection was given up before the key exchange was done")), this);
         await _firstKex.Task.ConfigureAwait(false);
+    }
+
+    /// <summary>In the place of <see cref="HandshakeAsync"/>, where there are no keys to agree on: both loops start. After <see cref="Attach"/>.</summary>
+    public void StartBare()
+    {
+        OnAuthenticated();
+        _firstKex.TrySetResult();
+        lock (_startLock)
+        {
+            if (Reason is not null)
+                return;
+            _started = true;
+            _sending = Task.Run(_queue.RunAsync, CancellationToken.None);
+            _receiving = Task.Run(ReceiveLoopAsync, CancellationToken.None);
+        }
     }
 
     /// <summary>Connects what takes the messages from 80 up. Before login only. When the connection has ended already it is told at once.</summary>
@@ -231,7 +249,7 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
                 Volatile.Write(ref _receiveCount, _receiveCount + 1);
                 if (_gate.Phase != SshPhase.Connection)
                     CountBeforeLogin(count);
-                if (!_version.IsComplete)
+                if (!_version.IsComplete && !_options.IsBare)
                     ReadVersion();
                 while (true)
                 {
@@ -308,7 +326,7 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
     private ValueTask DispatchBuffered(out bool more)
     {
         more = false;
-        if (!_version.IsComplete)
+        if (!_version.IsComplete && !_options.IsBare)
             return ValueTask.CompletedTask;
         while (Reason is null)
         {
@@ -374,7 +392,7 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
     /// <summary>New keys are due. Whoever notices may hold the session's lock or be the sender, so the session is started from the pool.</summary>
     private void AskForRekey()
     {
-        if (_kex.InProgress || Interlocked.Exchange(ref _rekeyAsked, 1) != 0)
+        if (_options.IsBare || _kex.InProgress || Interlocked.Exchange(ref _rekeyAsked, 1) != 0)
             return;
         ThreadPool.UnsafeQueueUserWorkItem(static transport =>
         {

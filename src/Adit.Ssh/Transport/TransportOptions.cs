@@ -11,6 +11,10 @@ internal sealed class TransportOptions
 {
     public required SshRole Role { get; init; }
 
+    /// <summary>Neither version nor keys are exchanged, nobody logs in and nothing is padded: the peer is a process of this machine, over whose connection the connection
+    /// protocol goes alone. See <see cref="SshTransport.StartBare"/>.</summary>
+    public bool IsBare { get; init; }
+
     /// <summary>What is offered, best first.</summary>
     public required AlgorithmPreferences Algorithms { get; init; }
 

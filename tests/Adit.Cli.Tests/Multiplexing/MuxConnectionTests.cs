@@ -65,14 +65,16 @@ public sealed class MuxConnectionTests
     }
 
     [Fact]
-    public async Task Both_ends_greet_and_extensions_are_passed_over()
+    public async Task Both_ends_greet_and_say_that_they_tell_about_the_connection()
     {
         using var pair = new ControlPair();
         var greeting = pair.Connection.GreetAsync(CancellationToken.None);
-        await pair.Raw.SendAsync(new byte[] { 0, 0, 0, 21, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 4, (byte)'i', (byte)'n', (byte)'f', (byte)'o', 0, 0, 0, 1, (byte)'0' });
+        byte[] hello = [0, 0, 0, 21, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 4, (byte)'i', (byte)'n', (byte)'f', (byte)'o', 0, 0, 0, 1, (byte)'0'];
+        await pair.Raw.SendAsync(hello);
         Assert.True(await greeting.WaitAsync(Deadline));
+        Assert.True(pair.Connection.KnowsInformation);
         var said = new byte[32];
-        Assert.Equal(new byte[] { 0, 0, 0, 8, 0, 0, 0, 1, 0, 0, 0, 4 }, said[..await pair.Raw.ReceiveAsync(said)]);
+        Assert.Equal(hello, said[..await pair.Raw.ReceiveAsync(said)]);
     }
 
     [Theory]

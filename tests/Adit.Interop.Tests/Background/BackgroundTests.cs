@@ -63,6 +63,21 @@ public sealed class BackgroundTests
     });
 
     [Theory]
+    [InlineData("ForkAfterAuthentication yes\nSessionType none\n", "true")]
+    [InlineData("ControlMaster auto\nControlPath DIR/master\nControlPersist 1\n", "true")]
+    public Task A_command_of_Match_exec_runs_once(string lines, string command) => Lab.RunAsync(async lab =>
+    {
+        Server server = await lab.StartServerAsync(Peer.OpenSsh);
+        string ran = lab.Folder["ran"], folder = Path.GetDirectoryName(ran)!;
+        string config = await Route.WriteAsync(lab, [server], $"Match exec \"echo ran >> {ran}\"\n{lines.Replace("DIR", folder, StringComparison.Ordinal)}Match exec \"echo no >> {ran}; false\"\nPort 1\n");
+        string tag = $"Tag={Net.FreePort()}";
+        ProcessResult result = await lab.RunAsync("client", Machine.Adit, [.. Route.Arguments(config, server, "-o", tag), command]);
+        Assert.Equal((0, "", ""), (result.ExitCode, result.Output, result.Errors));
+        await using var background = new Survivor(tag);
+        Assert.Equal("ran\nno\n", await File.ReadAllTextAsync(ran));
+    });
+
+    [Theory]
     [InlineData(true, 255, "Error: remote port forwarding failed for listen port")]
     [InlineData(false, 0, "")]
     public Task A_refused_remote_forward_counts_with_ExitOnForwardFailure_alone(bool exits, int code, string line) => Lab.RunAsync(async lab =>

@@ -235,10 +235,10 @@ public sealed class MasterTests
 
         using (var socket = await Net.ConnectAsync(sharing.Path, lab.Deadline))
         {
-            byte[] answer = new byte[12 + 4 + 8 + 4 + "unsupported request".Length];
+            byte[] answer = new byte[25 + 4 + 8 + 4 + "unsupported request".Length];
             await Net.SendAllAsync(socket, (byte[])[.. hello, 0, 0, 0, 8, 0x10, 0, 0, 0x7f, 0, 0, 0, 0], lab.Deadline);
             await Net.ReceiveExactlyAsync(socket, answer, lab.Deadline);
-            Assert.Equal("unsupported request"u8.ToArray(), answer[28..]);
+            Assert.Equal("unsupported request"u8.ToArray(), answer[41..]);
         }
 
         Assert.Equal("fine\n", (await sharing.RunAsync(Peer.OpenSsh, [], "echo fine")).Output);

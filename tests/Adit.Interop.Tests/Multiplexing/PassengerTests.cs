@@ -9,6 +9,30 @@ namespace Adit.Interop.Tests.Multiplexing;
 /// <summary>Sessions and connections over a master's connection: OpenSSH's client with our master and the other way round.</summary>
 public sealed class PassengerTests
 {
+    [Theory]
+    [InlineData(Peer.Adit)]
+    [InlineData(Peer.OpenSsh)]
+    public Task A_jump_host_with_a_master_is_not_logged_in_to_again(Peer master) => Lab.RunAsync(async lab =>
+    {
+        Sharing sharing = await Sharing.StartAsync(lab, master);
+        Server target = await lab.StartServerAsync(Peer.OpenSsh);
+        string config = await Route.WriteAsync(lab, [sharing.Server, target],
+            $"Host hop\nHostName {sharing.Server.Host}\nPort {sharing.Server.Port}\nUser {sharing.Server.User}\nControlPath {sharing.Path}\n");
+        // What lies before a jump host with a master is not needed.
+        foreach (string way in new[] { "hop", "nobody@127.0.0.1:1,hop" })
+        {
+            ProcessResult result = await lab.RunAsync("client", Machine.Adit, [.. Route.Arguments(config, target, "-J", way), "echo arrived; exit 3"]);
+            Assert.Equal((3, "arrived\n", ""), (result.ExitCode, result.Output, result.Errors));
+        }
+
+        Assert.Equal(1, sharing.Server.Process.CountLines("Accepted publickey"));
+        Assert.Equal(2, target.Process.CountLines("Accepted publickey"));
+        // Without a master it is connected to.
+        await sharing.AskAsync(Peer.Adit, "exit");
+        Assert.Equal(3, (await lab.RunAsync("client", Machine.Adit, [.. Route.Arguments(config, target, "-J", "hop"), "exit 3"])).ExitCode);
+        Assert.Equal(2, sharing.Server.Process.CountLines("Accepted publickey"));
+    });
+
     public static TheoryData<Peer, Peer> Pairs => Sharing.Pairs;
 
     [Theory]

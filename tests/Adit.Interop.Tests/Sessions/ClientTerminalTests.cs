@@ -58,12 +58,16 @@ public sealed class ClientTerminalTests
         int port = Net.FreePort();
         terminal.Type("~C");
         await terminal.WaitForAsync("ssh> ");
-        terminal.Type($"-D127.0.0.1:{port}\r");
+        terminal.Type($"-D{port}\r");
         await terminal.WaitForAsync("Forwarding port.");
         Assert.True(Net.IsListening(port));
         terminal.Type("\r~C");
         await terminal.WaitForAsync("ssh> ");
-        terminal.Type($"-KD127.0.0.1:{port}\r");
+        terminal.Type($"-KD127.0.0.1:{port}\r"); // no address is another thing than one of its addresses
+        await terminal.WaitForAsync("Unknown port forwarding.");
+        terminal.Type("\r~C");
+        await terminal.WaitForAsync("ssh> ");
+        terminal.Type($"-KDlocalhost:{port}\r"); // but the same as this
         await terminal.WaitForAsync("Canceled forwarding.");
         Assert.False(Net.IsListening(port));
         terminal.Type("\r~C");

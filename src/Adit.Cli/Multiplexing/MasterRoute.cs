@@ -1,0 +1,112 @@
+using System.Net.Sockets;
+using Adit.Cli.Background;
+using Adit.Cli.Diagnostics;
+using Adit.Ssh;
+using Adit.Ssh.Forwarding;
+using Adit.Ssh.OpenSsh;
+using Adit.Ssh.Wire;
+using Keywords = Adit.Ssh.OpenSsh.SshConfigKeywords;
+
+namespace Adit.Cli.Multiplexing;
+
+/// <summary>The way through a jump host whose connection another process holds: as "ssh -W" through its master goes, each time by a connection to the master's socket.</summary>
+internal sealed class MasterRoute
+{
+    private const string Function = "mux_client_request_stdio_fwd";
+
+    private readonly string _path;
+    private readonly LogOutput _log;
+
+    private MasterRoute(string path, LogOutput log) => (_path, _log) = (path, log);
+
+    /// <summary>Null where a jump host's configuration names no ControlPath, wants to be a master itself, or nobody answers there.</summary>
+    public static async Task<MasterRoute?> FindAsync(SshConfigValues hop, LogOutput log, CancellationToken cancellationToken)
+    {
+        if (hop.ControlPath is not { } path || !DescriptorPassing.IsSupported || hop.Get(Keywords.ControlMaster) is ControlMasterMode.Yes or ControlMasterMode.Ask)
+        {
+            return null;
+        }
+
+        var route = new MasterRoute(path, log);
+        using var client = await route.ConnectAsync(cancellationToken).ConfigureAwait(false);
+        return client is null ? null : route;
+    }
+
+    /// <summary>A connection from the jump host to where <paramref name="options"/> want to go.</summary>
+    /// <exception cref="SshException">The master is gone, or would not.</exception>
+    public async ValueTask<Stream> OpenAsync(SshClientOptions options, CancellationToken cancellationToken)
+    {
+        var client = await ConnectAsync(cancellationToken).ConfigureAwait(false) ?? throw Failed($"the master at {_path} is gone");
+        if (OperatingSystem.IsWindows())
+        {
+            throw new PlatformNotSupportedException();
+        }
+
+        var (here, there) = PosixProcess.SocketPair();
+        var near = new Socket(new SafeSocketHandle(here, ownsHandle: true));
+        try
+        {
+            using var far = new SafeSocketHandle(there, ownsHandle: true);
+            if (await client.OpenAsync(request => MuxPassage.Packet(request, ForwardAddress.Tcp(options.Host, options.Port)), [there, there], Function, "stdio forwarding", "Stdio forwarding", cancellationToken)
+                .ConfigureAwait(false) is null)
+            {
+                throw Failed($"the master at {_path} would not connect to {PeerText.Escape(options.Host, 256)} port {options.Port}");
+            }
+
+            return new Passage(near, client);
+        }
+        catch
+        {
+            near.Dispose();
+            client.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Null where there is no master, or it answers nonsense: then the jump host is connected to as if there were none.</summary>
+    private async Task<MuxClient?> ConnectAsync(CancellationToken cancellationToken)
+    {
+        if (ControlSocket.Connect(_path, out _) is not { } socket)
+        {
+            return null;
+        }
+
+        // What listens there sees where this goes.
+        if (DescriptorPassing.PeerUserId(socket) is var owner && owner != 0 && owner != DescriptorPassing.UserId())
+        {
+            socket.Dispose();
+            throw new SshException(SshError.Configuration, $"Control socket \"{_path}\" belongs to another user (uid {owner})") { Hint = "ControlPath should be in a folder that only you can write to." };
+        }
+
+        var client = new MuxClient(new MuxConnection(socket), _log);
+        try
+        {
+            if (await client.Connection.GreetAsync(cancellationToken).ConfigureAwait(false) && await client.AliveAsync(cancellationToken).ConfigureAwait(false) is not null)
+            {
+                return client;
+            }
+        }
+        catch (SshException e)
+        {
+            _log.Write(OpenSshLogLevel.Error, e.Message);
+        }
+
+        client.Dispose();
+        return null;
+    }
+
+    private static SshException Failed(string why) => new(SshError.ChannelOpenFailed, "stdio forwarding failed") { Hint = why };
+
+    /// <summary>The master forgets the connection when the socket to it closes.</summary>
+    private sealed class Passage(Socket near, MuxClient client) : NetworkStream(near, ownsSocket: true)
+    {
+        protected override void Dispose(bool disposing)
+        {
+            base.Dispose(disposing);
+            if (disposing)
+            {
+                client.Dispose();
+            }
+        }
+    }
+}

@@ -23,6 +23,7 @@ internal sealed class ServerConnection
     private readonly List<IAsyncDisposable> _services = [];
     private LiveForwards? _live;
     private HostKeyProofs? _hostKeys;
+    private AuthenticationPeer? _peer;
 
     public ServerConnection(SshServerOptions options, ByteTransport bytes, long id, ListenerRegistry registry, Func<ModuliFile> moduli, ILogger logger)
     {
@@ -121,6 +122,8 @@ internal sealed class ServerConnection
             if (connection is not null)
                 await connection.WhenIdleAsync().ConfigureAwait(false);
             await _forwarded.WhenIdleAsync().ConfigureAwait(false); // the handlers above may have added one more
+            if (_peer is not null && _options.Authenticator is ILoginRules rules)
+                await rules.ForgetAsync(_peer).ConfigureAwait(false);
         }
     }
 
@@ -143,6 +146,7 @@ internal sealed class ServerConnection
         var local = Transport.LocalEndPoint;
         var peer = new AuthenticationPeer(Transport.RemoteAddress, Transport.RemotePort, local?.Address.ToString() ?? "UNKNOWN", local?.Port ?? 65535,
             Transport.RemoteVersion, Id);
+        _peer = peer;
         return await ServerAuthenticator.RunAsync(Transport, authenticator, new ServerAuthenticationOptions
         {
             Peer = peer,

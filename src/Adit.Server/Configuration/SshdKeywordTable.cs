@@ -10,8 +10,8 @@ public static class SshdKeywordTable
     /// <summary>Their subject (X11, tunnels, hosts that vouch for users) is not offered by this version, so there is nothing they could change. Each with its default, which -T shows.</summary>
     private static readonly SshdKeyword[] WithoutEffect =
     [
-        .. Inert(inMatch: true, ("ExposeAuthInfo", "no"), ("IPQoS", "lowdelay throughput"), ("LogVerbose", null), ("PermitTunnel", "no"),
-            ("PermitUserRC", "yes"), ("X11DisplayOffset", "10"), ("X11Forwarding", "no"), ("X11UseLocalhost", "yes")),
+        .. Inert(inMatch: true, ("IPQoS", "lowdelay throughput"), ("LogVerbose", null), ("PermitTunnel", "no"),
+            ("X11DisplayOffset", "10"), ("X11Forwarding", "no"), ("X11UseLocalhost", "yes")),
         .. Inert(inMatch: false, ("DebianBanner", null), ("FingerprintHash", "SHA256"), ("PrintLastLog", "yes"),
             ("SecurityKeyProvider", "internal"), ("SshdAuthPath", null), ("SshdSessionPath", null), ("XAuthLocation", "/usr/bin/xauth")),
 

@@ -78,6 +78,12 @@ internal static unsafe partial class ProcessCalls
     [LibraryImport("libc", EntryPoint = "prlimit", SetLastError = true)]
     public static partial int SetLimit(int process, int resource, ulong* change, ulong* before);
 
+    [LibraryImport("libc", EntryPoint = "getpriority", SetLastError = true)]
+    public static partial int GetPriority(int kind, uint id);
+
+    [LibraryImport("libc", EntryPoint = "setpriority", SetLastError = true)]
+    public static partial int SetPriority(int kind, uint id, int priority);
+
     // ---- posix_spawn; these return the error ------------------------------------------------------------------------
 
     [LibraryImport("libc", EntryPoint = "posix_spawn")]

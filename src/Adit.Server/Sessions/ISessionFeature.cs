@@ -19,6 +19,9 @@ internal interface ISessionFeature : IAsyncDisposable
     /// <summary>The session's program is about to start: adds variables to its environment. May run programs as the user.</summary>
     ValueTask PrepareAsync(object session, IDictionary<string, string> environment, CancellationToken cancellationToken);
 
+    /// <summary>What an rc file of the session gets as its standard input ("PROTOCOL COOKIE" and a newline, for X11); null for nothing. Behind <see cref="PrepareAsync"/>.</summary>
+    string? RcInput(object session) => null;
+
     /// <summary>The session is over.</summary>
     ValueTask EndAsync(object session);
 }

@@ -56,6 +56,9 @@ internal sealed class ServerSession : IChannelSink
     /// <summary>The terminal's kind.</summary>
     public string? Term { get; private set; }
 
+    /// <summary>What its rc file reads.</summary>
+    public string RcInput => _owner.FeaturesSoFar.Select(feature => feature.RcInput(this)).FirstOrDefault(input => input is not null) ?? "";
+
     // ---- On the receive loop ---------------------------------------------------------------------------------------
 
     public void OnOpened(SshChannel channel)
@@ -241,6 +244,9 @@ internal sealed class ServerSession : IChannelSink
             await feature.PrepareAsync(this, environment, cancellationToken).ConfigureAwait(false);
         }
     }
+
+    /// <summary>The path of the file that says how the login was proven; null where none can be made. May wait for the disk.</summary>
+    public string? AuthenticationFile() => _owner.AuthenticationFile();
 
     private bool NoProgram()
     {

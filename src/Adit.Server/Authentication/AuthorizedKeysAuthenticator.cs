@@ -140,6 +140,7 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
         var question = new KeyQuestion(account, state.Config, request.Key, state.Origin)
         {
             Notes = state.Notes,
+            IsQuiet = request.IsAskedAgain,
             Connection = string.Create(CultureInfo.InvariantCulture, $"{peer.RemoteAddress} {peer.RemotePort} {peer.LocalAddress} {peer.LocalPort}"),
         };
         var (found, answers) = await _keys.FindAsync(question, cancellationToken).ConfigureAwait(false);

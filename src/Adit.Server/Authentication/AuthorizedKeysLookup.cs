@@ -85,7 +85,7 @@ internal sealed class AuthorizedKeysLookup(ILogger logger, TimeProvider clock)
             return Refuse(fault, question);
         }
 
-        UserCertificates.LogAccepted(logger, certificate, place);
+        UserCertificates.LogAccepted(logger, question, certificate, place);
         return both;
     }
 

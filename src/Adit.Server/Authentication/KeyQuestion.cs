@@ -17,6 +17,9 @@ internal sealed record KeyQuestion(UserAccount Account, SshdConfig Config, Publi
     /// <summary>What programs said that the configuration names.</summary>
     public CommandAnswers Answers { get; init; } = CommandAnswers.None;
 
+    /// <summary>Nothing is logged about a key that is accepted: it is about to be asked for again, or was.</summary>
+    public bool IsQuiet { get; init; }
+
     /// <summary>What the client may be told once it is logged in: why a line that has its key did not count.</summary>
     public LoginNotes Notes { get; init; } = new();
 }

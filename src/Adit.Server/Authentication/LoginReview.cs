@@ -128,7 +128,7 @@ internal sealed class LoginReview
         var all = _restriction;
         foreach (var step in _steps)
         {
-            if ((step.Key is { } key ? _shared.Keys.Find(new KeyQuestion(account, config, key, origin) { Answers = step.Answers }) : step.Rights) is not { } rights)
+            if ((step.Key is { } key ? _shared.Keys.Find(new KeyQuestion(account, config, key, origin) { Answers = step.Answers, IsQuiet = true }) : step.Rights) is not { } rights)
             {
                 return LoginRights.Nothing($"the key {step.Key} lets {name} in no more");
             }

@@ -38,7 +38,7 @@ internal sealed class UserCertificates(ILogger logger, TimeProvider clock)
             return null;
         }
 
-        LogAccepted(logger, certificate, authorities);
+        LogAccepted(logger, question, certificate, authorities);
         return rights;
     }
 
@@ -64,9 +64,15 @@ internal sealed class UserCertificates(ILogger logger, TimeProvider clock)
         return fault;
     }
 
-    public static void LogAccepted(ILogger logger, Certificate certificate, string via) =>
-        logger.LogInformation("Accepted certificate ID \"{Id}\" (serial {Serial}) signed by {Authority} via {File}", PeerText.Escape(certificate.KeyId, 200),
-            certificate.Serial, certificate.AuthorityKey, via);
+    /// <summary>As sshd, once for each request that it is shown with: a query, and the signature.</summary>
+    public static void LogAccepted(ILogger logger, KeyQuestion question, Certificate certificate, string via)
+    {
+        if (!question.IsQuiet)
+        {
+            logger.LogDebug(Adit.Ssh.LogEvents.Connection, "Accepted certificate ID \"{Id}\" (serial {Serial}) signed by {Type} CA {Authority} via {File}", PeerText.Escape(certificate.KeyId, 200),
+                certificate.Serial, certificate.AuthorityKey.TypeName, certificate.AuthorityKey.Fingerprint, via);
+        }
+    }
 
     /// <summary>A null <paramref name="fault"/> beside a null result: it was logged already.</summary>
     private LoginRights? Check(KeyQuestion question, Certificate certificate, out string? fault)

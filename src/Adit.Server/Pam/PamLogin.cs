@@ -56,7 +56,7 @@ internal sealed class PamLogin(PamHelperStart start, PamSubject subject, ILogger
             new PamOrder(PamOrderKind.Authenticate, [], permitEmpty),
             text => ValueTask.FromResult(text.Style == PamCalls.PromptHidden ? answer : null),
             cancellationToken).ConfigureAwait(false);
-        return Heed(result, isReal);
+        return Heed(result, isReal, LogLevel.Debug); // the "Failed password" line says the rest
     }
 
     /// <summary>"keyboard-interactive": what PAM asks is asked, prompt by prompt; what it says goes before the next prompt. Then its account check, and a new password where that is due.</summary>
@@ -68,7 +68,7 @@ internal sealed class PamLogin(PamHelperStart start, PamSubject subject, ILogger
     {
         Exception? fault = null;
         var result = await AskAsync(new PamOrder(PamOrderKind.Authenticate, [], permitEmpty), AnswerAsync, cancellationToken).ConfigureAwait(false);
-        if (fault is null && Heed(result, isReal))
+        if (fault is null && Heed(result, isReal, LogLevel.Error))
         {
             result = await CheckAccountAsync("", AnswerAsync, cancellationToken).ConfigureAwait(false);
             if (fault is null && MustChangePassword)
@@ -150,11 +150,11 @@ internal sealed class PamLogin(PamHelperStart start, PamSubject subject, ILogger
         });
     }
 
-    private bool Heed(PamResult? result, bool isReal)
+    private bool Heed(PamResult? result, bool isReal, LogLevel level)
     {
         if (result is { IsSuccess: false })
         {
-            logger.LogError("PAM: {Text} for {Illegal}{User} from {Host}", PeerText.Escape(result.Text, 200), isReal ? "" : "illegal user ", PeerText.Escape(subject.UserName, 100),
+            logger.Log(level, "PAM: {Text} for {Illegal}{User} from {Host}", PeerText.Escape(result.Text, 200), isReal ? "" : "illegal user ", PeerText.Escape(subject.UserName, 100),
                 PeerText.Escape(subject.Host, 100));
         }
 

@@ -36,7 +36,11 @@ public sealed record NoneRequest(string UserName, AuthenticationPeer Peer) : Use
 /// <param name="Algorithm">The signature algorithm.</param>
 /// <param name="SignatureVerified">The client proved that it holds the private key, over this session's id.</param>
 public sealed record PublicKeyRequest(string UserName, AuthenticationPeer Peer, PublicKey Key, string Algorithm, bool SignatureVerified)
-    : UserAuthenticationRequest(UserName, Peer);
+    : UserAuthenticationRequest(UserName, Peer)
+{
+    /// <summary>A signature came along that is not looked at yet: the same is going to be asked again, in earnest.</summary>
+    internal bool IsAskedAgain { get; init; }
+}
 
 /// <summary>Method "password".</summary>
 /// <param name="Password">What was typed; at most 1024 bytes of UTF-8.</param>

@@ -26,7 +26,7 @@ internal sealed class ServerPublicKeyMethod(
         if (ParseKey(fields) is not { } key)
             return new ServerAttempt(AuthPublicKeyFields.MethodName, AttemptOutcome.Failed);
 
-        var decision = await decisions.DecideAsync(newRequest(key, fields.Algorithm, false), cancellationToken).ConfigureAwait(false);
+        var decision = await decisions.DecideAsync(newRequest(key, fields.Algorithm, false) with { IsAskedAgain = fields.HasSignature }, cancellationToken).ConfigureAwait(false);
         if (decision is not (AuthenticationDecision.Accepted or AuthenticationDecision.Partial))
             return ServerAttempt.From(AuthPublicKeyFields.MethodName, decision, key);
         if (!fields.HasSignature)

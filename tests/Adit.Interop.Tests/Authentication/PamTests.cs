@@ -49,7 +49,8 @@ public sealed class PamTests
         string text = lab.Folder.Write("text", "closed for the night\n");
         await using PamService pam = PamService.Create($"account optional pam_echo.so file={text}", "account required pam_deny.so");
         Server server = await StartAsync(lab, pam);
-        ProcessResult result = await KeyAsync(lab, server, user, "id");
+        List<string> words = await lab.SshWordsAsync(server, user.Name); // with what is said
+        ProcessResult result = await lab.RunAsync("ssh", words[0], [.. words.Skip(1), "id"]);
         Assert.Equal((255, ""), (result.ExitCode, result.Output));
         Assert.Contains("closed for the night", result.Errors, StringComparison.Ordinal);
         await server.Process.WaitForLineAsync($"Access denied for user {user.Name} by PAM account configuration", lab.Deadline);

@@ -5,6 +5,7 @@ using Adit.Interop.Tests.Sessions;
 namespace Adit.Interop.Tests.Authentication;
 
 /// <summary>UsePAM with the real PAM and its own modules, OpenSSH's client in front: so as root only.</summary>
+[Collection(nameof(TemporaryUser.GetForPasswordsAsync))]
 public sealed class PamTests
 {
     private static readonly string[] Base = ["AuthorizedKeysFile .ssh/authorized_keys"];
@@ -70,11 +71,8 @@ public sealed class PamTests
         Server server = await StartAsync(lab, pam);
         ProcessResult result = await KeyAsync(lab, server, user, "echo $FROM_PAM; ulimit -n; ulimit -c; umask; id -un; echo ${SSH_CONNECTION%% *} $SSH_AUTH_INFO_0");
         Assert.Equal($"yes\n777\n8192\n0027\n{user.Name}\n127.0.0.1\n", result.Output.Replace("\n4096\n", "\n8192\n", StringComparison.Ordinal)); // dash counts in blocks, bash in KiB
-        while (!lab.Deadline.IsCancellationRequested && (!File.Exists(log) || (await File.ReadAllLinesAsync(log, lab.Deadline)).Length < 2))
-        {
-            await Task.Delay(50, lab.Deadline); // the session is closed behind the connection
-        }
-
+        // The session is closed behind the connection.
+        await Until.TrueAsync(() => File.Exists(log) && File.ReadAllText(log).Count(letter => letter == '\n') >= 2, lab.Deadline);
         Assert.Equal([$"open_session {user.Name} 127.0.0.1 ssh 0", $"close_session {user.Name} 127.0.0.1 ssh 0"], await File.ReadAllLinesAsync(log));
     });
 

@@ -90,7 +90,7 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
         }
 
         LimitFiles(process, start.OpenFiles);
-        return new LaunchedProgram(RunningProgram.Watch(process), notice);
+        return new LaunchedProgram(RunningProgram.Watch(process, start.EndsItsGroup), notice);
     }
 
     /// <summary>The helper reads what to do from memory that nobody else can open, and says what it could not do by a pipe that ends when it has become the program.</summary>
@@ -119,7 +119,7 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
             }
 
             HelperReport.Read(reading, logger);
-            return new LaunchedProgram(RunningProgram.Watch(process), null);
+            return new LaunchedProgram(RunningProgram.Watch(process, start.EndsItsGroup), null);
         }
     }
 

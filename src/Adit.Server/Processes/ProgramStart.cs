@@ -35,6 +35,9 @@ internal sealed record ProgramStart
     /// <summary>What is to run ahead of the program, with its streams, environment, folder and rights; null for nothing.</summary>
     public ProgramPrelude? Prelude { get; init; }
 
+    /// <summary>What it leaves in its process group is killed when it has ended: a short program of the server's own. Not for the helper to know.</summary>
+    public bool EndsItsGroup { get; init; }
+
     /// <summary>Only the helper can do all of this, whoever the program is for.</summary>
     public bool NeedsHelper => Identity is not null || Root is not null || Signal is not null || !Attributes.IsNone || Prelude is not null;
 

@@ -58,6 +58,38 @@ public class RcTests
         await Until.TrueAsync(() => !File.Exists(path), lab.Deadline);
     });
 
+    // A link in the user's home to what only root's groups may read shows nothing; what only the user's own further groups may read does.
+    [Theory]
+    [InlineData("4242", false)]
+    [InlineData("60", true)] // games, which the user is put into
+    public Task AUsersFileIsReadWithTheUsersGroupsAndNotRoots(string group, bool expected) => Lab.RunAsync(async lab =>
+    {
+        Need.Tools("setpriv", "usermod");
+        TemporaryUser user = await UserAsync("");
+        await lab.MustAsync(Machine.Tool("usermod"), "-aG", "games", user.Name);
+        string file = Path.Combine(Path.GetDirectoryName(user.Home)!, $"adit-test-{Guid.NewGuid():N}");
+        string link = Path.Combine(user.Home, ".ssh", "environment");
+        try
+        {
+            await File.WriteAllTextAsync(file, "SECRET=told\n");
+            await lab.MustAsync(Machine.Tool("chown"), "0:" + group, file);
+            File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead);
+            File.Delete(link);
+            File.CreateSymbolicLink(link, file);
+            Server server = await lab.StartServerAsync(Peer.Adit, new ServerOptions
+            {
+                Lines = ["PermitUserEnvironment yes", "PermitUserRC no", "AuthorizedKeysFile .ssh/keys"],
+                Prefix = [Machine.Tool("setpriv"), "--groups", "0,4242"],
+            });
+            Assert.Equal(expected ? "told\n" : "\n", (await lab.SshAsync(server, "echo $SECRET", user.Name)).Output);
+        }
+        finally
+        {
+            File.Delete(link);
+            File.Delete(file);
+        }
+    });
+
     private static async Task<TemporaryUser> UserAsync(string keyOptions)
     {
         TemporaryUser user = await TemporaryUser.GetForPasswordsAsync();

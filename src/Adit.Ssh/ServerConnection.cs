@@ -55,6 +55,7 @@ internal sealed class ServerConnection
     /// <summary>Runs until the connection has ended. <paramref name="startedUp"/> is called once, when it is logged in or over.</summary>
     public async Task RunAsync(Action startedUp)
     {
+        _options.ConnectionBegins?.Invoke();
         _logger.LogDebug(LogEvents.Connection, "Connection from {Remote} port {RemotePort} on {Local} port {LocalPort} rdomain \"\"", Transport.RemoteAddress, Transport.RemotePort,
             Transport.LocalEndPoint?.Address.ToString() ?? "UNKNOWN", Transport.LocalEndPoint?.Port ?? 65535);
         bool counted = true;

@@ -347,6 +347,11 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
             Version = request.Peer.RemoteVersion,
         };
         var config = whole.For(context);
+        if (config.TryGetMatched(K.LogLevel, out var level))
+        {
+            LoginLogLevel.Set(level);
+        }
+
         var isRefused = false;
         if (account is not null && _rules.Refusal(account, config, new LoginOrigin(host, request.Peer.RemoteAddress)) is { } refusal)
         {

@@ -81,7 +81,6 @@ public static class SshdKeywords
     public static SshdKeyword<SshdLogLevel> LogLevel { get; } = new("LogLevel", SshdLogLevel.Info, Level)
     {
         InMatch = true,
-        GlobalOnlyYet = true,
         Show = level => [level == SshdLogLevel.Debug1 ? "DEBUG" : level.ToString().ToUpperInvariant()],
     };
 

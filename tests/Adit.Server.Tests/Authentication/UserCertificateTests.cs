@@ -39,8 +39,20 @@ public sealed class UserCertificateTests : IDisposable
         Assert.Equal(fault is null ? [] : [fault], login.Log.Errors);
         if (fault is null)
         {
-            Assert.Contains(login.Log.Lines, line => line.StartsWith("Accepted certificate ID \"id\\033[1m\" (serial 0) signed by ED25519 SHA256:", StringComparison.Ordinal));
+            Assert.Contains(login.Log.Lines, line => line.StartsWith("Accepted certificate ID \"id\\033[1m\" (serial 0) signed by ED25519 CA SHA256:", StringComparison.Ordinal));
         }
+    }
+
+    /// <summary>As sshd: once for the query, once for the signature, and not also for the look ahead of checking that.</summary>
+    [FactNeeding(Need.SshKeygen)]
+    public async Task A_certificate_is_logged_once_for_each_time_it_is_shown()
+    {
+        var certificate = Issue("-n alice");
+        using var login = new Login(Trust);
+        await login.Key(certificate, verified: false);
+        await login.Key(certificate, verified: false, isAskedAgain: true);
+        await login.Key(certificate);
+        Assert.Equal(2, login.Log.Lines.Count(line => line.StartsWith("Accepted certificate ID", StringComparison.Ordinal)));
     }
 
     [FactNeeding(Need.SshKeygen)]

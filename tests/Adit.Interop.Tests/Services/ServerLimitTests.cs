@@ -73,10 +73,8 @@ public sealed class ServerLimitTests
         Assert.Equal("in\n", result.Output);
     });
 
-    [Theory]
-    [InlineData(Peer.OpenSsh)]
-    [InlineData(Peer.Adit)]
-    public Task Host_keys_may_be_an_agents(Peer kind) => Lab.RunAsync(async lab =>
+    [Fact]
+    public Task Host_keys_may_be_an_agents() => Lab.RunAsync(async lab =>
     {
         Need.Tools("ssh-agent", "ssh-add");
         string socket = lab.Folder["agent"];
@@ -86,7 +84,7 @@ public sealed class ServerLimitTests
         ProcessResult added = await lab.RunAsync("ssh-add", Machine.Tool("ssh-add"), [key.Path], new Dictionary<string, string?> { ["SSH_AUTH_SOCK"] = socket });
         Assert.Equal(0, added.ExitCode);
         File.Delete(key.Path); // what is left is the public half
-        Server server = await lab.StartServerAsync(kind, new ServerOptions { Lines = [$"HostKeyAgent {socket}", $"HostKey {key.Path}"] });
+        Server server = await lab.StartServerAsync(Peer.Adit, new ServerOptions { Lines = [$"HostKeyAgent {socket}", $"HostKey {key.Path}"] });
         server = server with { HostKeys = [key.TypeAndBlob] }; // the client takes no other
         ProcessResult result = await lab.SshAsync(server, "echo in", options: ["-o", "HostKeyAlgorithms=ssh-ed25519"]);
         Assert.Equal((0, "in\n"), (result.ExitCode, result.Output));

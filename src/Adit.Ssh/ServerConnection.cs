@@ -49,7 +49,7 @@ internal sealed class ServerConnection
 
     public SshTransport Transport { get; }
 
-    /// <summary>What it did that is punished, once it has ended.</summary>
+    /// <summary>What it did that is punished: known when it is over without a login, or once it has ended.</summary>
     public SourceOffence Offence { get; private set; }
 
     /// <summary>Runs until the connection has ended. <paramref name="startedUp"/> is called once, when it is logged in or over.</summary>
@@ -109,9 +109,9 @@ internal sealed class ServerConnection
         {
             if (counted)
             {
-                startedUp();
                 if (Offence == SourceOffence.None)
                     Offence = _progress.Offence;
+                startedUp();
             }
             await Transport.DisposeAsync().ConfigureAwait(false);
             if (_listeners is not null)

@@ -187,9 +187,8 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
 
         if (state.Pam is { } pam)
         {
-            return await pam.ConverseAsync(request.Prompt, MayUsePasswords(state), state.Config.Get(K.PermitEmptyPasswords), cancellationToken).ConfigureAwait(false)
-                ? AcceptPassword(LoginMethods.KeyboardInteractive, request, state)
-                : Deny(request, state);
+            var isRight = await pam.ConverseAsync(request.Prompt, MayUsePasswords(state), state.Config.Get(K.PermitEmptyPasswords), cancellationToken).ConfigureAwait(false);
+            return (isRight ? AcceptPassword(LoginMethods.KeyboardInteractive, request, state) : Deny(request, state)) with { Device = "pam" };
         }
 
         var answers = await request.Prompt.AskAsync("", "", [new KeyboardInteractivePrompt("Password: ", Echo: false)], cancellationToken).ConfigureAwait(false);

@@ -30,7 +30,7 @@ internal sealed class ServerAuthenticationLog(ServerAuthenticationOptions option
             loud ? LogLevel.Information : LogLevel.Debug,
             "{Outcome} {Method} for {Invalid}{User} from {Address} port {Port} ssh2{Key}",
             word,
-            attempt.Method,
+            attempt.Device is null ? attempt.Method : $"{attempt.Method}/{attempt.Device}",
             Invalid,
             Show(userName),
             _peer.RemoteAddress,

@@ -25,7 +25,7 @@ public sealed class PamTests
         Assert.Contains("Permission denied", wrong.Errors, StringComparison.Ordinal);
         ProcessResult nobody = await PasswordAsync(lab, server, method, "nobody-of-that-name", user.Password, "true");
         Assert.Equal(255, nobody.ExitCode);
-        await server.Process.WaitForLineAsync($"Failed {method} for invalid user nobody-of-that-name from 127.0.0.1", lab.Deadline);
+        await server.Process.WaitForLineAsync($"Failed {(method == "password" ? method : method + "/pam")} for invalid user nobody-of-that-name from 127.0.0.1", lab.Deadline);
     });
 
     [Theory]

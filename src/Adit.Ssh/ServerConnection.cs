@@ -23,6 +23,7 @@ internal sealed class ServerConnection
     private readonly List<IAsyncDisposable> _services = [];
     private LiveForwards? _live;
     private HostKeyProofs? _hostKeys;
+    private AuthenticationPeer? _peer;
 
     public ServerConnection(SshServerOptions options, ByteTransport bytes, long id, ListenerRegistry registry, Func<ModuliFile> moduli, ILogger logger)
     {
@@ -48,12 +49,13 @@ internal sealed class ServerConnection
 
     public SshTransport Transport { get; }
 
-    /// <summary>What it did that is punished, once it has ended.</summary>
+    /// <summary>What it did that is punished: known when it is over without a login, or once it has ended.</summary>
     public SourceOffence Offence { get; private set; }
 
     /// <summary>Runs until the connection has ended. <paramref name="startedUp"/> is called once, when it is logged in or over.</summary>
     public async Task RunAsync(Action startedUp)
     {
+        _options.ConnectionBegins?.Invoke();
         _logger.LogDebug(LogEvents.Connection, "Connection from {Remote} port {RemotePort} on {Local} port {LocalPort} rdomain \"\"", Transport.RemoteAddress, Transport.RemotePort,
             Transport.LocalEndPoint?.Address.ToString() ?? "UNKNOWN", Transport.LocalEndPoint?.Port ?? 65535);
         bool counted = true;
@@ -107,9 +109,9 @@ internal sealed class ServerConnection
         {
             if (counted)
             {
-                startedUp();
                 if (Offence == SourceOffence.None)
                     Offence = _progress.Offence;
+                startedUp();
             }
             await Transport.DisposeAsync().ConfigureAwait(false);
             if (_listeners is not null)
@@ -121,6 +123,8 @@ internal sealed class ServerConnection
             if (connection is not null)
                 await connection.WhenIdleAsync().ConfigureAwait(false);
             await _forwarded.WhenIdleAsync().ConfigureAwait(false); // the handlers above may have added one more
+            if (_peer is not null && _options.Authenticator is ILoginRules rules)
+                await rules.ForgetAsync(_peer).ConfigureAwait(false);
         }
     }
 
@@ -143,6 +147,7 @@ internal sealed class ServerConnection
         var local = Transport.LocalEndPoint;
         var peer = new AuthenticationPeer(Transport.RemoteAddress, Transport.RemotePort, local?.Address.ToString() ?? "UNKNOWN", local?.Port ?? 65535,
             Transport.RemoteVersion, Id);
+        _peer = peer;
         return await ServerAuthenticator.RunAsync(Transport, authenticator, new ServerAuthenticationOptions
         {
             Peer = peer,

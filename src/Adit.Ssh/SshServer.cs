@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Adit.Ssh.Authentication;
 using Adit.Ssh.Cryptography;
 using Adit.Ssh.Forwarding;
 using Adit.Ssh.Transport;
@@ -263,6 +264,7 @@ public sealed class SshServer : IAsyncDisposable
         // Stopping looks at the table after it has set the mark, so one of the two sees the other.
         if (_stop.IsCancellationRequested)
             connection.Transport.End(new SshException(SshError.Closed, "server is stopping") { DisconnectReason = DisconnectReason.ByApplication });
+        var punished = SourceOffence.None;
         try
         {
             using var registration = cancellationToken.UnsafeRegister(static c => ((ServerConnection)c!).Transport.End(
@@ -271,11 +273,13 @@ public sealed class SshServer : IAsyncDisposable
             {
                 Interlocked.Decrement(ref _notLoggedIn);
                 source.Leave();
+                _sources.Punish(source, punished = connection.Offence); // at once: what is cleaned up behind a login that failed may take its time
             }).ConfigureAwait(false);
         }
         finally
         {
-            _sources.Punish(source, connection.Offence);
+            if (punished == SourceOffence.None)
+                _sources.Punish(source, connection.Offence);
             lock (_lock)
                 _connections.Remove(connection.Id);
         }

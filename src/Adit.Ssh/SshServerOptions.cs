@@ -100,6 +100,9 @@ public sealed class SshServerOptions
     /// <summary>VersionAddendum: appended to the identification string.</summary>
     public string? VersionAddendum { get; set; }
 
+    /// <summary>Called where the work for a new connection begins, on its own flow of control.</summary>
+    internal Action? ConnectionBegins { get; set; }
+
     /// <summary>Log levels as in <see cref="SshClientOptions.LoggerFactory"/>.</summary>
     public ILoggerFactory LoggerFactory { get; set; } = NullLoggerFactory.Instance;
 

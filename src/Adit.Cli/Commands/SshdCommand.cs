@@ -127,6 +127,7 @@ internal static class SshdCommand
     {
         var log = line.LogFile is { } file ? LogOutput.ToFile(file) : new LogOutput();
         log.Level = LevelOf(line, SshdConfig.Default);
+        log.LevelHere = () => LoginLogLevel.Current is { } level ? Map(level) : null;
         if (line is { Inetd: true, Action: SshdAction.Serve } || daemon is not null)
         {
             OpenSystemLog(line, SshdConfig.Default, log);
@@ -149,17 +150,19 @@ internal static class SshdCommand
     {
         { Debug: > 0 } => OpenSshLogLevel.Debug1 + (line.Debug - 1),
         { Quiet: true } => OpenSshLogLevel.Quiet,
-        _ => config.Get(SshdKeywords.LogLevel) switch
-        {
-            SshdLogLevel.Quiet => OpenSshLogLevel.Quiet,
-            SshdLogLevel.Fatal => OpenSshLogLevel.Fatal,
-            SshdLogLevel.Error => OpenSshLogLevel.Error,
-            SshdLogLevel.Info => OpenSshLogLevel.Info,
-            SshdLogLevel.Verbose => OpenSshLogLevel.Verbose,
-            SshdLogLevel.Debug1 => OpenSshLogLevel.Debug1,
-            SshdLogLevel.Debug2 => OpenSshLogLevel.Debug2,
-            _ => OpenSshLogLevel.Debug3,
-        },
+        _ => Map(config.Get(SshdKeywords.LogLevel)),
+    };
+
+    private static OpenSshLogLevel Map(SshdLogLevel level) => level switch
+    {
+        SshdLogLevel.Quiet => OpenSshLogLevel.Quiet,
+        SshdLogLevel.Fatal => OpenSshLogLevel.Fatal,
+        SshdLogLevel.Error => OpenSshLogLevel.Error,
+        SshdLogLevel.Info => OpenSshLogLevel.Info,
+        SshdLogLevel.Verbose => OpenSshLogLevel.Verbose,
+        SshdLogLevel.Debug1 => OpenSshLogLevel.Debug1,
+        SshdLogLevel.Debug2 => OpenSshLogLevel.Debug2,
+        _ => OpenSshLogLevel.Debug3,
     };
 
     private static int Print(SshdCommandLine line, SshdConfig config)

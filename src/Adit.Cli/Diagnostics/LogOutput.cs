@@ -30,6 +30,9 @@ internal sealed class LogOutput : IDisposable
     /// <summary>What is shown. Settable: -v and -q are known before LogLevel is.</summary>
     public OpenSshLogLevel Level { get; set; } = OpenSshLogLevel.Info;
 
+    /// <summary>What is shown of the caller's doing in place of <see cref="Level"/>; null, or where it says null, for that.</summary>
+    public Func<OpenSshLogLevel?>? LevelHere { get; set; }
+
     /// <summary>True when lines go to a terminal that a person is likely to watch.</summary>
     public bool IsTerminal => _file is null && !_isSystemLog && !Console.IsErrorRedirected;
 
@@ -71,7 +74,7 @@ internal sealed class LogOutput : IDisposable
         }
     }
 
-    public bool Shows(OpenSshLogLevel level) => level <= Level && Level != OpenSshLogLevel.Quiet;
+    public bool Shows(OpenSshLogLevel level) => (LevelHere?.Invoke() ?? Level) is var most && level <= most && most != OpenSshLogLevel.Quiet;
 
     /// <summary>Writes <paramref name="text"/>, one log line per line of it, where <paramref name="level"/> is shown.</summary>
     public void Write(OpenSshLogLevel level, string text)

@@ -13,8 +13,6 @@ internal sealed record LoginOrigin(string Host, string Address);
 /// <summary>Whether an account may log in at all, whatever it can prove.</summary>
 internal sealed class AccountRules(IUserDatabase users, TimeProvider clock)
 {
-    private const string NoLoginFile = "/etc/nologin";
-
     /// <summary>Null when it may; else the line for the log.</summary>
     public string? Refusal(UserAccount account, SshdConfig config, LoginOrigin origin)
     {
@@ -26,9 +24,7 @@ internal sealed class AccountRules(IUserDatabase users, TimeProvider clock)
 
         return ShadowRefusal(account, name, config)
             ?? ShellRefusal(account, name)
-            ?? ListRefusal(account, name, config, origin)
-            // Without PAM a login is let in, and its sessions are told (SessionStart).
-            ?? (config.Get(K.UsePam) && account.Uid != 0 && File.Exists(NoLoginFile) ? $"User {name} not allowed because {NoLoginFile} exists" : null);
+            ?? ListRefusal(account, name, config, origin);
     }
 
     /// <summary>Why the account's password no longer counts (shadow(5)), or null.</summary>
@@ -47,23 +43,22 @@ internal sealed class AccountRules(IUserDatabase users, TimeProvider clock)
 
     private long Today => clock.GetUtcNow().ToUnixTimeSeconds() / (24 * 60 * 60);
 
+    /// <summary>With PAM all of this is PAM's account check to say.</summary>
     private string? ShadowRefusal(UserAccount account, string name, SshdConfig config)
     {
+        if (config.Get(K.UsePam))
+        {
+            return null;
+        }
+
         var shadow = users.FindShadow(account);
         if (shadow?.ExpireDay is >= 0 and var day && day <= Today)
         {
             return $"Account {name} has expired";
         }
 
-        // With PAM a locked password says nothing about keys; without it OpenSSH takes it as a locked account.
         var hash = shadow?.Hash ?? account.PasswordField;
-        if (!config.Get(K.UsePam) && hash.StartsWith('!'))
-        {
-            return $"User {name} not allowed because account is locked";
-        }
-
-        // PAM's account check applies to every method.
-        return config.Get(K.UsePam) ? PasswordRefusal(account) : null;
+        return hash.StartsWith('!') ? $"User {name} not allowed because account is locked" : null;
     }
 
     private static string? ShellRefusal(UserAccount account, string name)

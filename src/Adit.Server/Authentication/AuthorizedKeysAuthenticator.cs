@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using Adit.Server.Configuration;
+using Adit.Server.Pam;
 using Adit.Server.Users;
 using Adit.Ssh.Authentication;
 using Adit.Ssh.Keys;
@@ -23,6 +24,7 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
     private readonly KeyAcceptance _keys;
     private readonly LoginReviewers _reviewers;
     private readonly ILogger _logger;
+    private readonly PamHelperStart? _pam;
 
     // One peer object stands for one connection; what is known about it goes when it goes.
     private readonly ConditionalWeakTable<AuthenticationPeer, LoginState> _states = [];
@@ -32,7 +34,7 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
     /// <param name="loggerFactory">Gets OpenSSH's lines about refusals.</param>
     /// <param name="clock">For accounts that expire.</param>
     public AuthorizedKeysAuthenticator(LiveSshdConfig live, IUserDatabase users, ILoggerFactory loggerFactory, TimeProvider? clock = null)
-        : this(live, users, loggerFactory, clock, null)
+        : this(live, users, loggerFactory, clock, null, null)
     {
     }
 
@@ -41,7 +43,9 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
     /// <param name="loggerFactory">Gets OpenSSH's lines about refusals.</param>
     /// <param name="clock">For accounts that expire.</param>
     /// <param name="programs">Runs AuthorizedKeysCommand and the like.</param>
-    internal AuthorizedKeysAuthenticator(LiveSshdConfig live, IUserDatabase users, ILoggerFactory loggerFactory, TimeProvider? clock, Sessions.IUserPrograms? programs)
+    /// <param name="pam">Speaks with PAM; null where nothing can. Throws <see cref="Adit.Ssh.SshException"/> for UsePAM then: leaving PAM out would let in whom it keeps out.</param>
+    internal AuthorizedKeysAuthenticator(
+        LiveSshdConfig live, IUserDatabase users, ILoggerFactory loggerFactory, TimeProvider? clock, Sessions.IUserPrograms? programs, PamHelperStart? pam)
     {
         clock ??= TimeProvider.System;
         var config = live.Current;
@@ -52,12 +56,16 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
         _rules = new AccountRules(users, clock);
         _keys = new KeyAcceptance(_logger, clock, new LoginCommands(programs, users, _logger));
         _reviewers = new LoginReviewers(live, users, _rules, _keys, clock, _logger);
-        if (config.Get(K.UsePam))
+        _pam = pam;
+        if (config.Get(K.UsePam) && pam is null)
         {
-            _logger.LogInformation("UsePAM: PAM is not asked by this version; passwords are checked against shadow(5), and expired accounts and passwords are refused");
+            throw new Adit.Ssh.SshException(Adit.Ssh.SshError.Configuration, PamCalls.IsInstalled ? "UsePAM yes: this server has no helper to ask PAM with" : $"UsePAM yes: {PamCalls.Library} is not installed")
+            {
+                Hint = "Without PAM its account rules would not hold. Say \"UsePAM no\" to do without them.",
+            };
         }
 
-        if (!_passwords.IsPossible && (config.Get(K.PasswordAuthentication) || config.Get(K.KbdInteractiveAuthentication)))
+        if (!ArePasswordsPossible(config) && (config.Get(K.PasswordAuthentication) || config.Get(K.KbdInteractiveAuthentication)))
         {
             _logger.LogInformation(
                 "Passwords cannot be checked ({Reason}): only keys let anybody in",
@@ -66,7 +74,7 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
     }
 
     /// <summary>False when the configuration leaves no way to log in.</summary>
-    public bool CanAnybodyLogIn => new LoginMethods(_live.Current, _passwords.IsPossible).CanSucceed;
+    public bool CanAnybodyLogIn => new LoginMethods(_live.Current, ArePasswordsPossible(_live.Current)).CanSucceed;
 
     public async ValueTask<AuthenticationDecision> AuthenticateAsync(UserAuthenticationRequest request, CancellationToken cancellationToken)
     {
@@ -92,6 +100,17 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
                 ? await BlockingWork.RunAsync(() => Service.SshdOptions.ReadBanner(Service.SshdOptions.NoneIsNull(banner), _logger) ?? "", cancellationToken).ConfigureAwait(false)
                 : null,
         };
+    }
+
+    ValueTask<LoginCompletion?> ILoginRules.CompleteAsync(AuthenticationPeer peer, SshPrincipal principal, CancellationToken cancellationToken) =>
+        principal.State is ServerLogin { Pam: { } pam } login ? PamRules.CompleteAsync(pam, login, cancellationToken) : ValueTask.FromResult<LoginCompletion?>(null);
+
+    async ValueTask ILoginRules.ForgetAsync(AuthenticationPeer peer)
+    {
+        if (_states.TryGetValue(peer, out var state) && _states.Remove(peer) && state.Pam is { } pam)
+        {
+            await pam.DisposeAsync().ConfigureAwait(false);
+        }
     }
 
     // ---- The methods -----------------------------------------------------------------------------------------------
@@ -131,7 +150,12 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
             return DenyRoot(request, state);
         }
 
-        return Accept(LoginMethods.PublicKey, request, state, account, new LoginStep(request.Key, rights) { Stamps = stamps, Answers = answers });
+        return Accept(LoginMethods.PublicKey, request, state, account, new LoginStep(request.Key, rights)
+        {
+            Stamps = stamps,
+            Answers = answers,
+            Information = $"{LoginMethods.PublicKey} {request.Key.KeyType} {Convert.ToBase64String(request.Key.Blob.Span)}",
+        });
     }
 
     private async ValueTask<AuthenticationDecision> DecidePasswordAsync(PasswordRequest request, LoginState state, CancellationToken cancellationToken)
@@ -141,7 +165,10 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
             return Deny(request, state);
         }
 
-        return await IsRightAsync(state, request.Password, cancellationToken).ConfigureAwait(false) && request.NewPassword is null
+        var isRight = state.Pam is { } pam
+            ? await pam.CheckPasswordAsync(request.Password, MayUsePasswords(state), state.Config.Get(K.PermitEmptyPasswords), cancellationToken).ConfigureAwait(false)
+            : await IsRightAsync(state, request.Password, cancellationToken).ConfigureAwait(false);
+        return isRight && request.NewPassword is null
             ? AcceptPassword(LoginMethods.Password, request, state)
             : Deny(request, state);
     }
@@ -154,6 +181,12 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
             return Deny(request, state);
         }
 
+        if (state.Pam is { } pam)
+        {
+            var isRight = await pam.ConverseAsync(request.Prompt, MayUsePasswords(state), state.Config.Get(K.PermitEmptyPasswords), cancellationToken).ConfigureAwait(false);
+            return (isRight ? AcceptPassword(LoginMethods.KeyboardInteractive, request, state) : Deny(request, state)) with { Device = "pam" };
+        }
+
         var answers = await request.Prompt.AskAsync("", "", [new KeyboardInteractivePrompt("Password: ", Echo: false)], cancellationToken).ConfigureAwait(false);
         return answers is [var password] && await IsRightAsync(state, password, cancellationToken).ConfigureAwait(false)
             ? AcceptPassword(LoginMethods.KeyboardInteractive, request, state)
@@ -161,10 +194,23 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
     }
 
     /// <summary>"none" lets in only accounts without a password, where that is permitted.</summary>
-    private async ValueTask<AuthenticationDecision> DecideNoneAsync(NoneRequest request, LoginState state, CancellationToken cancellationToken) =>
-        IsAllowed(LoginMethods.NoMethod, request, state) && await IsRightAsync(state, "", cancellationToken).ConfigureAwait(false)
-            ? AcceptPassword(LoginMethods.NoMethod, request, state)
-            : Deny(request, state);
+    private async ValueTask<AuthenticationDecision> DecideNoneAsync(NoneRequest request, LoginState state, CancellationToken cancellationToken)
+    {
+        if (!IsAllowed(LoginMethods.NoMethod, request, state))
+        {
+            return Deny(request, state);
+        }
+
+        var isRight = state.Pam is { } pam
+            ? await pam.CheckPasswordAsync("", MayUsePasswords(state), permitEmpty: true, cancellationToken).ConfigureAwait(false)
+            : await IsRightAsync(state, "", cancellationToken).ConfigureAwait(false);
+        return isRight ? AcceptPassword(LoginMethods.NoMethod, request, state) : Deny(request, state);
+    }
+
+    /// <summary>Otherwise PAM gets a password that is nobody's, so that it cannot say yes and takes as long.</summary>
+    private static bool MayUsePasswords(LoginState state) => state.Account is { } account && (!account.IsRoot || state.Config.Get(K.PermitRootLogin) == RootLogin.Yes);
+
+    private bool ArePasswordsPossible(SshdConfig config) => config.Get(K.UsePam) ? _pam is not null : _passwords.IsPossible;
 
     private async ValueTask<bool> IsRightAsync(LoginState state, string password, CancellationToken cancellationToken) =>
         await _passwords.VerifyAsync(state.Account, password, state.Config.Get(K.PermitEmptyPasswords), cancellationToken).ConfigureAwait(false)
@@ -178,13 +224,14 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
             return DenyRoot(request, state);
         }
 
-        if (_rules.PasswordRefusal(account) is { } refusal)
+        if (state.Pam is null && _rules.PasswordRefusal(account) is { } refusal)
         {
             _logger.LogInformation("{Refusal}", refusal);
             return Deny(request, state);
         }
 
-        return Accept(method, request, state, account, new LoginStep(null, LoginRights.Unrestricted));
+        var device = state.Pam is not null && method == LoginMethods.KeyboardInteractive ? "/pam" : "";
+        return Accept(method, request, state, account, new LoginStep(null, LoginRights.Unrestricted) { Information = method + device });
     }
 
     private bool IsAcceptable(PublicKeyRequest request, SshdConfig config)
@@ -232,7 +279,7 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
             UserName = account.Name,
             Key = step.Key,
             Method = string.Join(',', done),
-            State = new ServerLogin(account, review),
+            State = new ServerLogin(account, review) { Pam = state.Pam, Information = string.Concat(steps.Select(each => each.Information + "\n")) },
             Notices = state.Notes.Lines,
             Settings = Service.SshdOptions.SettingsOf(state.Config),
         })
@@ -291,6 +338,11 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
             Version = request.Peer.RemoteVersion,
         };
         var config = whole.For(context);
+        if (config.TryGetMatched(K.LogLevel, out var level))
+        {
+            LoginLogLevel.Set(level);
+        }
+
         var isRefused = false;
         if (account is not null && _rules.Refusal(account, config, new LoginOrigin(host, request.Peer.RemoteAddress)) is { } refusal)
         {
@@ -299,7 +351,12 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
             isRefused = true;
         }
 
-        return new LoginState(request.UserName, account, config, new LoginMethods(config, _passwords.IsPossible), context) { Whole = whole, IsRefused = isRefused };
+        return new LoginState(request.UserName, account, config, new LoginMethods(config, ArePasswordsPossible(config)), context)
+        {
+            Whole = whole,
+            IsRefused = isRefused,
+            Pam = config.Get(K.UsePam) && _pam is not null ? new PamLogin(_pam, new PamSubject(config.Get(LoginKeywords.PamServiceName), request.UserName, host, request.Peer), _logger) : null,
+        };
     }
 
     /// <summary>The name that the address has and that leads back to it; else the address.</summary>

@@ -1,4 +1,5 @@
 using Adit.Server.Configuration;
+using Adit.Ssh;
 using Adit.Ssh.Keys;
 using Adit.Ssh.OpenSsh;
 using Adit.Ssh.Wire;
@@ -90,8 +91,12 @@ internal sealed class AuthorizedKeysLookup(ILogger logger, TimeProvider clock)
             return Refuse(options.Principals is not null && fault == UserCertificates.NotNamed ? UserCertificates.NotListed : fault, question);
         }
 
-        logger.LogDebug(question.Event, "Accepted certificate ID \"{Id}\" (serial {Serial}) signed by CA {Authority} found at {Place}", PeerText.Escape(certificate.KeyId, 200),
-            certificate.Serial, certificate.AuthorityKey, place);
+        if (!question.IsReview)
+        {
+            logger.LogDebug(LogEvents.Connection, "Accepted certificate ID \"{Id}\" (serial {Serial}) signed by CA {Authority} found at {Place}", PeerText.Escape(certificate.KeyId, 200),
+                certificate.Serial, certificate.AuthorityKey, place);
+        }
+
         return both;
     }
 

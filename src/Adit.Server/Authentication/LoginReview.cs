@@ -29,6 +29,7 @@ internal sealed class LoginReview
     private Task _looking = Task.CompletedTask;
     private volatile LoginGrant _grant;
     private volatile SshdConfig _whole;
+    private volatile LoginRights _restriction = LoginRights.Unrestricted;
     private FileStamp[] _stamps;
     private long _lookedAt;
 
@@ -50,6 +51,13 @@ internal sealed class LoginReview
 
     /// <summary>What was granted when it was last looked at.</summary>
     public LoginGrant Grant => _grant;
+
+    /// <summary>Takes rights away for the rest of the login. Before anybody can ask for any.</summary>
+    public void Restrict(LoginRights restriction)
+    {
+        _restriction = restriction;
+        _grant = _grant with { Rights = _grant.Rights.And(restriction) ?? LoginRights.Nothing(LoginRights.Inconsistent) };
+    }
 
     /// <summary>Whether <see cref="Grant"/> is what holds now.</summary>
     public bool IsFresh => ReferenceEquals(_whole, _shared.Live.Current)
@@ -117,7 +125,7 @@ internal sealed class LoginReview
             return LoginRights.Nothing("PermitRootLogin no");
         }
 
-        var all = LoginRights.Unrestricted;
+        var all = _restriction;
         foreach (var step in _steps)
         {
             if ((step.Key is { } key ? _shared.Keys.Find(new KeyQuestion(account, config, key, origin) { Answers = step.Answers, IsReview = true }) : step.Rights) is not { } rights)

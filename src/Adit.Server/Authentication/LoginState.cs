@@ -17,6 +17,9 @@ internal sealed record LoginState(string UserName, UserAccount? Account, SshdCon
     /// <summary>There is such an account, and a line in the log says why it may not log in.</summary>
     public bool IsRefused { get; init; }
 
+    /// <summary>Its transaction with PAM; null without UsePAM.</summary>
+    public Pam.PamLogin? Pam { get; init; }
+
     public LoginOrigin Origin => new(Context.Host!, Context.Address!);
 
     public LoginNotes Notes { get; } = new();
@@ -32,4 +35,7 @@ internal sealed record LoginStep(Adit.Ssh.Keys.PublicKey? Key, LoginRights Right
 
     /// <summary>What the files were that let the key in, from before they were read; empty without a key.</summary>
     public FileStamp[] Stamps { get; init; } = [];
+
+    /// <summary>A line about it for ExposeAuthInfo: the method, and the key.</summary>
+    public string Information { get; init; } = "";
 }

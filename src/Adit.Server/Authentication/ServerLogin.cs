@@ -26,6 +26,15 @@ public sealed class ServerLogin
     /// <summary>The system's account.</summary>
     public UserAccount Account { get; }
 
+    /// <summary>Its transaction with PAM; null without UsePAM.</summary>
+    internal Pam.PamLogin? Pam { get; init; }
+
+    /// <summary>What it was proven with, one line for each step: "publickey ssh-ed25519 AAAA…". For ExposeAuthInfo.</summary>
+    internal string Information { get; init; } = "";
+
+    /// <summary>Takes rights away, whatever the credentials say.</summary>
+    internal void Restrict(LoginRights restriction) => _review?.Restrict(restriction);
+
     /// <summary>What was granted when it was last looked at.</summary>
     public LoginGrant Grant => _review?.Grant ?? _fixed!;
 

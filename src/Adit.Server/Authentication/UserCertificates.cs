@@ -1,5 +1,6 @@
 using System.Text;
 using Adit.Server.Configuration;
+using Adit.Ssh;
 using Adit.Ssh.Keys;
 using Adit.Ssh.OpenSsh;
 using Adit.Ssh.Wire;
@@ -44,8 +45,12 @@ internal sealed class UserCertificates(ILogger logger, TimeProvider clock)
             return null;
         }
 
-        logger.LogDebug(question.Event, "Accepted certificate ID \"{Id}\" (serial {Serial}) signed by {Type} CA {Fingerprint} via {File}", PeerText.Escape(certificate.KeyId, 200),
-            certificate.Serial, certificate.AuthorityKey.TypeName, certificate.AuthorityKey.Fingerprint, authorities);
+        if (!question.IsReview)
+        {
+            logger.LogDebug(LogEvents.Connection, "Accepted certificate ID \"{Id}\" (serial {Serial}) signed by {Type} CA {Fingerprint} via {File}", PeerText.Escape(certificate.KeyId, 200),
+                certificate.Serial, certificate.AuthorityKey.TypeName, certificate.AuthorityKey.Fingerprint, authorities);
+        }
+
         return rights;
     }
 

@@ -21,6 +21,12 @@ public static class SessionKeywords
 
     public static SshdKeyword<bool> PrintMotd { get; } = new("PrintMotd", true, Flag) { Show = YesNo };
 
+    /// <summary>~/.ssh/rc may run.</summary>
+    public static SshdKeyword<bool> PermitUserRc { get; } = new("PermitUserRC", true, Flag) { InMatch = true, Show = YesNo };
+
+    /// <summary>Sessions get a file that says how the login was proven (SSH_USER_AUTH).</summary>
+    public static SshdKeyword<bool> ExposeAuthInfo { get; } = new("ExposeAuthInfo", false, Flag) { InMatch = true, Show = YesNo };
+
     /// <summary>What subsystems run. The first of a name counts.</summary>
     public static SshdKeyword<IReadOnlyList<SubsystemCommand>> Subsystem { get; } = new("Subsystem", [], Subsystems)
     {
@@ -34,7 +40,7 @@ public static class SessionKeywords
         new("ChrootDirectory", "none", arguments => TokenWord(arguments, UserFileTokens)) { InMatch = true, Show = value => [value] };
 
     /// <summary>All of them.</summary>
-    internal static IReadOnlyList<SshdKeyword> All { get; } = [MaxSessions, PermitTty, PrintMotd, Subsystem, AcceptEnv, SetEnv, ChrootDirectory];
+    internal static IReadOnlyList<SshdKeyword> All { get; } = [MaxSessions, PermitTty, PrintMotd, PermitUserRc, ExposeAuthInfo, Subsystem, AcceptEnv, SetEnv, ChrootDirectory];
 
     private static IEnumerable<string> YesNo(bool value) => [value ? "yes" : "no"];
 

@@ -33,6 +33,9 @@ public sealed class SshdConfig
     /// <summary>Whether <see cref="For"/> can give anything else.</summary>
     public bool HasMatchBlocks { get; }
 
+    /// <summary>Whether any Match block sets a keyword.</summary>
+    internal bool IsSetInMatch(SshdKeyword keyword) => _directives.Any(directive => directive.Block is not null && directive.Keyword == keyword);
+
     /// <summary>Reads a file and what it includes. Throws <see cref="SshException"/>: <see cref="SshError.Configuration"/> with OpenSSH's last line
     /// ("FILE: terminating, 1 bad configuration options"; each bad one is logged as an error), or <see cref="SshError.FileAccess"/>.</summary>
     public static SshdConfig Load(string path, ILogger? logger = null)

@@ -156,12 +156,6 @@ public sealed class SshdConfigReader(ILogger logger)
             logger.LogInformation("{At}: not available here and left out: {Names}", source.At, string.Join(',', skipped));
         }
 
-        if (source.Block is not null && row.GlobalOnlyYet)
-        {
-            logger.LogWarning("{At}: {Keyword} has no effect in a Match block yet", source.At, row.Name);
-            return;
-        }
-
         _directives.Add(new SshdDirective(row, value, source.Block));
     }
 

@@ -31,10 +31,7 @@ public abstract class SshdKeyword
     /// <summary>May stand in a Match block.</summary>
     public bool InMatch { get; init; }
 
-    /// <summary>In a Match block it changes nothing yet: this version decides it before it knows the user.</summary>
-    public bool GlobalOnlyYet { get; init; }
-
-    /// <summary>As <see cref="GlobalOnlyYet"/>, but it restricts: a Match block with it is refused.</summary>
+    /// <summary>In a Match block it could not be heeded, and it restricts: a Match block with it is refused.</summary>
     public bool RefusedInMatchYet { get; init; }
 
     public KeywordSupport Support { get; init; } = KeywordSupport.Effective;

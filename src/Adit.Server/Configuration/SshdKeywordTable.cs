@@ -10,8 +10,7 @@ public static class SshdKeywordTable
     /// <summary>Their subject (tunnels, hosts that vouch for users) is not offered by this version, so there is nothing they could change. Each with its default, which -T shows.</summary>
     private static readonly SshdKeyword[] WithoutEffect =
     [
-        .. Inert(inMatch: true, ("ExposeAuthInfo", "no"), ("IPQoS", "lowdelay throughput"), ("LogVerbose", null), ("PermitTunnel", "no"),
-            ("PermitUserRC", "yes")),
+        .. Inert(inMatch: true, ("IPQoS", "lowdelay throughput"), ("LogVerbose", null), ("PermitTunnel", "no")),
         .. Inert(inMatch: false, ("DebianBanner", null), ("FingerprintHash", "SHA256"), ("PrintLastLog", "yes"),
             ("SecurityKeyProvider", "internal"), ("SshdAuthPath", null), ("SshdSessionPath", null)),
 

@@ -81,7 +81,6 @@ public static class SshdKeywords
     public static SshdKeyword<SshdLogLevel> LogLevel { get; } = new("LogLevel", SshdLogLevel.Info, Level)
     {
         InMatch = true,
-        GlobalOnlyYet = true,
         Show = level => [level == SshdLogLevel.Debug1 ? "DEBUG" : level.ToString().ToUpperInvariant()],
     };
 
@@ -132,7 +131,7 @@ public static class SshdKeywords
         Show = YesNo,
     };
 
-    /// <summary>Accepted; passwords are checked with crypt(3), not through PAM. As with OpenSSH, "yes" leaves a locked password ("!…") no bar to logging in with a key.</summary>
+    /// <summary>PAM decides about passwords and accounts and opens sessions, by a helper for each login. Without it passwords are checked with crypt(3).</summary>
     public static SshdKeyword<bool> UsePam { get; } = new("UsePAM", false, Flag) { Show = YesNo };
 
     public static SshdKeyword<bool> PermitEmptyPasswords { get; } = new("PermitEmptyPasswords", false, Flag) { InMatch = true, Show = YesNo };

@@ -1,6 +1,9 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
+using Adit.Server.Users;
 using Adit.Ssh;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Win32.SafeHandles;
 
 namespace Adit.Server.Processes;
@@ -38,6 +41,9 @@ internal sealed unsafe class DescriptorLoop
     }
 
     public static DescriptorLoop Shared => Instance.Value;
+
+    /// <summary>Hears of faults of whoever is called. The loop is the process's, so its log is the latest server's.</summary>
+    public static ILogger Logger { get; set; } = NullLogger.Instance;
 
     /// <summary>Descriptors watched now.</summary>
     public int Count
@@ -98,6 +104,12 @@ internal sealed unsafe class DescriptorLoop
         while (true)
         {
             var count = ProcessCalls.WaitEpoll(_epoll, events, MaxEvents, -1);
+            if (count < 0 && Marshal.GetLastPInvokeError() != ProcessCalls.Interrupted)
+            {
+                // Somebody closed it from under us. Turning round as fast as possible would help nobody.
+                Environment.FailFast($"epoll_wait: {ProcessCalls.Describe(Marshal.GetLastPInvokeError())}");
+            }
+
             for (var i = 0; i < count; i++)
             {
                 var happened = new ReadOnlySpan<byte>(events + (i * EventSize), EventSize);
@@ -124,12 +136,54 @@ internal sealed class PolledDescriptor(SafeFileHandle handle, Action<uint> ready
 
     internal long Id { get; set; }
 
-    /// <summary>Tells of the next event among these, once. A descriptor that cannot be watched is told to be ready: reading or writing it shows what is wrong.</summary>
+    /// <summary>Tells of the next event among these, once. One that epoll does not take (a user's share is used up, a file) is waited for by a thread: told at once, its owner would look,
+    /// find nothing, and watch again.</summary>
     public void Watch(uint events)
     {
         if (!DescriptorLoop.Shared.Watch(this, events))
         {
-            ThreadPool.UnsafeQueueUserWorkItem(static self => self.OnReady(DescriptorLoop.Error), this, preferLocal: false);
+            WatchByThread(events);
+        }
+    }
+
+    /// <summary>Waits with poll(2), looking every second whether this was closed.</summary>
+    internal void WatchByThread(uint events) => _ = BlockingWork.RunAsync(
+        () =>
+        {
+            var (isReady, happened) = (false, 0u);
+            while (!isReady && Volatile.Read(ref _closed) == 0)
+            {
+                isReady = Poll(events, out happened);
+            }
+
+            OnReady(happened);
+            return isReady;
+        },
+        CancellationToken.None);
+
+    private unsafe bool Poll(uint events, out uint happened)
+    {
+        const int patience = 1000;
+        happened = DescriptorLoop.Error;
+        var isHeld = false;
+        try
+        {
+            handle.DangerousAddRef(ref isHeld);
+            var request = new ProcessCalls.PollRequest { Descriptor = (int)handle.DangerousGetHandle(), Events = (short)events };
+            var count = ProcessCalls.Poll(&request, 1, patience);
+            happened = count > 0 ? (ushort)request.Happened : DescriptorLoop.Error;
+            return count > 0 || (count < 0 && Marshal.GetLastPInvokeError() != ProcessCalls.Interrupted);
+        }
+        catch (ObjectDisposedException)
+        {
+            return true;
+        }
+        finally
+        {
+            if (isHeld)
+            {
+                handle.DangerousRelease();
+            }
         }
     }
 
@@ -145,9 +199,19 @@ internal sealed class PolledDescriptor(SafeFileHandle handle, Action<uint> ready
 
     internal void OnReady(uint events)
     {
-        if (Volatile.Read(ref _closed) == 0)
+        if (Volatile.Read(ref _closed) != 0)
+        {
+            return;
+        }
+
+        try
         {
             ready(events);
+        }
+        catch (Exception fault)
+        {
+            // One program's trouble: the thread is everybody's.
+            DescriptorLoop.Logger.LogError(fault, "the streams of a program failed");
         }
     }
 }

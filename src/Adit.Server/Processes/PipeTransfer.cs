@@ -24,18 +24,36 @@ internal sealed class PipeTransfer : IDisposable
         _ready.Set();
     }
 
-    /// <summary>Reads up to the end, keeps so many bytes and drops the others.</summary>
+    /// <summary>Reads up to the end and keeps so many bytes. What comes behind them is read and dropped, up to sixteen times as many; whoever writes more finds the pipe closed.</summary>
     public async Task<byte[]> ReadAsync(int limit)
     {
+        const int patience = 16, turn = 64;
         var content = new MemoryStream();
         var buffer = new byte[16 * 1024];
-        while (true)
+        var total = 0L;
+        for (var reads = 1; ; reads++)
         {
             var last = _last;
+            if (last && total >= limit)
+            {
+                return content.ToArray(); // the program is over; this is somebody it has left behind
+            }
+
             var count = ProcessCalls.Read(_descriptor.Handle, buffer, out var error);
             if (count > 0)
             {
                 content.Write(buffer, 0, Math.Min(count, limit - (int)content.Length));
+                if ((total += count) > (long)limit * patience)
+                {
+                    Dispose();
+                    return content.ToArray();
+                }
+
+                if (reads % turn == 0)
+                {
+                    await Task.Yield(); // others have work to do as well
+                }
+
                 continue;
             }
 

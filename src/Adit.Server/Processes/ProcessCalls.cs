@@ -51,6 +51,9 @@ internal static unsafe partial class ProcessCalls
     [LibraryImport("libc", EntryPoint = "epoll_wait", SetLastError = true)]
     public static partial int WaitEpoll(int epoll, byte* events, int count, int timeout);
 
+    [LibraryImport("libc", EntryPoint = "poll", SetLastError = true)]
+    public static partial int Poll(PollRequest* requests, nuint count, int timeout);
+
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
     public static partial int Kill(int process, int signal);
 
@@ -77,6 +80,12 @@ internal static unsafe partial class ProcessCalls
 
     [LibraryImport("libc", EntryPoint = "prlimit", SetLastError = true)]
     public static partial int SetLimit(int process, int resource, ulong* change, ulong* before);
+
+    [LibraryImport("libc", EntryPoint = "getpriority", SetLastError = true)]
+    public static partial int GetPriority(int kind, uint id);
+
+    [LibraryImport("libc", EntryPoint = "setpriority", SetLastError = true)]
+    public static partial int SetPriority(int kind, uint id, int priority);
 
     // ---- posix_spawn; these return the error ------------------------------------------------------------------------
 
@@ -188,6 +197,15 @@ internal static unsafe partial class ProcessCalls
 
     [LibraryImport("libc", EntryPoint = "execve", SetLastError = true)]
     public static partial int Execute(byte* path, byte** arguments, byte** environment);
+
+    /// <summary>struct pollfd.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct PollRequest
+    {
+        public int Descriptor;
+        public short Events;
+        public short Happened;
+    }
 
     /// <summary>The C library's text for an error.</summary>
     public static string Describe(int error) => Marshal.GetPInvokeErrorMessage(error);

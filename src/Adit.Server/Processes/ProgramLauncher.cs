@@ -32,6 +32,9 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
 
     private static readonly Lazy<ulong> UsualOpenFiles = new(FindUsualOpenFiles);
 
+    /// <summary>There is a helper.</summary>
+    public bool HasHelper => helper is not null;
+
     /// <summary>How <paramref name="account"/>'s programs are to be started. Null with a reason where they cannot be. May take as long as the name service does.</summary>
     /// <param name="account">Whose.</param>
     /// <param name="root">The folder that is to be their root; null for none.</param>
@@ -67,7 +70,7 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
     public LaunchedProgram Launch(ProgramStart start, ProgramStreams streams)
     {
         start = start with { OpenFiles = UsualOpenFiles.Value };
-        return start.Identity is null && start.Root is null && start.Signal is null ? LaunchDirectly(start, streams) : LaunchByHelper(start, streams);
+        return start.NeedsHelper ? LaunchByHelper(start, streams) : LaunchDirectly(start, streams);
     }
 
     private static LaunchedProgram LaunchDirectly(ProgramStart start, ProgramStreams streams)
@@ -87,7 +90,7 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
         }
 
         LimitFiles(process, start.OpenFiles);
-        return new LaunchedProgram(RunningProgram.Watch(process), notice);
+        return new LaunchedProgram(RunningProgram.Watch(process, start.EndsItsGroup), notice);
     }
 
     /// <summary>The helper reads what to do from memory that nobody else can open, and says what it could not do by a pipe that ends when it has become the program.</summary>
@@ -116,7 +119,38 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
             }
 
             HelperReport.Read(reading, logger);
-            return new LaunchedProgram(RunningProgram.Watch(process), null);
+            return new LaunchedProgram(RunningProgram.Watch(process, start.EndsItsGroup), null);
+        }
+    }
+
+    /// <summary>Starts the helper as itself, with a pipe each way at descriptors 3 and 4: it keeps this process's identity and answers orders. Throws <see cref="SshException"/> when it cannot.</summary>
+    /// <param name="word">What it is to be, behind its own arguments.</param>
+    /// <param name="orders">Where it is told what to do; closing it ends it.</param>
+    /// <param name="reports">Where it answers.</param>
+    public RunningProgram LaunchHelper(string word, out SafeFileHandle orders, out SafeFileHandle reports)
+    {
+        if (helper is null)
+        {
+            throw new SshException(SshError.Configuration, "there is no helper to start");
+        }
+
+        (var ordersRead, orders) = CreatePipe(FirstFree);
+        using (ordersRead)
+        {
+            (reports, var reportsWritten) = CreatePipe(FirstFree);
+            using (reportsWritten)
+            using (var nowhere = ProcessCalls.Own(LibC.Open("/dev/null", ProcessCalls.OpenReadWrite | ProcessCalls.OpenCloseOnExec), FirstFree))
+            {
+                var error = Spawn(helper.File, [.. helper.Arguments, word], HelperEnvironment(), "/", new ProgramStreams(nowhere, nowhere, nowhere), ordersRead, reportsWritten, out var process);
+                if (error == 0)
+                {
+                    return RunningProgram.Watch(process);
+                }
+
+                orders.Dispose();
+                reports.Dispose();
+                throw Failed(helper.File, error);
+            }
         }
     }
 

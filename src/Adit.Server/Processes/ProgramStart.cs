@@ -6,6 +6,8 @@ namespace Adit.Server.Processes;
 /// <summary>A program to be started.</summary>
 internal sealed record ProgramStart
 {
+    private const int MostLimits = 64;
+
     /// <summary>Its file.</summary>
     public required string File { get; init; }
 
@@ -26,6 +28,18 @@ internal sealed record ProgramStart
 
     /// <summary>The soft limit of open files it starts with; 0 to leave it. The runtime raises its own, and programs that close or select every possible descriptor suffer from that.</summary>
     public ulong OpenFiles { get; init; }
+
+    /// <summary>What PAM's modules changed about the process that opened the session.</summary>
+    public ProcessAttributes Attributes { get; init; } = ProcessAttributes.None;
+
+    /// <summary>What is to run ahead of the program, with its streams, environment, folder and rights; null for nothing.</summary>
+    public ProgramPrelude? Prelude { get; init; }
+
+    /// <summary>What it leaves in its process group is killed when it has ended: a short program of the server's own. Not for the helper to know.</summary>
+    public bool EndsItsGroup { get; init; }
+
+    /// <summary>Only the helper can do all of this, whoever the program is for.</summary>
+    public bool NeedsHelper => Identity is not null || Root is not null || Signal is not null || !Attributes.IsNone || Prelude is not null;
 
     /// <summary>A signal for a process group in place of a program: what the user may send, and no more.</summary>
     public (int Group, int Signal)? Signal { get; init; }
@@ -52,6 +66,13 @@ internal sealed record ProgramStart
 
         Write(ref writer, Root ?? "");
         writer.WriteUInt64(OpenFiles);
+        Attributes.Write(ref writer);
+        writer.WriteBoolean(Prelude is not null);
+        if (Prelude is { } prelude)
+        {
+            Write(ref writer, [prelude.Shell, prelude.UserFile ?? "", prelude.SystemFile, prelude.Input]);
+        }
+
         writer.WriteUInt32((uint)(Signal?.Group ?? 0));
         writer.WriteUInt32((uint)(Signal?.Signal ?? 0));
         return writer.ToArray();
@@ -80,6 +101,10 @@ internal sealed record ProgramStart
 
         var root = OsText.Decode(reader.ReadString());
         var files = reader.ReadUInt64();
+        var attributes = ProcessAttributes.Read(ref reader, MostLimits);
+        var prelude = reader.ReadBoolean() && ReadList(ref reader) is [var shell, var userFile, var systemFile, var input]
+            ? new ProgramPrelude(shell, userFile.Length == 0 ? null : userFile, systemFile, input)
+            : null;
         var (group, signal) = ((int)reader.ReadUInt32(), (int)reader.ReadUInt32());
         reader.EnsureEnd();
         return new ProgramStart
@@ -91,6 +116,8 @@ internal sealed record ProgramStart
             Identity = identity,
             Root = root.Length == 0 ? null : root,
             OpenFiles = files,
+            Attributes = attributes,
+            Prelude = prelude,
             Signal = signal == 0 ? null : (group, signal),
         };
     }

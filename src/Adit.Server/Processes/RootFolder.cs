@@ -19,6 +19,7 @@ internal static unsafe class RootFolder
 
         using var native = new NativeStrings([path]);
         using var top = new NativeStrings(["/"]);
+        new NativeStrings(["."]).Dispose(); // nothing is to be bound for the first time behind the change
         if (ProcessCalls.ChangeFolder(native.First) != 0)
         {
             throw Failed($"Unable to chdir to chroot path \"{path}\"");

@@ -19,7 +19,9 @@ internal sealed unsafe class RunningProgram
     private PolledDescriptor? _watched;
     private bool _reaped;
 
-    private RunningProgram(int processId) => ProcessId = processId;
+    private readonly bool _endsItsGroup;
+
+    private RunningProgram(int processId, bool endsItsGroup = false) => (ProcessId, _endsItsGroup) = (processId, endsItsGroup);
 
     public int ProcessId { get; }
 
@@ -27,9 +29,11 @@ internal sealed unsafe class RunningProgram
     public Task<ProgramExit> Exit => _exit.Task;
 
     /// <summary>Takes a child over.</summary>
-    public static RunningProgram Watch(int processId)
+    /// <param name="processId">The child.</param>
+    /// <param name="endsItsGroup">What is left of its process group is killed once it has ended, before its number can be another's.</param>
+    public static RunningProgram Watch(int processId, bool endsItsGroup = false)
     {
-        var program = new RunningProgram(processId);
+        var program = new RunningProgram(processId, endsItsGroup);
         var descriptor = (int)ProcessCalls.SystemCall(OpenProcess, processId, 0, 0);
         if (descriptor < 0)
         {
@@ -76,23 +80,30 @@ internal sealed unsafe class RunningProgram
 
     private bool Reap(int options)
     {
+        const int leaveIt = 0x1000000; // WNOWAIT
         Span<byte> information = stackalloc byte[128]; // siginfo_t
         information.Clear();
         lock (_lock)
         {
-            if (options == NoHang && !TryWait(information, options))
+            if (options == NoHang)
             {
-                return false;
+                if (!TryWait(information, NoHang | leaveIt))
+                {
+                    return false;
+                }
+
+                EndGroup();
+                _ = TryWait(information, NoHang);
             }
         }
 
         if (options != NoHang)
         {
             // Without the lock: it waits. First for the end alone, so that the number stays taken until the mark is set.
-            const int leaveIt = 0x1000000;
             _ = TryWait(information, leaveIt);
             lock (_lock)
             {
+                EndGroup();
                 _ = TryWait(information, NoHang);
                 _reaped = true;
             }
@@ -103,6 +114,14 @@ internal sealed unsafe class RunningProgram
         var status = BinaryPrimitives.ReadInt32LittleEndian(information[statusOffset..]);
         _exit.TrySetResult(code == 0 ? default : code == exited ? new ProgramExit(status) : new ProgramExit(null, status, code == dumped));
         return true;
+    }
+
+    private void EndGroup()
+    {
+        if (_endsItsGroup)
+        {
+            _ = ProcessCalls.Kill(-ProcessId, ProcessCalls.SigKill);
+        }
     }
 
     /// <summary>True when it has ended; also when it is no child any more.</summary>

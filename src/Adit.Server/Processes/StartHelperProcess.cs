@@ -55,28 +55,53 @@ public static unsafe class StartHelperProcess
         return ProgramStart.Read(content.ToArray());
     }
 
+    /// <summary>The root folder last but one: whoever can write below it could have us load something as root, so from there to the user's identity nothing runs that did not run before.</summary>
     private static void Become(ProgramStart start)
     {
         LimitFiles(start.OpenFiles);
-        if (start.Identity is { } identity)
+        start.Attributes.Apply();
+        if (start.Identity is not { } identity)
         {
-            TakeGroups(identity);
+            if (start.Root is { } folder)
+            {
+                RootFolder.Enter(folder);
+            }
+
+            return;
         }
 
+        TakeGroups(identity);
+        uint[] groups = [.. identity.Groups.Distinct().Order()];
+        var taken = new uint[groups.Length + 1];
+        const uint unchanged = uint.MaxValue;
+        _ = TakeUser(unchanged, unchanged, groups, taken);
         if (start.Root is { } root)
         {
             RootFolder.Enter(root);
         }
 
-        if (start.Identity is not null)
+        switch (TakeUser(identity.Uid, identity.Gid, groups, taken))
         {
-            TakeUser(start.Identity);
+            case Identity.Refused:
+                throw Fatal("setresuid");
+            case Identity.NotThere:
+                throw new SshException(SshError.PolicyDenied, $"the identity of uid {identity.Uid} was taken but is not there");
+            case Identity.NotAlone:
+                throw new SshException(SshError.PolicyDenied, $"was able to get root's rights back after taking the identity of uid {identity.Uid}");
         }
+    }
+
+    private enum Identity
+    {
+        Taken,
+        Refused,
+        NotThere,
+        NotAlone,
     }
 
     private static void TakeGroups(UserIdentity identity)
     {
-        uint[] groups = [.. identity.Groups];
+        uint[] groups = [.. identity.Groups.Distinct()];
         fixed (uint* pointer = groups)
         {
             if (ProcessCalls.SetGroups((nuint)groups.Length, pointer) != 0)
@@ -91,44 +116,52 @@ public static unsafe class StartHelperProcess
         }
     }
 
-    /// <summary>From here on nothing is believed: the kernel may be asked to do less than it says (seccomp), and a program with root's rights in the hands of a user is the worst there is.</summary>
-    private static void TakeUser(UserIdentity identity)
+    /// <summary>From here on nothing is believed: the kernel may be asked to do less than it says (seccomp), and a program with root's rights in the hands of a user is the worst there is.
+    /// With -1 for the ids nothing is changed: a rehearsal, after which every call in here is compiled and bound.</summary>
+    private static Identity TakeUser(uint uid, uint gid, uint[] groups, uint[] taken)
     {
-        if (ProcessCalls.SetUser(identity.Uid, identity.Uid, identity.Uid) != 0)
+        const uint unchanged = uint.MaxValue;
+        var isRehearsal = uid == unchanged;
+        if (ProcessCalls.SetUser(uid, uid, uid) != 0)
         {
-            throw Fatal("setresuid");
+            return Identity.Refused;
         }
 
         uint real, effective, saved;
-        if (ProcessCalls.GetUser(&real, &effective, &saved) != 0 || real != identity.Uid || effective != identity.Uid || saved != identity.Uid
-            || ProcessCalls.GetGroup(&real, &effective, &saved) != 0 || real != identity.Gid || effective != identity.Gid || saved != identity.Gid
-            || !GroupsTaken().Order().SequenceEqual(identity.Groups.Order()))
+        var isThere = ProcessCalls.GetUser(&real, &effective, &saved) == 0 && real == uid && effective == uid && saved == uid;
+        isThere = (isRehearsal || isThere) && ProcessCalls.GetGroup(&real, &effective, &saved) == 0 && real == gid && effective == gid && saved == gid;
+        if (!HasGroups(groups, taken) || !(isRehearsal || isThere))
         {
-            throw new SshException(SshError.PolicyDenied, $"the identity of uid {identity.Uid} was taken but is not there");
+            return Identity.NotThere;
         }
 
-        const uint unchanged = uint.MaxValue;
-        if (identity.Uid == 0)
+        var hasCapabilities = HasCapabilities();
+        if (uid == 0)
         {
-            return;
+            return Identity.Taken;
         }
 
-        if (HasCapabilities() || ProcessCalls.SetUser(unchanged, 0, unchanged) == 0 || ProcessCalls.SetUser(0, 0, 0) == 0
-            || (identity.Gid != 0 && !identity.Groups.Contains(0u) && ProcessCalls.SetGroup(unchanged, 0, unchanged) == 0) || ProcessCalls.SetGroups(0, null) == 0)
-        {
-            throw new SshException(SshError.PolicyDenied, $"was able to get root's rights back after taking the identity of uid {identity.Uid}");
-        }
+        var root = isRehearsal ? unchanged : 0;
+        var isRootAgain = ProcessCalls.SetUser(unchanged, root, unchanged) == 0;
+        isRootAgain |= ProcessCalls.SetUser(root, root, root) == 0;
+        isRootAgain |= gid != 0 && (isRehearsal || Array.IndexOf(groups, 0u) < 0) && ProcessCalls.SetGroup(unchanged, root, unchanged) == 0;
+        isRootAgain |= !isRehearsal && ProcessCalls.SetGroups(0, null) == 0; // bound by TakeGroups
+        return hasCapabilities || isRootAgain ? Identity.NotAlone : Identity.Taken;
     }
 
-    private static uint[] GroupsTaken()
+    /// <summary>Whether this process has these groups, which are in rising order, and no others.</summary>
+    private static bool HasGroups(uint[] groups, uint[] taken)
     {
-        var groups = new uint[Math.Max(ProcessCalls.GetGroups(0, null), 0)];
-        fixed (uint* pointer = groups)
+        fixed (uint* pointer = taken)
         {
-            _ = ProcessCalls.GetGroups(groups.Length, pointer);
+            if (ProcessCalls.GetGroups(taken.Length, pointer) != groups.Length)
+            {
+                return false;
+            }
         }
 
-        return groups;
+        Array.Sort(taken, 0, groups.Length);
+        return groups.AsSpan().SequenceEqual(taken.AsSpan(0, groups.Length));
     }
 
     private static bool HasCapabilities()
@@ -154,6 +187,7 @@ public static unsafe class StartHelperProcess
         using var path = new NativeStrings([start.File]);
         using var arguments = new NativeStrings(start.Arguments);
         using var environment = new NativeStrings(start.Environment.Select(variable => $"{variable.Key}={variable.Value}"));
+        start.Prelude?.Run(environment);
         var signals = stackalloc byte[ProcessCalls.OpaqueSize];
         _ = ProcessCalls.EmptySignals(signals);
 

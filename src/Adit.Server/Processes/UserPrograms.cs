@@ -71,7 +71,7 @@ internal sealed class UserPrograms(StartHelper? helper, IUserDatabase users, ILo
             pipes.GiveTo(identity);
         }
 
-        var start = new ProgramStart { File = command[0], Arguments = command, Environment = environment, WorkingFolder = account.HomeDirectory, Identity = identity };
+        var start = new ProgramStart { File = command[0], Arguments = command, Environment = environment, WorkingFolder = account.HomeDirectory, Identity = identity, EndsItsGroup = true };
         return _launcher.Launch(start, pipes.Streams);
     }
 }

@@ -37,7 +37,8 @@ public static class SshdOptions
         var config = live.Current;
         CheckUser(config, LoginKeywords.AuthorizedKeysCommand, LoginKeywords.AuthorizedKeysCommandUser);
         CheckUser(config, LoginKeywords.AuthorizedPrincipalsCommand, LoginKeywords.AuthorizedPrincipalsCommandUser);
-        var authenticator = new AuthorizedKeysAuthenticator(live, users, loggerFactory, null, new UserPrograms(helper, users, loggerFactory.CreateLogger("Adit.Server")));
+        var serverLogger = loggerFactory.CreateLogger("Adit.Server");
+        var authenticator = new AuthorizedKeysAuthenticator(live, users, loggerFactory, null, new UserPrograms(helper, users, serverLogger), PamOf(config, users, helper, serverLogger));
         if (!authenticator.CanAnybodyLogIn && !config.HasMatchBlocks)
         {
             throw new SshException(SshError.Configuration, "AuthenticationMethods cannot be satisfied by enabled authentication methods")
@@ -54,9 +55,8 @@ public static class SshdOptions
             UnixSockets = sockets,
             LoggerFactory = loggerFactory,
         };
-        var logger = loggerFactory.CreateLogger("Adit.Server");
-        Apply(config, options, logger);
-        options.Services.Add(new SessionService(users, helper, logger, SessionFeatures(users, sockets)));
+        Apply(config, options, serverLogger);
+        options.Services.Add(new SessionService(users, helper, serverLogger, SessionFeatures(users, sockets)));
         foreach (var key in hostKeys)
         {
             options.HostKeys.Add(key);
@@ -78,6 +78,7 @@ public static class SshdOptions
         options.MaxStartupsRate = startups.Rate;
         options.MaxStartups = startups.Full;
         options.LoginGraceTime = config.Get(K.LoginGraceTime) is { Ticks: > 0 } grace ? grace : null;
+        options.ConnectionBegins = config.IsSetInMatch(K.LogLevel) ? LoginLogLevel.Begin : null;
         options.SourceRules = LoginKeywords.SourceRulesOf(config);
         options.MaxAuthTries = config.Get(K.MaxAuthTries);
         options.AddressFamily = config.Get(K.AddressFamily);
@@ -105,6 +106,18 @@ public static class SshdOptions
     /// <summary>What sessions have besides programs.</summary>
     private static Func<SessionScope, ISessionFeature>[] SessionFeatures(IUserDatabase users, UserUnixSockets sockets) =>
         [scope => new AgentForwardingFeature(scope, users, sockets, TimeProvider.System), scope => new X11ForwardingFeature(scope, TimeProvider.System)];
+
+    /// <summary>PAM is asked by helpers, and the library is looked for only where the configuration wants it. Null where there is no helper or no library.</summary>
+    private static Pam.PamHelperStart? PamOf(SshdConfig config, IUserDatabase users, StartHelper? helper, ILogger logger)
+    {
+        if (helper is null || !config.Get(K.UsePam) || !Pam.PamCalls.IsInstalled)
+        {
+            return null;
+        }
+
+        var launcher = new ProgramLauncher(helper, users, logger);
+        return cancellationToken => Pam.PamHelper.StartAsync(launcher, cancellationToken);
+    }
 
     private static void CheckUser(SshdConfig config, SshdKeyword<string> command, SshdKeyword<string> user)
     {

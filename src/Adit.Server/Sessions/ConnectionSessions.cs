@@ -16,6 +16,7 @@ internal sealed class ConnectionSessions : IChannelHandler, IReviewed, IAsyncDis
     private readonly SortedSet<int> _taken = [];
     private readonly Lock _lock = new();
     private IReadOnlyList<ISessionFeature>? _features;
+    private AuthenticationFile? _authenticationFile;
     private bool _disposed;
     private volatile bool _noMore;
 
@@ -50,6 +51,15 @@ internal sealed class ConnectionSessions : IChannelHandler, IReviewed, IAsyncDis
         lock (_lock)
         {
             return _disposed ? [] : _features ??= [.. _makeFeatures.Select(make => make(Scope))];
+        }
+    }
+
+    /// <summary>ExposeAuthInfo's file, which all sessions of the connection share and which goes with it; null where it could not be made.</summary>
+    public string? AuthenticationFile()
+    {
+        lock (_lock)
+        {
+            return _disposed ? null : (_authenticationFile ??= Sessions.AuthenticationFile.Create(Scope.Login, Service.ProcessUid, Logger))?.Path;
         }
     }
 
@@ -117,6 +127,7 @@ internal sealed class ConnectionSessions : IChannelHandler, IReviewed, IAsyncDis
         {
             _disposed = true;
             features = _features ?? [];
+            _authenticationFile?.Remove();
         }
 
         foreach (var feature in features)

@@ -18,6 +18,10 @@ internal sealed class ServerSession : IChannelSink
     private const int MostWaiting = 1024;
     private const int MostWaitingBytes = 1024 * 1024;
     private const int MostVariables = 128;
+
+    /// <summary>Signals that wait. Each may cost a helper process, one after another: a client gets no more of them than it can do something with.</summary>
+    private const int MostSignals = 8;
+
     private const int MostVariableBytes = 256 * 1024;
 
     private readonly ConnectionSessions _owner;
@@ -31,6 +35,7 @@ internal sealed class ServerSession : IChannelSink
     private volatile SessionRun? _run;
     private int _waiting;
     private int _waitingBytes;
+    private int _waitingSignals;
     private int _variableBytes;
     private bool _isPrepared;
 
@@ -55,6 +60,9 @@ internal sealed class ServerSession : IChannelSink
 
     /// <summary>The terminal's kind.</summary>
     public string? Term { get; private set; }
+
+    /// <summary>What its rc file reads.</summary>
+    public string RcInput => _owner.FeaturesSoFar.Select(feature => feature.RcInput(this)).FirstOrDefault(input => input is not null) ?? "";
 
     // ---- On the receive loop ---------------------------------------------------------------------------------------
 
@@ -89,6 +97,11 @@ internal sealed class ServerSession : IChannelSink
             return ChannelRequestAnswer.Success;
         }
 
+        if (request is SignalRequest signal && Interlocked.Increment(ref _waitingSignals) > MostSignals)
+        {
+            request = signal with { IsOneTooMany = true };
+        }
+
         if (Interlocked.Increment(ref _waiting) > MostWaiting || Interlocked.Add(ref _waitingBytes, request.Size) > MostWaitingBytes)
         {
             throw new SshException(SshError.ResourceLimit, "too many requests of a session wait for an answer") { DisconnectReason = Adit.Ssh.DisconnectReason.ProtocolError };
@@ -121,6 +134,11 @@ internal sealed class ServerSession : IChannelSink
                     Interlocked.Decrement(ref _waiting);
                     Interlocked.Add(ref _waitingBytes, -request.Size);
                     var success = await TryAnswerAsync(request).ConfigureAwait(false);
+                    if (request is SignalRequest)
+                    {
+                        Interlocked.Decrement(ref _waitingSignals);
+                    }
+
                     if (request.WantReply && Channel.Connection.Transport.Reason is null)
                     {
                         Channel.Answer(success);
@@ -201,6 +219,9 @@ internal sealed class ServerSession : IChannelSink
                 return true;
             case BreakRequest:
                 return (_run?.Terminal ?? Terminal)?.SendBreak() == true;
+            case SignalRequest { IsOneTooMany: true } signal:
+                _logger.LogInformation("session_signal_req: refusing signal {Name}: {Count} wait already", PeerText.Escape(signal.Name, 64), MostSignals);
+                return false;
             case SignalRequest signal:
                 return _run is { } run ? await run.SignalAsync(signal.Name, _ended.Token).ConfigureAwait(false) : NoProgram();
         }
@@ -241,6 +262,9 @@ internal sealed class ServerSession : IChannelSink
             await feature.PrepareAsync(this, environment, cancellationToken).ConfigureAwait(false);
         }
     }
+
+    /// <summary>The path of the file that says how the login was proven; null where none can be made. May wait for the disk.</summary>
+    public string? AuthenticationFile() => _owner.AuthenticationFile();
 
     private bool NoProgram()
     {

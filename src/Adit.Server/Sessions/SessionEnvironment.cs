@@ -6,7 +6,7 @@ using Adit.Ssh.Authentication;
 
 namespace Adit.Server.Sessions;
 
-/// <summary>The environment of a session's program, as sshd without PAM sets it: what is set later goes before.</summary>
+/// <summary>The environment of a session's program, as sshd sets it: what is set later goes before.</summary>
 internal sealed class SessionEnvironment
 {
     /// <summary>PATH as Debian's sshd is built with.</summary>
@@ -86,6 +86,19 @@ internal sealed class SessionEnvironment
         }
 
         return problems;
+    }
+
+    /// <summary>What PAM's modules set, but for what this server told them.</summary>
+    public void AddPam(IEnumerable<string> variables)
+    {
+        foreach (var variable in variables)
+        {
+            var equals = variable.IndexOf('=', StringComparison.Ordinal);
+            if (equals > 0 && !variable.StartsWith("SSH_AUTH_INFO", StringComparison.Ordinal) && !variable.StartsWith("SSH_CONNECTION", StringComparison.Ordinal))
+            {
+                Set(variable[..equals], variable[(equals + 1)..]);
+            }
+        }
     }
 
     /// <summary>What the server's configuration sets (SetEnv).</summary>

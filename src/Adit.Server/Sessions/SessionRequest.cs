@@ -83,7 +83,11 @@ internal sealed record VariableRequest(string Name, string Value, bool WantReply
 internal sealed record WindowRequest(WindowSize WindowSize, bool WantReply) : SessionRequest(WantReply, 0);
 
 /// <summary>signal, without "SIG".</summary>
-internal sealed record SignalRequest(string Name, bool WantReply, int Size) : SessionRequest(WantReply, Size);
+internal sealed record SignalRequest(string Name, bool WantReply, int Size) : SessionRequest(WantReply, Size)
+{
+    /// <summary>So many wait already that this one is refused.</summary>
+    public bool IsOneTooMany { get; init; }
+}
 
 /// <summary>break (RFC 4335).</summary>
 internal sealed record BreakRequest(bool WantReply) : SessionRequest(WantReply, 0);

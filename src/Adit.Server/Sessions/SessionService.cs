@@ -20,6 +20,7 @@ internal sealed class SessionService : IConnectionService
     public SessionService(IUserDatabase users, StartHelper? helper, ILogger logger, IReadOnlyList<Func<SessionScope, ISessionFeature>> features)
     {
         (_users, _helper, _features) = (users, helper, features);
+        DescriptorLoop.Logger = logger;
         Launcher = new ProgramLauncher(helper, users, logger);
         Programs = new UserPrograms(helper, users, logger);
     }

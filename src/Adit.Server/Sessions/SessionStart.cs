@@ -1,6 +1,7 @@
 using System.Globalization;
 using Adit.Server.Authentication;
 using Adit.Server.Configuration;
+using Adit.Server.Pam;
 using Adit.Server.Processes;
 using Adit.Server.Users;
 using Adit.Ssh;
@@ -14,7 +15,8 @@ namespace Adit.Server.Sessions;
 /// <summary>Starts a session's program: decides what runs, as whom, where, and with which environment.</summary>
 internal sealed class SessionStart(ServerSession session)
 {
-    private const int NologinStatus = 254;
+    private const int NologinStatus = 254, NoPamSessionStatus = 254, PasswordExpiredStatus = 1;
+    private const string PasswordProgram = "/usr/bin/passwd", SystemRc = "/etc/ssh/sshrc";
     private const int SftpOnlyStatus = 1;
     private const int MostText = 64 * 1024;
     private const int MostEnvironmentFile = 1024 * 1024;
@@ -89,7 +91,18 @@ internal sealed class SessionStart(ServerSession session)
             return null;
         }
 
-        var notice = Fill(grant, command, environment);
+        var pam = session.Scope.Login.Pam;
+        if (pam is { Session: null })
+        {
+            return Ended(command, NoPamSessionStatus, pam.TakeText(), null, identity);
+        }
+
+        var notice = Fill(grant, command, environment, pam?.Session);
+        if (pam is { MustChangePassword: true })
+        {
+            return ChangePassword(command, environment, identity, root);
+        }
+
         if (command.IsSftpOnly)
         {
             return Ended(command, SftpOnlyStatus, "This service allows sftp connections only.\n", null, identity);
@@ -113,8 +126,56 @@ internal sealed class SessionStart(ServerSession session)
             WorkingFolder = _account.HomeDirectory,
             Identity = identity,
             Root = root,
+            Attributes = pam?.Session?.Attributes ?? ProcessAttributes.None,
         };
-        return new Prepared(null, start, () => Launch(start, command, notice, MessageOfTheDay(grant.Config, command)));
+        start = start with { Prelude = PreludeOf(grant, command, start) };
+        return new Prepared(null, start, () => Launch(start, command, notice, Greeting(grant.Config, command, pam)));
+    }
+
+    /// <summary>What runs ahead of the program (sshd(8), "SSHRC"). Where nothing else needs the helper, only a file that is there does.</summary>
+    private ProgramPrelude? PreludeOf(LoginGrant grant, SessionCommand command, ProgramStart start)
+    {
+        var isPermitted = !command.IsSubsystem && grant.ForcedCommand is not { Rule: "ForceCommand" } && grant.Config.Get(K.PermitUserRc) && grant.RuleAgainst(LoginRight.UserRc, DateTimeOffset.UtcNow) is null;
+        var userFile = isPermitted ? Path.Combine(_account.HomeDirectory, ".ssh", "rc") : null;
+        var prelude = new ProgramPrelude(Shell, userFile, SystemRc, session.RcInput);
+        if (start.NeedsHelper)
+        {
+            return prelude;
+        }
+
+        if (!(userFile is not null && UserFile.Exists(userFile, _account)) && !File.Exists(SystemRc))
+        {
+            return null;
+        }
+
+        if (!session.Service.HasHelper)
+        {
+            _logger.LogWarning("session {Id}: the rc file is not run: this server has no helper", session.Id);
+            return null;
+        }
+
+        return prelude;
+    }
+
+    /// <summary>PAM wants a new password ahead of anything else: on a terminal the user may give one, and logs in again then. In sshd's words.</summary>
+    private SessionRun ChangePassword(SessionCommand command, SessionEnvironment environment, UserIdentity? identity, string? root)
+    {
+        const string expired = "WARNING: Your password has expired.\n";
+        if (session.Terminal is null)
+        {
+            return Ended(command, PasswordExpiredStatus, "", expired + "Password change required but no TTY available.\n", identity);
+        }
+
+        var start = new ProgramStart
+        {
+            File = PasswordProgram,
+            Arguments = ["passwd"],
+            Environment = environment.Variables.Where(variable => !TurnsPrograms(variable.Key)).ToDictionary(),
+            WorkingFolder = "/",
+            Identity = identity,
+            Root = root,
+        };
+        return Launch(start, command, expired + "You must change your password now and login again!\n", "");
     }
 
     /// <summary>Variables that have a program run code of the user's. Who is let in for SFTP alone could break out by them: OpenSSH's internal-sftp starts no program.</summary>
@@ -166,7 +227,7 @@ internal sealed class SessionStart(ServerSession session)
     }
 
     /// <summary>The rest of the environment; returns what the program's standard error begins with.</summary>
-    private string Fill(LoginGrant grant, SessionCommand command, SessionEnvironment environment)
+    private string Fill(LoginGrant grant, SessionCommand command, SessionEnvironment environment, PamLegacy? pam)
     {
         var notice = "";
         var permitted = grant.Config.Get(SshdKeywords.PermitUserEnvironment);
@@ -180,13 +241,14 @@ internal sealed class SessionStart(ServerSession session)
             }
         }
 
-        if (!command.IsSubsystem && UserFile.Exists(Path.Combine(_account.HomeDirectory, ".ssh", "rc"), _account))
-        {
-            _logger.LogInformation("~/.ssh/rc of {User} is not run: that is not built yet", PeerText.Escape(_account.Name, 100));
-        }
-
+        environment.AddPam(pam?.Variables ?? []);
         environment.AddConfigured(grant.Config.Get(K.SetEnv));
         environment.AddConnection(session.Scope.Service.Peer, session.Terminal?.Path, command.Original);
+        if (grant.Config.Get(K.ExposeAuthInfo) && session.AuthenticationFile() is { } file)
+        {
+            environment.Variables["SSH_USER_AUTH"] = file;
+        }
+
         return notice;
     }
 
@@ -245,11 +307,15 @@ internal sealed class SessionStart(ServerSession session)
         return ReadText(path);
     }
 
-    /// <summary>For login shells on a terminal, unless the user does not want it.</summary>
-    private string MessageOfTheDay(SshdConfig config, SessionCommand command)
+    /// <summary>For login shells on a terminal, unless the user does not want it: what PAM's modules said, and the message of the day.</summary>
+    private string Greeting(SshdConfig config, SessionCommand command, PamLogin? pam)
     {
-        var isWanted = command.Command is null && session.Terminal is not null && config.Get(K.PrintMotd);
-        return isWanted && !UserFile.Exists(Path.Combine(_account.HomeDirectory, ".hushlogin"), _account) ? ReadText("/etc/motd") : "";
+        if (command.Command is not null || session.Terminal is null || UserFile.Exists(Path.Combine(_account.HomeDirectory, ".hushlogin"), _account))
+        {
+            return "";
+        }
+
+        return pam?.TakeText() + (config.Get(K.PrintMotd) ? ReadText("/etc/motd") : "");
     }
 
     private static string ReadText(string path)

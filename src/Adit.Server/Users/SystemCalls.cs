@@ -10,7 +10,7 @@ internal unsafe struct SystemCalls
     public static readonly SystemCalls? OfThisMachine = OperatingSystem.IsLinux() ? Load(RuntimeInformation.ProcessArchitecture) : null;
 
     public nint SetGroups, GetGroups, SetResUid, GetResUid, SetResGid, GetResGid, CapGet, CapSet, Unshare, Umask;
-    public nint Socket, Connect, Bind, Listen, SetSocketOption, ChangeMode, Unlink, Statx, Close;
+    public nint Socket, Connect, Bind, Listen, SetSocketOption, ChangeMode, Unlink, Statx, Close, OpenAt;
 
     /// <summary>syscall(2): the number and up to five arguments; -1 with the error in <see cref="Error"/>.</summary>
     public delegate* unmanaged<nint, nint, nint, nint, nint, nint, nint> Call;
@@ -45,6 +45,7 @@ internal unsafe struct SystemCalls
                     Unlink = 263,
                     Statx = 332,
                     Close = 3,
+                    OpenAt = 257,
                 };
                 break;
             case Architecture.Arm64:
@@ -69,6 +70,7 @@ internal unsafe struct SystemCalls
                     Unlink = 35,
                     Statx = 291,
                     Close = 57,
+                    OpenAt = 56,
                 };
                 break;
             default:

@@ -12,9 +12,10 @@ internal enum UnixSocketStep
     Connect,
     Bind,
     Listen,
+    File,
 }
 
-/// <summary>One Unix socket to be opened by a thread that takes a user's identity first and never gives it back.
+/// <summary>One Unix socket, or one file, to be opened by a thread that takes a user's identity first and never gives it back.
 /// <para>From the moment it takes the identity until it ends, that thread runs nothing but the two methods below: raw system calls, compiled beforehand, without an
 /// allocation. A thread that the runtime starts from it (for its pool, its compiler, its collector) would have the user's identity as well, and keep it. It has no
 /// way of telling anybody that it is done, either: whoever started it waits for its end.</para></summary>
@@ -33,6 +34,10 @@ internal unsafe struct UnixSocketCall
     private const uint Nobody = uint.MaxValue - 1, OtherNobody = 65534;
 
     // What to do.
+
+    /// <summary>A file's path, in place of a socket; null for a socket.</summary>
+    public byte* File;
+    public int OpenFlags;
     public bool IsListener;
     public bool UnlinkFirst;
     public uint Mode;
@@ -106,6 +111,15 @@ internal unsafe struct UnixSocketCall
 
         if ((call->TakesIdentity || call->_isRehearsal) && !TakeIdentity(call, system))
         {
+            return;
+        }
+
+        if (call->File != null)
+        {
+            var opened = system->Call(system->OpenAt, CurrentFolder, (nint)call->File, call->OpenFlags, 0, 0);
+            call->Error = opened < 0 ? *system->Error() : 0;
+            call->Step = opened < 0 ? UnixSocketStep.File : UnixSocketStep.Done;
+            call->Descriptor = (int)opened;
             return;
         }
 

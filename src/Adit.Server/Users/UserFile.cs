@@ -21,7 +21,7 @@ internal static unsafe class UserFile
     private const ushort RegularFile = 0x8000;
     private const ushort GroupOrOthersWrite = 0x12; // 022
 
-    /// <summary>Reads a file as <paramref name="account"/> would: root opens it with the account's file-system identity. What is checked afterwards is the file that was
+    /// <summary>Reads a file as <paramref name="account"/> would: root opens it with the account's identity, groups included, and none of root's. What is checked afterwards is the file that was
     /// opened, by its descriptor, so that exchanging it in between gains nothing.</summary>
     /// <param name="path">Absolute.</param>
     /// <param name="strict">StrictModes: the file and every folder up to the home folder (or the root) belong to root or the account, and nobody else may write to them.</param>
@@ -75,6 +75,39 @@ internal static unsafe class UserFile
             return Open(path, flags, out error);
         }
 
+        return SystemCalls.OfThisMachine is null || !OperatingSystem.IsLinux() ? OpenWithFileSystemIdentity(account, path, flags, out error) : OpenWithIdentity(account, path, flags, out error);
+    }
+
+    /// <summary>By a thread that takes the whole identity for good: root's groups would open what the account may not, and the account's own what it may.</summary>
+    [System.Runtime.Versioning.SupportedOSPlatform("linux")]
+    private static SafeFileHandle OpenWithIdentity(UserAccount account, string path, int flags, out int error)
+    {
+        uint[] groups = [.. new SystemUsers().GroupIds(account).Append(account.Gid).Distinct().Order()];
+        var taken = new uint[groups.Length];
+        using var native = new Processes.NativeStrings([path]);
+        var call = new UnixSocketCall
+        {
+            File = native.First,
+            OpenFlags = flags,
+            TakesIdentity = true,
+            Uid = account.Uid,
+            Gid = account.Gid,
+            GroupCount = groups.Length,
+        };
+        fixed (uint* pointer = groups, takenPointer = taken)
+        {
+            call.Groups = pointer;
+            call.GroupsTaken = takenPointer;
+            call.RunAndWait();
+        }
+
+        error = call.Step == UnixSocketStep.Done ? 0 : call.Step == UnixSocketStep.File ? call.Error : LibC.PermissionDenied;
+        return new SafeFileHandle(error == 0 ? call.Descriptor : -1, ownsHandle: true);
+    }
+
+    /// <summary>Where no thread can take one. A server that is a program of its own has given root's groups up (<see cref="Processes.ProcessSetup"/>).</summary>
+    private static SafeFileHandle OpenWithFileSystemIdentity(UserAccount account, string path, int flags, out int error)
+    {
         // Both calls change this thread only; no await may come in between. They return what was set before, and report no failure otherwise.
         var ownGroup = LibC.SetFileSystemGroup(account.Gid);
         var ownUser = LibC.SetFileSystemUser(account.Uid);

@@ -87,6 +87,9 @@ public abstract record AuthenticationDecision
     /// <summary>What a security key must have done for its signature to count, where this decision follows one: being touched, unless that is waived here.</summary>
     public SecurityKeyDemands SecurityKey { get; init; } = SecurityKeyDemands.Touch;
 
+    /// <summary>What stands behind the method, for the log ("keyboard-interactive/pam"); null for nothing.</summary>
+    internal string? Device { get; init; }
+
     /// <summary>No; <paramref name="Methods"/> can continue. For a public-key query: this key would not do.</summary>
     public sealed record Denied(IReadOnlyList<string> Methods) : AuthenticationDecision
     {

@@ -29,6 +29,9 @@ internal sealed record ServerAttempt(string Method, AttemptOutcome Outcome)
     /// <summary>Methods that can continue, for a failure or a partial success. Null: nobody said.</summary>
     public IReadOnlyList<string>? Methods { get; init; }
 
+    /// <summary>What stood behind the method.</summary>
+    public string? Device { get; init; }
+
     /// <summary>The key that was offered or proven.</summary>
     public PublicKey? Key { get; init; }
 
@@ -42,7 +45,9 @@ internal sealed record ServerAttempt(string Method, AttemptOutcome Outcome)
     public long? FailureStart { get; init; }
 
     /// <summary>The attempt that follows from an authenticator's final word on a proven credential.</summary>
-    public static ServerAttempt From(string method, AuthenticationDecision decision, PublicKey? key = null) => decision switch
+    public static ServerAttempt From(string method, AuthenticationDecision decision, PublicKey? key = null) => Of(method, decision, key) with { Device = decision.Device };
+
+    private static ServerAttempt Of(string method, AuthenticationDecision decision, PublicKey? key) => decision switch
     {
         AuthenticationDecision.Accepted accepted => new(method, AttemptOutcome.Accepted) { Principal = accepted.Principal, Key = key },
         AuthenticationDecision.Partial step => new(method, AttemptOutcome.Partial) { Methods = step.Methods, State = step.State, Key = key },

@@ -31,7 +31,7 @@ internal sealed class ServerAuthenticationLog(ServerAuthenticationOptions option
             loud || attempt.Method == "none" || (attempt.Method == "publickey" && options.Progress.IsUnknownUser) ? default : LogEvents.Connection,
             "{Outcome} {Method} for {Invalid}{User} from {Address} port {Port} ssh2{Key}{Stage}",
             word,
-            attempt.Method,
+            attempt.Device is null ? attempt.Method : $"{attempt.Method}/{attempt.Device}",
             Invalid,
             Show(userName),
             _peer.RemoteAddress,

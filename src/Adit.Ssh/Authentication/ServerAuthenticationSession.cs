@@ -98,6 +98,8 @@ internal sealed class ServerAuthenticationSession
         var attempt = await AttemptAsync(header, payload, fieldsOffset, cancellationToken).ConfigureAwait(false);
         if (attempt.Outcome == AttemptOutcome.Accepted)
             attempt = CheckPrincipal(attempt);
+        if (attempt.Outcome == AttemptOutcome.Accepted && _rules is not null)
+            await CompleteAsync(_rules, attempt.Principal!, cancellationToken).ConfigureAwait(false);
 
         // The first "none" only asks which methods there are.
         bool free = isFirst && attempt.Method == "none";
@@ -141,6 +143,17 @@ internal sealed class ServerAuthenticationSession
         }
         if (!string.IsNullOrEmpty(banner))
             _exchange.Send(new AuthBannerMessage(banner));
+    }
+
+    /// <summary>Whatever was proven, the login may still not be (PAM's account rules).</summary>
+    private async Task CompleteAsync(ILoginRules rules, SshPrincipal principal, CancellationToken cancellationToken)
+    {
+        if (await rules.CompleteAsync(_options.Peer, principal, cancellationToken).ConfigureAwait(false) is not { } completion)
+            return;
+        if (completion.Text.Length > 0)
+            _exchange.Send(new AuthBannerMessage(completion.Text));
+        if (completion.Refusal is { } refusal)
+            throw new SshException(SshError.AuthenticationFailed, refusal) { DisconnectReason = DisconnectReason.ByApplication };
     }
 
     private async Task RefuseAsync(ServerAttempt attempt, long arrived, CancellationToken cancellationToken)

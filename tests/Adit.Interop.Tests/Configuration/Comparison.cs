@@ -85,7 +85,7 @@ internal static class Comparison
         {
             if (line.StartsWith("usage:", StringComparison.Ordinal))
                 return text.Append("usage").ToString();
-            if (!line.StartsWith("adit", StringComparison.Ordinal) && !line.StartsWith("OpenSSH_", StringComparison.Ordinal) && !line.StartsWith("Pseudo-terminal", StringComparison.Ordinal))
+            if (!line.StartsWith("adit", StringComparison.OrdinalIgnoreCase) && !line.StartsWith("OpenSSH_", StringComparison.Ordinal) && !line.StartsWith("Pseudo-terminal", StringComparison.Ordinal))
                 text.Append(line).Append('\n');
         }
 

@@ -109,7 +109,7 @@ public sealed class PolicyTests
             Assert.Contains("open failed: administratively prohibited: open failed", result.Errors, StringComparison.Ordinal);
         }
 
-        Assert.Contains($"target web port 80 ({rule})", there.Process.Errors, StringComparison.Ordinal);
+        Assert.Contains($"to connect to host web port 80, but the request was denied. ({rule})", there.Process.Errors, StringComparison.Ordinal);
     });
 
     // X11 and agent forwarding are asked for inside a session: refused with it, whatever the key allows.

@@ -11,7 +11,7 @@ internal sealed class TemporaryUser
 {
     private const string Prefix = "adit-t";
 
-    private static readonly Lazy<Task<TemporaryUser>> Instance = new(() => CreateAsync("")), OtherInstance = new(OtherAsync);
+    private static readonly Lazy<Task<TemporaryUser>> Instance = new(() => CreateAsync("")), OtherInstance = new(() => AfterFirstAsync("b")), PasswordInstance = new(() => AfterFirstAsync("p"));
 
     private TemporaryUser(string name, string password, string home) => (Name, Password, Home) = (name, password, home);
 
@@ -46,10 +46,17 @@ internal sealed class TemporaryUser
         return OtherInstance.Value;
     }
 
-    private static async Task<TemporaryUser> OtherAsync()
+    /// <summary>One whose password a test may change: for tests of one class, which do not run at once.</summary>
+    public static Task<TemporaryUser> GetForPasswordsAsync()
     {
-        await Instance.Value; // one at a time: both look for users left behind
-        return await CreateAsync("b");
+        Need.Root();
+        return PasswordInstance.Value;
+    }
+
+    private static async Task<TemporaryUser> AfterFirstAsync(string suffix)
+    {
+        await Instance.Value; // one at a time: all look for users left behind
+        return await CreateAsync(suffix);
     }
 
     private static async Task<TemporaryUser> CreateAsync(string suffix)
@@ -57,7 +64,7 @@ internal sealed class TemporaryUser
         // One left behind by tests that were killed.
         foreach (string left in File.ReadLines("/etc/passwd").Select(line => line.Split(':')[0]).Where(name => name.StartsWith(Prefix, StringComparison.Ordinal)).ToList())
         {
-            if (int.TryParse(left[Prefix.Length..].TrimEnd('b'), CultureInfo.InvariantCulture, out int owner) && ProcessIdentity.Of(owner) is null)
+            if (int.TryParse(left[Prefix.Length..].TrimEnd('b', 'p'), CultureInfo.InvariantCulture, out int owner) && ProcessIdentity.Of(owner) is null)
             {
                 await RunAsync("userdel", "-r", "-f", left);
             }

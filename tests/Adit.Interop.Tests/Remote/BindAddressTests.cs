@@ -63,7 +63,7 @@ public sealed partial class BindAddressTests
     {
         Namespaces net = await CreateMachineAsync(lab);
         Server[] servers = await Task.WhenAll(Programs.Select(kind =>
-            lab.StartServerAsync(kind, new ServerOptions { Lines = [$"GatewayPorts {gatewayPorts}"], Prefix = net.In("machine") })));
+            lab.StartServerAsync(kind, new ServerOptions { Lines = [$"GatewayPorts {gatewayPorts}", "MaxStartups 100"], Prefix = net.In("machine") })));
         string[] expected = [.. RemoteTable.Select(row => gatewayPorts switch { "no" => row.No, "yes" => row.Yes, _ => row.Specified })];
         var runs = await Task.WhenAll(
             from server in servers
@@ -106,7 +106,7 @@ public sealed partial class BindAddressTests
     public Task A_client_binds_what_was_asked_for_and_GatewayPorts_is_about_the_rest() => Lab.RunAsync(async lab =>
     {
         Namespaces net = await CreateMachineAsync(lab);
-        Server server = await lab.StartServerAsync(Peer.OpenSsh, new ServerOptions { Prefix = net.In("machine") });
+        Server server = await lab.StartServerAsync(Peer.OpenSsh, new ServerOptions { Lines = ["MaxStartups 100"], Prefix = net.In("machine") });
         (string[] Options, bool Yes)[] modes =
         [
             ([], false), (["-o", "GatewayPorts=no"], false), (["-g"], true), (["-o", "GatewayPorts=yes"], true), (["-o", "GatewayPorts=no", "-g"], true), (["-g", "-o", "GatewayPorts=no"], true),

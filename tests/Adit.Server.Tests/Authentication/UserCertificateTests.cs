@@ -43,6 +43,18 @@ public sealed class UserCertificateTests : IDisposable
         }
     }
 
+    /// <summary>As sshd: once for the query, once for the signature, and not also for the look ahead of checking that.</summary>
+    [FactNeeding(Need.SshKeygen)]
+    public async Task A_certificate_is_logged_once_for_each_time_it_is_shown()
+    {
+        var certificate = Issue("-n alice");
+        using var login = new Login(Trust);
+        await login.Key(certificate, verified: false);
+        await login.Key(certificate, verified: false);
+        await login.Key(certificate);
+        Assert.Equal(2, login.Log.Lines.Count(line => line.StartsWith("Accepted certificate ID", StringComparison.Ordinal)));
+    }
+
     [FactNeeding(Need.SshKeygen)]
     public async Task Only_a_trusted_authority_counts()
     {

@@ -54,14 +54,35 @@ public class UserProgramsTests
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running).WaitAsync(Deadline);
     }
 
-    // A daemon that a program leaves behind may keep its output open for ever.
-    [Fact]
-    public async Task AProgramThatLeavesSomebodyWithItsOutputIsOverWhenItEnds()
+    // Who took a session of its own may keep the output open for ever; whoever did not ends with the program.
+    [Theory]
+    [InlineData("sleep 600 & echo $!", true)]
+    [InlineData("setsid sleep 600 & echo $!; sleep 0.2", false)]
+    [InlineData("yes & echo $!; sleep 0.2", true)]
+    [InlineData("setsid yes & echo $!; sleep 0.2", true)] // nobody reads any more
+    public async Task AProgramThatLeavesSomebodyBehindIsOverWhenItEnds(string command, bool endsToo)
     {
-        var result = await RunAsync(["/bin/sh", "-c", "echo before; sleep 30 & echo $!"], default, []);
-        var lines = Encoding.UTF8.GetString(result.Output).Split('\n');
-        Assert.Equal("before", lines[0]);
-        Commands.Run("/bin/sh", "-c", "kill " + lines[1]);
+        var result = await RunAsync(["/bin/sh", "-c", command], default, []);
+        Assert.InRange(result.Output.Length, 2, 1024 * 1024);
+        var left = Encoding.UTF8.GetString(result.Output).Split('\n').First(line => line.Length > 0 && char.IsAsciiDigit(line[0]));
+        if (!endsToo)
+        {
+            Assert.True(Directory.Exists("/proc/" + left));
+            Commands.Run("/bin/sh", "-c", "kill " + left);
+        }
+
+        for (var until = DateTime.UtcNow + Deadline; Directory.Exists("/proc/" + left) && File.ReadAllText($"/proc/{left}/stat").Split(' ')[2] != "Z";)
+        {
+            Assert.True(DateTime.UtcNow < until, "it lives on");
+            await Task.Delay(20);
+        }
+    }
+
+    [Fact]
+    public async Task AProgramThatWritesWithoutEndIsNotListenedToForEver()
+    {
+        var result = await RunAsync(["/bin/sh", "-c", "yes"], default, []);
+        Assert.Equal((128 + 13, 1024 * 1024), (result.ExitCode, result.Output.Length));
     }
 
     [Fact]

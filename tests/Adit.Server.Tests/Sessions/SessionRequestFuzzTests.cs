@@ -147,6 +147,28 @@ public class SessionRequestFuzzTests
         return writer.ToArray();
     }
 
+    // A signal to another user's program costs a helper process.
+    [Fact]
+    public async Task SignalsThatPileUpAreRefused()
+    {
+        var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var lab = await SessionLab.StartAsync("", "", _ => new Stuck(release.Task));
+        await using var session = await lab.Client.OpenSessionAsync().WaitAsync(SessionLab.Deadline);
+        var held = session.Channel.RequestAsync("hold@test", default);
+        for (var i = 0; i < 20; i++)
+        {
+            session.SendSignal("USR1");
+        }
+
+        // What comes behind the signals is answered: they have arrived.
+        await using var other = await lab.Client.OpenSessionAsync().WaitAsync(SessionLab.Deadline);
+        var last = session.Channel.RequestAsync("last@test", default);
+        release.SetResult();
+        Assert.False(await held.WaitAsync(SessionLab.Deadline));
+        Assert.False(await last.WaitAsync(SessionLab.Deadline));
+        Assert.Equal(12, lab.Log.Lines.Count(line => line.Contains("refusing signal USR1: 8 wait already", StringComparison.Ordinal)));
+    }
+
     private sealed class Stuck(Task until) : ISessionFeature
     {
         public async ValueTask<bool?> HandleRequestAsync(object session, string type, ReadOnlyMemory<byte> data, CancellationToken cancellationToken)

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Adit.Server.Authentication;
 using Adit.Server.Configuration;
+using Adit.Server.Pam;
 using Adit.Server.Users;
 using Adit.Ssh.Authentication;
 using Adit.Ssh.Keys;
@@ -45,6 +46,9 @@ internal sealed class Login : IDisposable
 
     public AuthenticationPeer Peer { get; init; } = new("10.0.0.7", 50000, "10.0.0.1", 22, "SSH-2.0-test", 1);
 
+    /// <summary>What stands for PAM with UsePAM.</summary>
+    public FakePamHelper PamHelper { get; } = new();
+
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
     public static PublicKey NewKey() => PrivateKey.Generate("ed25519").PublicKey;
@@ -70,6 +74,12 @@ internal sealed class Login : IDisposable
 
     public Task<AuthenticationDecision> None(string user = "alice") => Ask(new NoneRequest(user, Peer));
 
+    /// <summary>What a server asks once everything else has let somebody in.</summary>
+    internal ValueTask<LoginCompletion?> Complete(SshPrincipal principal) => ((ILoginRules)_authenticator!).CompleteAsync(Peer, principal, CancellationToken.None);
+
+    /// <summary>The connection is over.</summary>
+    public ValueTask Forget() => ((ILoginRules)_authenticator!).ForgetAsync(Peer);
+
     public void Dispose() => Home.Dispose();
 
     /// <summary>Files that a test as root makes would be root's.</summary>
@@ -83,7 +93,7 @@ internal sealed class Login : IDisposable
 
     private async Task<AuthenticationDecision> Ask(UserAuthenticationRequest request)
     {
-        _authenticator ??= new AuthorizedKeysAuthenticator(Live, Users, Log, Clock);
+        _authenticator ??= new AuthorizedKeysAuthenticator(Live, Users, Log, Clock, null, _ => Task.FromResult<IPamHelper>(PamHelper));
         var decision = await _authenticator.AuthenticateAsync(request with { Completed = [.. _completed] }, CancellationToken.None);
         if (decision is AuthenticationDecision.Partial step && request is not PublicKeyRequest { SignatureVerified: false })
         {

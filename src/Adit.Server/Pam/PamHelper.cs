@@ -1,0 +1,144 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using Adit.Server.Processes;
+using Adit.Server.Users;
+using Adit.Ssh;
+using Adit.Ssh.Transport;
+using Microsoft.Win32.SafeHandles;
+
+namespace Adit.Server.Pam;
+
+/// <summary>The server's end of one PAM helper: orders out, reports in. One order at a time.</summary>
+internal interface IPamHelper : IAsyncDisposable
+{
+    /// <summary>Throws <see cref="SshException"/> when the helper is gone.</summary>
+    void Send(PamOrder order);
+
+    /// <summary>The next report. Throws <see cref="SshException"/> when the helper is gone or talks nonsense.</summary>
+    ValueTask<PamReport> ReceiveAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>A helper in a process of its own, from its start to its end.</summary>
+internal sealed class PamHelper : IPamHelper
+{
+    /// <summary>How long closing a session may take: what takes longer is killed, and the next login is not kept from anything by it.</summary>
+    private static readonly TimeSpan EndLimit = TimeSpan.FromSeconds(20), KillLimit = TimeSpan.FromSeconds(5);
+
+    private readonly RunningProgram _program;
+    private readonly SafeFileHandle _orders;
+    private readonly PolledDescriptor _reports;
+    private readonly AsyncSignal _ready = new();
+    private readonly List<byte> _received = [];
+
+    private PamHelper(RunningProgram program, SafeFileHandle orders, SafeFileHandle reports)
+    {
+        _program = program;
+        _orders = orders;
+        ProgramLauncher.SetNonBlocking(orders);
+        ProgramLauncher.SetNonBlocking(reports);
+        _reports = new PolledDescriptor(reports, _ => _ready.Set());
+    }
+
+    /// <summary>Starts one. Throws <see cref="SshException"/> when it cannot be started.</summary>
+    public static Task<IPamHelper> StartAsync(ProgramLauncher launcher, CancellationToken cancellationToken) => BlockingWork.RunAsync<IPamHelper>(() => Start(launcher), cancellationToken);
+
+    private static PamHelper Start(ProgramLauncher launcher)
+    {
+        var program = launcher.LaunchHelper("pam", out var orders, out var reports);
+        return new PamHelper(program, orders, reports);
+    }
+
+    public void Send(PamOrder order)
+    {
+        var body = order.ToArray();
+        var frame = new byte[PamFrame.HeaderLength + body.Length];
+        BinaryPrimitives.WriteUInt32BigEndian(frame, (uint)body.Length);
+        body.CopyTo(frame, PamFrame.HeaderLength);
+        try
+        {
+            // A pipe that nobody reads holds 64 KiB, an order a few hundred bytes: it fits, or something is wrong.
+            if (ProcessCalls.Write(_orders, frame, out var error) != frame.Length)
+            {
+                throw Gone(ProcessCalls.Describe(error));
+            }
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(body);
+            CryptographicOperations.ZeroMemory(frame);
+        }
+    }
+
+    public async ValueTask<PamReport> ReceiveAsync(CancellationToken cancellationToken)
+    {
+        // Whoever gives up waiting has no use for the helper any more: it is in the middle of something. Its death ends the wait.
+        using var giveUp = cancellationToken.UnsafeRegister(static program => ((RunningProgram)program!).SignalGroup(ProcessCalls.SigKill), _program);
+        var buffer = new byte[4096];
+        while (true)
+        {
+            if (Take() is { } report)
+            {
+                return report;
+            }
+
+            var count = ProcessCalls.Read(_reports.Handle, buffer, out var error);
+            if (count > 0)
+            {
+                _received.AddRange(buffer.AsSpan(0, count));
+                continue;
+            }
+
+            if (count == 0 || error != ProcessCalls.TryAgain)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                throw Gone(count == 0 ? "it has ended" : ProcessCalls.Describe(error));
+            }
+
+            _reports.Watch(DescriptorLoop.Readable);
+            await _ready.WaitAsync().ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Lets it close what it has opened, and end; else kills it.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        _orders.Dispose();
+        try
+        {
+            await _program.Exit.WaitAsync(EndLimit).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            _program.SignalGroup(ProcessCalls.SigKill);
+            await Task.WhenAny(_program.Exit, Task.Delay(KillLimit)).ConfigureAwait(false);
+        }
+
+        _reports.Close();
+    }
+
+    private PamReport? Take()
+    {
+        if (_received.Count < PamFrame.HeaderLength)
+        {
+            return null;
+        }
+
+        var all = System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_received);
+        var length = BinaryPrimitives.ReadUInt32BigEndian(all);
+        if (length > PamFrame.MaxLength)
+        {
+            throw Gone("it talks nonsense");
+        }
+
+        if (all.Length < PamFrame.HeaderLength + (int)length)
+        {
+            return null;
+        }
+
+        var report = PamReport.Read(all.Slice(PamFrame.HeaderLength, (int)length));
+        _received.RemoveRange(0, PamFrame.HeaderLength + (int)length);
+        return report;
+    }
+
+    private static SshException Gone(string why) => new(SshError.AuthenticationFailed, $"the PAM helper is of no use: {why}");
+}

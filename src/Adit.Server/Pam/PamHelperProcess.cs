@@ -1,0 +1,284 @@
+using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Adit.Server.Processes;
+using Adit.Ssh;
+using Microsoft.Win32.SafeHandles;
+
+namespace Adit.Server.Pam;
+
+/// <summary>The PAM helper's whole work (docs/adr/0006): one transaction of PAM for one login. Orders come by descriptor 3, reports go by descriptor 4; modules run here, on this process's only
+/// thread of its own, as long as they like. When the server closes the orders, or is gone, what was opened is closed and the process ends.</summary>
+public static unsafe class PamHelperProcess
+{
+    private const int Orders = 3, Reports = 4;
+    private const int Failed = 255;
+
+    private static nint s_handle;
+    private static int s_last;
+    private static bool s_hasCredentials, s_hasSession;
+
+    /// <summary>Serves until there are no more orders.</summary>
+    public static int Run()
+    {
+        try
+        {
+            _ = ProcessCalls.Control(Orders, ProcessCalls.SetDescriptorFlags, 1);
+            _ = ProcessCalls.Control(Reports, ProcessCalls.SetDescriptorFlags, 1);
+            while (ReadOrder() is { } order)
+            {
+                Send(Do(order));
+            }
+
+            return 0;
+        }
+        catch (SshException problem)
+        {
+            Console.Error.WriteLine(problem.Message);
+            return Failed;
+        }
+        finally
+        {
+            End();
+        }
+    }
+
+    private static PamResult Do(PamOrder order) => order.Kind switch
+    {
+        PamOrderKind.Begin when s_handle == 0 && order.Texts is [var service, var user, var host, var connection] => Begin(service, user, host, connection),
+        PamOrderKind.Authenticate when s_handle != 0 => Result(PamCalls.Authenticate(s_handle, order.Flag ? 0 : PamCalls.DisallowNullToken), "pam_authenticate"),
+        PamOrderKind.CheckAccount when s_handle != 0 && order.Texts is [var information] => CheckAccount(information),
+        PamOrderKind.ChangePassword when s_handle != 0 => Result(PamCalls.ChangeToken(s_handle, PamCalls.ChangeExpiredToken), "pam_chauthtok"),
+        PamOrderKind.OpenSession when s_handle != 0 => OpenSession(),
+        _ => throw SshException.Protocol($"order {order.Kind} at a wrong time"),
+    };
+
+    private static PamResult Begin(string service, string user, string host, string connection)
+    {
+        // Lives as long as the process: modules call it until pam_end.
+        var conversation = (PamCalls.Conversation*)NativeMemory.AllocZeroed((nuint)sizeof(PamCalls.Conversation));
+        conversation->Converse = &Converse;
+        nint handle;
+        var code = PamCalls.Start(service, user, conversation, &handle);
+        if (code != PamCalls.Success)
+        {
+            return new PamResult(code, $"error {code}", "pam_start", user);
+        }
+
+        s_handle = handle;
+        code = PamCalls.SetItem(handle, PamCalls.RemoteHostItem, host);
+        if (code == PamCalls.Success)
+        {
+            // There is no terminal yet, and modules exist that want one: sshd says this, and configurations know it.
+            code = PamCalls.SetItem(handle, PamCalls.TerminalItem, "ssh");
+        }
+
+        if (code == PamCalls.Success)
+        {
+            code = PamCalls.PutVariable(handle, "SSH_CONNECTION=" + connection);
+        }
+
+        return Result(code, "pam_set_item");
+    }
+
+    private static PamResult CheckAccount(string information)
+    {
+        _ = PamCalls.PutVariable(s_handle, "SSH_AUTH_INFO_0=" + information);
+        return Result(PamCalls.CheckAccount(s_handle, 0), "pam_acct_mgmt");
+    }
+
+    private static PamResult OpenSession()
+    {
+        var before = ProcessAttributes.OfThisProcess();
+        var credentials = Result(PamCalls.SetCredentials(s_handle, PamCalls.EstablishCredentials), "pam_setcred");
+        s_hasCredentials = credentials.IsSuccess;
+        var session = Result(PamCalls.OpenSession(s_handle, 0), "pam_open_session");
+        s_hasSession = session.IsSuccess;
+        if (!s_hasSession)
+        {
+            return session;
+        }
+
+        // Credentials that could not be had are told, and the session stands: what that means depends on how somebody logged in.
+        return (credentials.IsSuccess ? session : credentials) with { Legacy = new PamLegacy(Variables(), ProcessAttributes.OfThisProcess().Since(before)) };
+    }
+
+    /// <summary>As long as there is nothing to close this does nothing.</summary>
+    private static void End()
+    {
+        if (s_handle == 0)
+        {
+            return;
+        }
+
+        if (s_hasSession)
+        {
+            s_last = PamCalls.CloseSession(s_handle, PamCalls.Silent);
+        }
+
+        if (s_hasCredentials)
+        {
+            s_last = PamCalls.SetCredentials(s_handle, PamCalls.DeleteCredentials);
+        }
+
+        _ = PamCalls.End(s_handle, s_last);
+        s_handle = 0;
+    }
+
+    private static List<string> Variables()
+    {
+        var texts = new List<string>();
+        var list = PamCalls.GetVariables(s_handle);
+        for (var next = list; next is not null && *next is not null; next++)
+        {
+            texts.Add(Text(*next));
+        }
+
+        return texts; // the list itself goes with the process
+    }
+
+    private static PamResult Result(int code, string function)
+    {
+        s_last = code;
+        byte* user;
+        _ = PamCalls.GetItem(s_handle, PamCalls.UserItem, &user);
+        return new PamResult(code, Text(PamCalls.Describe(s_handle, code)), function, Text(user));
+    }
+
+    private static string Text(byte* text) => text is null ? "" : OsText.Decode(MemoryMarshal.CreateReadOnlySpanFromNullTerminated(text));
+
+    // ---- The conversation ------------------------------------------------------------------------------------------
+
+    /// <summary>Called by modules. Nothing may be thrown through them.</summary>
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static int Converse(int count, PamCalls.Message** messages, PamCalls.Response** responses, nint data)
+    {
+        if (count is <= 0 or > PamCalls.MaxMessages)
+        {
+            return PamCalls.ConversationError;
+        }
+
+        var answers = (PamCalls.Response*)NativeMemory.AllocZeroed((nuint)count, (nuint)sizeof(PamCalls.Response));
+        try
+        {
+            for (var i = 0; i < count; i++)
+            {
+                var text = new PamText(messages[i]->Style, Text(messages[i]->Text));
+                if (text.Style is < PamCalls.PromptHidden or > PamCalls.InformationText)
+                {
+                    return Refuse(answers, count); // binary prompts and the like: nobody here understands them
+                }
+
+                Send(text);
+                if (text.IsPrompt && !TryAnswer(&answers[i]))
+                {
+                    return Refuse(answers, count);
+                }
+            }
+
+            *responses = answers;
+            return PamCalls.Success;
+        }
+        catch (Exception)
+        {
+            return Refuse(answers, count);
+        }
+    }
+
+    private static bool TryAnswer(PamCalls.Response* response)
+    {
+        if (ReadOrder() is not { Kind: PamOrderKind.Answer, Texts: [var answer] })
+        {
+            return false;
+        }
+
+        var bytes = OsText.Encode(answer);
+        try
+        {
+            if (bytes.Length >= PamCalls.MaxAnswer || bytes.Contains((byte)0))
+            {
+                return false;
+            }
+
+            response->Text = (byte*)NativeMemory.AllocZeroed((nuint)bytes.Length + 1);
+            bytes.CopyTo(new Span<byte>(response->Text, bytes.Length));
+            return true;
+        }
+        finally
+        {
+            System.Security.Cryptography.CryptographicOperations.ZeroMemory(bytes);
+        }
+    }
+
+    private static int Refuse(PamCalls.Response* answers, int count)
+    {
+        for (var i = 0; i < count; i++)
+        {
+            if (answers[i].Text is not null)
+            {
+                MemoryMarshal.CreateSpan(ref *answers[i].Text, MemoryMarshal.CreateReadOnlySpanFromNullTerminated(answers[i].Text).Length).Clear();
+                NativeMemory.Free(answers[i].Text);
+            }
+        }
+
+        NativeMemory.Free(answers);
+        return PamCalls.ConversationError;
+    }
+
+    // ---- The pipes -------------------------------------------------------------------------------------------------
+
+    /// <summary>Null at the end. Waits.</summary>
+    private static PamOrder? ReadOrder()
+    {
+        Span<byte> header = stackalloc byte[PamFrame.HeaderLength];
+        if (!TryRead(header))
+        {
+            return null;
+        }
+
+        var length = BinaryPrimitives.ReadUInt32BigEndian(header);
+        if (length > PamFrame.MaxLength)
+        {
+            throw SshException.Protocol("session-start pam is for adit sshd's own use");
+        }
+
+        var body = new byte[length];
+        return TryRead(body) ? PamOrder.Read(body) : null;
+    }
+
+    private static bool TryRead(Span<byte> target)
+    {
+        using var orders = new SafeFileHandle(Orders, ownsHandle: false);
+        while (!target.IsEmpty)
+        {
+            var count = ProcessCalls.Read(orders, target, out _);
+            if (count <= 0)
+            {
+                return false;
+            }
+
+            target = target[count..];
+        }
+
+        return true;
+    }
+
+    private static void Send(PamReport report)
+    {
+        using var reports = new SafeFileHandle(Reports, ownsHandle: false);
+        var body = report.ToArray();
+        var frame = new byte[PamFrame.HeaderLength + body.Length];
+        BinaryPrimitives.WriteUInt32BigEndian(frame, (uint)body.Length);
+        body.CopyTo(frame, PamFrame.HeaderLength);
+        for (ReadOnlySpan<byte> rest = frame; !rest.IsEmpty;)
+        {
+            var count = ProcessCalls.Write(reports, rest, out var error);
+            if (count < 0)
+            {
+                throw new SshException(SshError.FileAccess, $"the server is gone: {ProcessCalls.Describe(error)}");
+            }
+
+            rest = rest[count..];
+        }
+    }
+}

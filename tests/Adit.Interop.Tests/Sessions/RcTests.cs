@@ -1,0 +1,108 @@
+using Adit.Interop.Tests.Harness;
+using Adit.Interop.Tests.Peers;
+
+namespace Adit.Interop.Tests.Sessions;
+
+/// <summary>~/.ssh/rc runs when it does with real sshd, with the same environment and streams. ExposeAuthInfo's file is the same too.</summary>
+[Collection(nameof(TemporaryUser.GetForPasswordsAsync))]
+public class RcTests
+{
+    public static TheoryData<string, string, string, string, bool> Cases => new()
+    {
+        // configuration, the key's options, options of ssh, command, whether the file runs
+        { "", "", "", "echo main", true },
+        { "", "", "-tt", "echo main; tty | cut -c1-8", true },
+        { "", "", "", "exit 7", true },
+        { "PermitUserRC no", "", "", "echo main", false },
+        { "", "no-user-rc", "", "echo main", false },
+        { "", "restrict", "-T", "echo main", false },
+        { "", "restrict,user-rc", "-T", "echo main", true },
+        { "", "command=\"echo forced\"", "", "echo main", true },
+        { "ForceCommand echo forced", "", "", "echo main", false },
+        { "Subsystem hello /bin/echo hello", "", "-s", "hello", false },
+        { "DisableForwarding yes", "", "", "echo main", true },
+        { "ChrootDirectory /", "", "", "echo main", true },
+    };
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public Task TheUsersFileRunsAheadOfTheProgramWhereItMay(string configuration, string keyOptions, string options, string command, bool expected) => Lab.RunAsync(async lab =>
+    {
+        TemporaryUser user = await UserAsync(keyOptions);
+        ProcessResult[] results = await Task.WhenAll(new[] { Peer.OpenSsh, Peer.Adit }.Select(async kind =>
+        {
+            Server server = await lab.StartServerAsync(kind, new ServerOptions { Lines = [configuration.Length == 0 ? "#" : configuration, "AuthorizedKeysFile .ssh/keys"] });
+            return await lab.SshAsync(server, command, user.Name, options: options.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        }));
+        Assert.Equal(expected, results[1].Output.Contains("rc of", StringComparison.Ordinal));
+        Assert.Equal(results[0].Output, results[1].Output);
+        Assert.Equal(results[0].ExitCode, results[1].ExitCode);
+        Assert.Equal(results[0].Errors, results[1].Errors);
+    });
+
+    [Fact]
+    public Task ExposeAuthInfoTellsWhatSshdTellsAndGoesWithTheConnection() => Lab.RunAsync(async lab =>
+    {
+        TemporaryUser user = await UserAsync("");
+        ProcessResult[] results = await Task.WhenAll(new[] { Peer.OpenSsh, Peer.Adit }.Select(async kind =>
+        {
+            Server server = await lab.StartServerAsync(kind, new ServerOptions { Lines = ["ExposeAuthInfo yes", "PermitUserRC no", "AuthorizedKeysFile .ssh/keys"] });
+            return await lab.SshAsync(server, "cat $SSH_USER_AUTH; stat -c '%U %G %a' $SSH_USER_AUTH; echo ${SSH_USER_AUTH%.*}", user.Name);
+        }));
+        Assert.StartsWith("publickey ssh-ed25519 AAAA", results[1].Output, StringComparison.Ordinal);
+        Assert.Equal(results[0].Output, results[1].Output);
+
+        Server ours = await lab.StartServerAsync(Peer.Adit, new ServerOptions { Lines = ["ExposeAuthInfo yes", "PermitUserRC no", "AuthorizedKeysFile .ssh/keys"] });
+        string path = (await lab.SshAsync(ours, "echo $SSH_USER_AUTH", user.Name)).Output.Trim();
+        Assert.StartsWith("/tmp/sshauth.", path, StringComparison.Ordinal);
+        await Until.TrueAsync(() => !File.Exists(path), lab.Deadline);
+    });
+
+    // A link in the user's home to what only root's groups may read shows nothing; what only the user's own further groups may read does.
+    [Theory]
+    [InlineData("4242", false)]
+    [InlineData("60", true)] // games, which the user is put into
+    public Task AUsersFileIsReadWithTheUsersGroupsAndNotRoots(string group, bool expected) => Lab.RunAsync(async lab =>
+    {
+        Need.Tools("setpriv", "usermod");
+        TemporaryUser user = await UserAsync("");
+        await lab.MustAsync(Machine.Tool("usermod"), "-aG", "games", user.Name);
+        string file = Path.Combine(Path.GetDirectoryName(user.Home)!, $"adit-test-{Guid.NewGuid():N}");
+        string link = Path.Combine(user.Home, ".ssh", "environment");
+        try
+        {
+            await File.WriteAllTextAsync(file, "SECRET=told\n");
+            await lab.MustAsync(Machine.Tool("chown"), "0:" + group, file);
+            File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead);
+            File.Delete(link);
+            File.CreateSymbolicLink(link, file);
+            Server server = await lab.StartServerAsync(Peer.Adit, new ServerOptions
+            {
+                Lines = ["PermitUserEnvironment yes", "PermitUserRC no", "AuthorizedKeysFile .ssh/keys"],
+                Prefix = [Machine.Tool("setpriv"), "--groups", "0,4242"],
+            });
+            Assert.Equal(expected ? "told\n" : "\n", (await lab.SshAsync(server, "echo $SECRET", user.Name)).Output);
+        }
+        finally
+        {
+            File.Delete(link);
+            File.Delete(file);
+        }
+    });
+
+    private static async Task<TemporaryUser> UserAsync(string keyOptions)
+    {
+        TemporaryUser user = await TemporaryUser.GetForPasswordsAsync();
+        KeyPair key = await Keys.UserAsync();
+        await user.AuthorizeAsync(key);
+        string folder = Path.Combine(user.Home, ".ssh");
+        await File.WriteAllTextAsync(Path.Combine(folder, "rc"), "echo \"rc of $USER in $PWD reads '$(cat)' $# $0\"\necho complains >&2\ntest -t 1 && echo on a terminal\n");
+        await File.WriteAllTextAsync(Path.Combine(folder, "keys"), $"{keyOptions} {key.PublicLine}\n".TrimStart());
+        foreach (string name in new[] { "rc", "keys" })
+        {
+            File.SetUnixFileMode(Path.Combine(folder, name), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+        }
+
+        return user;
+    }
+}

@@ -162,10 +162,13 @@ public sealed class UserUnixSocketsTests : IDisposable
         }
 
         Assert.Equal(0u, LibC.GetEffectiveUserId());
-        Assert.DoesNotContain(Threads(), other => !other["Uid"].StartsWith("0 0 0 ", StringComparison.Ordinal));
+        Assert.DoesNotContain(Threads(), other => IsOurs(other["Uid"]));
         File.WriteAllText(_folder["mine"], "");
         Assert.StartsWith("0 0 ", Stat("mine"));
     }
+
+    /// <summary>Other tests of this process have threads of other users for a moment.</summary>
+    private static bool IsOurs(string ids) => ids.Split(' ').Any(id => id == $"{AliceUid}" || id == $"{BobUid}");
 
     [FactNeeding(Need.Root)]
     public async Task Many_at_once_each_get_their_own_identity()
@@ -184,7 +187,7 @@ public sealed class UserUnixSocketsTests : IDisposable
             Assert.StartsWith($"{uid} ", Stat(name));
         }
 
-        Assert.DoesNotContain(Threads(), other => !other["Uid"].StartsWith("0 0 0 ", StringComparison.Ordinal));
+        Assert.DoesNotContain(Threads(), other => IsOurs(other["Uid"]));
     }
 
     [Fact]

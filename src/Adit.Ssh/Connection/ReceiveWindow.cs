@@ -20,6 +20,7 @@ internal struct ReceiveWindow
     private long _remaining;
     private long _consumed;
     private long _consumedAtThisSize;
+    private long _owed; // of the size, not yet granted
     private bool _backlogged;
     private long _sizedAt;
 
@@ -61,7 +62,12 @@ internal struct ReceiveWindow
         long grant = _consumed;
         _consumed = 0;
         if (_consumedAtThisSize >= _size)
-            grant += Grow();
+            _owed += Grow();
+        // Growth is granted no faster than data is consumed. A whole new window at once would have the peer fill a buffer with it, and OpenSSH's sshd, whose buffers end
+        // at 16 MiB, moves all of a full one to the front for each packet: it then stays too slow ever to drain it.
+        long growth = Math.Min(grant, _owed);
+        _owed -= growth;
+        grant += growth;
         _remaining += grant;
         return (uint)grant;
     }

@@ -22,6 +22,7 @@ public sealed class HostKeyKeywordTests
         ManagedProcess here = await StartAsync(lab, Enum.Parse<Peer>(client), there, known, "yes");
 
         await here.WaitForLineAsync("Deprecating obsolete hostkey: ED25519", lab.Deadline);
+        await Until.TrueAsync(() => !File.ReadAllText(known).Contains(obsolete, StringComparison.Ordinal), lab.Deadline); // it is told ahead of being done
         here.Signal(ManagedProcess.SigTerm);
         await here.WaitForExitAsync(lab.Deadline);
         Assert.Equal(2, here.CountLines("Learned new hostkey: "));

@@ -30,7 +30,7 @@ public class ReceiveWindowTests
         var window = Window(budget, roundTrip: null);
         Assert.True(window.Size < Usual, "this test wants a short budget");
 
-        Consume(ref window, Usual);
+        Consume(ref window, 2 * Usual);
 
         Assert.Equal(Usual, window.Size);
         Assert.InRange(window.Remaining, Usual * 3 / 4, Usual); // up to a quarter is held back until it is worth a message
@@ -64,6 +64,25 @@ public class ReceiveWindowTests
         Consume(ref window, Usual);
 
         Assert.Equal(2 * Usual, window.Size);
+    }
+
+    // All of it at once would fill a buffer at the peer; OpenSSH's sshd slows down to a twentieth when its own are full.
+    [Fact]
+    public void Growth_is_granted_as_data_is_consumed_and_not_at_once()
+    {
+        var window = Window(new WindowBudget(1L << 30), TimeSpan.FromMilliseconds(100));
+        _time.Advance(TimeSpan.FromMilliseconds(120));
+        long consumed = 0, granted = 0;
+        for (; consumed < 3 * Usual; consumed += Piece)
+        {
+            window.Debit(Piece);
+            uint grant = window.Credit(Piece);
+            granted += grant;
+            Assert.InRange(grant, 0u, 2 * 512 * 1024u);
+        }
+
+        Assert.Equal(2 * Usual, window.Size);
+        Assert.InRange(granted - consumed, Usual - (512 * 1024), Usual); // all of the growth has arrived by then
     }
 
     [Fact]

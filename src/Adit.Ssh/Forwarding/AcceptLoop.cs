@@ -18,12 +18,14 @@ internal static class AcceptLoop
     {
         var readiness = new SocketReadiness(listener);
         using var registration = stop.UnsafeRegister(static self => ((SocketReadiness)self!).CloseSocket(), readiness);
-        if (SocketPoller.IsSupported)
-            listener.Blocking = false;
+        bool isPrepared = false;
         while (true)
         {
             try
             {
+                if (!isPrepared && SocketPoller.IsSupported)
+                    listener.Blocking = false;
+                isPrepared = true;
                 accepted(await AcceptAsync(listener, readiness, stop).ConfigureAwait(false));
             }
             catch (Exception) when (stop.IsCancellationRequested)

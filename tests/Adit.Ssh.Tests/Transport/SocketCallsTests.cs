@@ -77,6 +77,23 @@ public class SocketCallsTests
         }
     }
 
+    // A review may close a listener between the answer that announces it and its first accept.
+    [Fact]
+    public async Task AListenerThatIsClosedBeforeItBeginsNeverBegins()
+    {
+        var forward = ForwardListener.Bind(
+            await ListenTarget.ResolveAsync(ForwardAddress.Tcp("127.0.0.1", 0), new ListenOptions(), CancellationToken.None), new ListenOptions(),
+            Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
+        await forward.DisposeAsync().AsTask().WaitAsync(Deadline);
+        forward.Start(_ => Assert.Fail("accepted"));
+
+        using var listener = Listen(IPAddress.Loopback);
+        using var stop = new CancellationTokenSource();
+        await stop.CancelAsync();
+        listener.Dispose();
+        await AcceptLoop.RunAsync(listener, _ => Assert.Fail("accepted"), Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance, stop.Token).WaitAsync(Deadline);
+    }
+
     private static Socket Listen(IPAddress address, int backlog = 16)
     {
         var listener = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);

@@ -7,11 +7,11 @@ namespace Adit.Interop.Tests.Sessions;
 public sealed class ClientStreamTests
 {
     [Fact]
-    public Task A_quarter_gibibyte_goes_both_ways_unharmed() => Lab.RunAsync(async lab =>
+    public Task A_gibibyte_goes_both_ways_unharmed() => Lab.RunAsync(async lab =>
     {
         ClientSessionLab scene = await ClientSessionLab.CreateAsync(lab);
         string file = lab.Folder["data"];
-        await lab.MustAsync("/bin/sh", "-c", $"head -c 268435456 /dev/urandom > {file}");
+        await lab.MustAsync("/bin/sh", "-c", $"head -c 67108864 /dev/urandom > {file}.part; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do echo $i; cat {file}.part; done | head -c 1073741824 > {file}");
         ProcessResult result = await scene.ShellAsync(Peer.Adit, $"sha256sum < {file}; ${{ssh[@]}} there cat < {file} | sha256sum");
         string[] sums = result.Output.Split('\n');
         Assert.Equal(sums[0], sums[1]);

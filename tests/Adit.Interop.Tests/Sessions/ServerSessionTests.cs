@@ -64,7 +64,7 @@ public class ServerSessionTests
         string file = lab.Folder["bulk"];
         var bulk = new byte[32 * 1024 * 1024];
         new Random(1).NextBytes(bulk);
-        const int times = 8; // 256 MiB
+        const int times = 32; // 1 GiB
         using (var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256))
         await using (FileStream stream = File.Create(file))
         {

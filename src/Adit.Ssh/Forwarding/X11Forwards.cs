@@ -176,12 +176,12 @@ internal sealed class X11Forwards(SshConnection connection, TaskTracker connecti
         }
         var setup = new X11Setup(Encoding.ASCII.GetBytes(grant.Display.AuthorizationName), grant.HandedOut, grant.Real);
         var carried = new X11Connection(socket, setup, () => IsExpired(grant), () => _unproven.Release(), logger, time);
+        Volatile.Write(ref _wasUsed, true); // before the peer knows of the channel, and goes on
         if (request.Accept(carried, MaximumPacket) is null)
         {
             carried.Abandon();
             return Task.CompletedTask;
         }
-        Volatile.Write(ref _wasUsed, true);
         return carried.RunAsync();
     }
 

@@ -168,8 +168,13 @@ public sealed class SshClient : IAsyncDisposable
     /// connection ends. Its channels and remote forwards end with it.</summary>
     /// <param name="stream">To the other process. It stays the caller's.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    /// <exception cref="SshException">The other process broke the protocol, asked for what it may not have, or did not read. This connection goes on.</exception>
-    public Task CarryProxyAsync(Stream stream, CancellationToken cancellationToken = default) => new ChannelProxy(_connection, stream, _logger).RunAsync(cancellationToken);
+    /// <exception cref="SshException">The other process broke the protocol, asked for what it may not have, or did not read; or the server may be the wrong one
+    /// (<see cref="IsHostKeyUnsafe"/>), of which the other process would not know. This connection goes on.</exception>
+    public async Task CarryProxyAsync(Stream stream, CancellationToken cancellationToken = default)
+    {
+        ThrowIfHostKeyUnsafe("Proxy mode");
+        await new ChannelProxy(_connection, stream, _logger).RunAsync(cancellationToken).ConfigureAwait(false);
+    }
 
     /// <summary>Local forward (-L): listens on <paramref name="listen"/> ("127.0.0.1:5433", "[::1]:80", "/path/socket") and connects from the server to
     /// <paramref name="destination"/>. Throws <see cref="SshException"/> (<see cref="SshError.ForwardFailed"/>) when nothing could be bound.</summary>
@@ -274,7 +279,7 @@ public sealed class SshClient : IAsyncDisposable
     /// <summary>See <see cref="SshSession.ForwardAgent"/>.</summary>
     internal void ForwardAgent(SshSession session, ForwardedAgent agent)
     {
-        ThrowIfHostKeyUnsafe("Agent");
+        ThrowIfHostKeyUnsafe("Agent forwarding");
         ArgumentNullException.ThrowIfNull(session);
         ArgumentNullException.ThrowIfNull(agent);
         _agents.Ask(session.Channel, agent);
@@ -283,7 +288,7 @@ public sealed class SshClient : IAsyncDisposable
     /// <summary>See <see cref="SshSession.RequestX11Async"/>.</summary>
     internal Task<bool> RequestX11Async(SshSession session, ForwardedDisplay display)
     {
-        ThrowIfHostKeyUnsafe("X11");
+        ThrowIfHostKeyUnsafe("X11 forwarding");
         ArgumentNullException.ThrowIfNull(session);
         ArgumentNullException.ThrowIfNull(display);
         return _displays.AskAsync(session.Channel, display);
@@ -332,11 +337,11 @@ public sealed class SshClient : IAsyncDisposable
         throw reason;
     }
 
-    private void ThrowIfHostKeyUnsafe(string what = "Port")
+    private void ThrowIfHostKeyUnsafe(string what = "Port forwarding")
     {
         if (IsHostKeyUnsafe)
         {
-            throw new SshException(SshError.PolicyDenied, $"{what} forwarding is disabled to avoid man-in-the-middle attacks.")
+            throw new SshException(SshError.PolicyDenied, $"{what} is disabled to avoid man-in-the-middle attacks.")
             {
                 Hint = "The server's host key is not the known one.",
             };

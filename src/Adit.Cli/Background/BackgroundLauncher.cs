@@ -42,7 +42,7 @@ internal static class BackgroundLauncher
             try
             {
                 var marker = string.Create(CultureInfo.InvariantCulture, $"{Variable}={there}:{Environment.ProcessId}:{purpose}");
-                process = PosixProcess.Spawn(Environment.ProcessPath!, Arguments(), [.. Variables(), Encoding.ASCII.GetBytes(marker), MatchAnswers.Mark], there);
+                process = PosixProcess.Spawn(Environment.ProcessPath!, Arguments(), [.. Variables(), Encoding.ASCII.GetBytes(marker), MatchAnswers.Mark], [(there, there)]);
             }
             catch (IOException e)
             {

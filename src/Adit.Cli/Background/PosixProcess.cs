@@ -4,7 +4,7 @@ using System.Runtime.Versioning;
 
 namespace Adit.Cli.Background;
 
-/// <summary>What going into the background needs of the system and the runtime does not offer.</summary>
+/// <summary>What starting programs and going into the background need of the system and the runtime does not offer.</summary>
 [UnsupportedOSPlatform("windows")]
 internal static unsafe partial class PosixProcess
 {
@@ -20,20 +20,24 @@ internal static unsafe partial class PosixProcess
     private const int CloseOnExec = 1; // FD_CLOEXEC
     private const int BrokenPipe = 13; // SIGPIPE
     private const short SetDefaultSignals = 4; // POSIX_SPAWN_SETSIGDEF
+    private const short SetSession = 0x80; // POSIX_SPAWN_SETSID of Linux
 
     /// <summary>More than any system's posix_spawn_file_actions_t, posix_spawnattr_t and sigset_t.</summary>
     private const int OpaqueSize = 1024;
 
     private static int DuplicateCloseOnExec => OperatingSystem.IsLinux() ? 1030 : OperatingSystem.IsMacOS() ? 67 : 17;
 
-    /// <summary>Starts a program in this process's session and group, with its terminal and standard streams, and one more descriptor.</summary>
+    /// <summary>Starts a program with descriptors that the runtime would not hand over. It has this process's standard streams where they are not among those.</summary>
     /// <param name="path">The file to run.</param>
     /// <param name="arguments">All of argv, without the zero bytes that end them.</param>
     /// <param name="environment">The environment, likewise.</param>
-    /// <param name="inherited">A descriptor that the program gets under the same number; all others that close at exec stay here.</param>
+    /// <param name="descriptors">Descriptors of this process, and the numbers that the program gets them under, one after the other; all others that close at exec stay
+    /// here.</param>
+    /// <param name="leavesSession">Linux: it has a session of its own, and no controlling terminal; else it stays in this process's session and group.</param>
     /// <returns>Its process id.</returns>
     /// <exception cref="IOException">It could not be started; the message is the system's.</exception>
-    public static int Spawn(string path, IReadOnlyList<byte[]> arguments, IReadOnlyList<byte[]> environment, int inherited)
+    public static int Spawn(
+        string path, IReadOnlyList<byte[]> arguments, IReadOnlyList<byte[]> environment, ReadOnlySpan<(int From, int To)> descriptors, bool leavesSession = false)
     {
         var actions = stackalloc byte[OpaqueSize];
         var attributes = stackalloc byte[OpaqueSize];
@@ -44,14 +48,17 @@ internal static unsafe partial class PosixProcess
         using var environ = new StringVector(environment);
         try
         {
-            // Onto itself: that takes the close-on-exec flag away, in the child alone.
-            Check(posix_spawn_file_actions_adddup2(actions, inherited, inherited));
+            // Where it goes onto itself that takes the close-on-exec flag away, in the child alone.
+            foreach (var (from, to) in descriptors)
+            {
+                Check(posix_spawn_file_actions_adddup2(actions, from, to));
+            }
 
             // The runtime ignores it in this process, which is nothing for the programs that the new one starts.
             _ = sigemptyset(signals);
             _ = sigaddset(signals, BrokenPipe);
             Check(posix_spawnattr_setsigdefault(attributes, signals));
-            Check(posix_spawnattr_setflags(attributes, SetDefaultSignals));
+            Check(posix_spawnattr_setflags(attributes, leavesSession ? (short)(SetDefaultSignals | SetSession) : SetDefaultSignals));
             int process;
             Check(posix_spawn(&process, path, actions, attributes, argv.Pointer, environ.Pointer));
             return process;

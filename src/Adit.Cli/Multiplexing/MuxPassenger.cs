@@ -270,6 +270,12 @@ internal sealed class MuxPassenger(MuxMaster master, MuxConnection connection)
     /// <summary>From here on the connection carries SSH packets. It is asked for as a session is: a passenger in this mode can have any number of them.</summary>
     private async Task<bool> ProxyAsync(uint request, CancellationToken cancellationToken)
     {
+        if (master.Client.IsHostKeyUnsafe)
+        {
+            // Before it is granted: what follows that is not read by people.
+            return await connection.SendErrorAsync(MuxType.Failure, request, "Proxy mode is disabled to avoid man-in-the-middle attacks.").ConfigureAwait(false);
+        }
+
         if (!await master.MayAsync($"Allow shared connection to {master.Settings.Host}? ", cancellationToken).ConfigureAwait(false))
         {
             return await RefuseAsync(request).ConfigureAwait(false);

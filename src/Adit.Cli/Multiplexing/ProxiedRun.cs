@@ -28,6 +28,11 @@ internal static class ProxiedRun
             log.Write(OpenSshLogLevel.Info, "adit: with -O proxy the agent is not forwarded: the server would ask the master for it.");
         }
 
+        if (config.Get(Keywords.ForwardX11))
+        {
+            log.Write(OpenSshLogLevel.Info, "adit: with -O proxy no display is forwarded: the server would ask the master for it.");
+        }
+
         var session = SessionSettings.From(config, arguments, log);
         using var prompter = new OpenSshPrompter(log);
         await using var settings = await ClientSettingsBuilder.BuildAsync(config, log, prompter, cancellationToken).ConfigureAwait(false);

@@ -25,11 +25,15 @@ internal sealed class ChannelProxy
     /// <summary>What may wait for a passenger that does not read, for all of its channels together: OpenSSH's gives each a window of 2 MiB.</summary>
     private const int MaxWaiting = 64 * 1024 * 1024;
 
+    /// <summary>What a message that waits takes beside its bytes. Without it one of nine bytes, which no window bounds, would cost a peer less than us.</summary>
+    private const int MessageOverhead = 64;
+
     private const int MaxForwards = 1024;
 
     private readonly SshConnection _connection;
     private readonly Stream _passenger;
     private readonly ILogger _logger;
+    private readonly int _maxWaiting;
     private readonly SendLane _lane;
     private readonly AsyncSignal _room = new();
     private readonly Lock _lock = new();
@@ -42,9 +46,9 @@ internal sealed class ChannelProxy
     private bool _isGone;
     private SshException? _fault;
 
-    public ChannelProxy(SshConnection connection, Stream passenger, ILogger logger)
+    public ChannelProxy(SshConnection connection, Stream passenger, ILogger logger, int maxWaiting = MaxWaiting)
     {
-        (_connection, _passenger, _logger) = (connection, passenger, logger);
+        (_connection, _passenger, _logger, _maxWaiting) = (connection, passenger, logger, maxWaiting);
         _lane = new SendLane(() => _room.Set());
     }
 
@@ -72,6 +76,10 @@ internal sealed class ChannelProxy
             _connection.RemoveProxy(this);
             Leave();
             await writing.ConfigureAwait(false);
+            // The peer may never close what this one had, and each of those keeps this.
+            while (_outgoing.Reader.TryRead(out _))
+            {
+            }
         }
         if (_fault is { } fault)
             throw fault;
@@ -154,7 +162,7 @@ internal sealed class ChannelProxy
                     var taken = ChannelOpenConfirmationMessage.Read(ref reader);
                     var offered = Offered(taken.Recipient);
                     offered.Take(taken.SenderChannel, taken.InitialWindow, taken.MaximumPacket);
-                    Send(taken with { SenderChannel = offered.Entry.LocalId });
+                    Send(taken with { SenderChannel = offered.Entry.LocalId, MaximumPacket = Clamp(taken.MaximumPacket) });
                     break;
                 case MessageId.ChannelOpenFailure:
                     var refused = ChannelOpenFailureMessage.Read(ref reader);
@@ -181,6 +189,8 @@ internal sealed class ChannelProxy
     {
         if (message.TypeData.Length > MaxOpenData)
             throw SshException.Protocol($"channel open with {message.TypeData.Length} bytes of data");
+        if (message.MaximumPacket == 0)
+            throw SshException.Protocol("channel open with a maximum packet size of 0"); // ahead of the entry, which nobody would take out again
         if (Add(message.ChannelType) is not { } channel)
         {
             var refusal = new SshWriter(64);
@@ -195,7 +205,7 @@ internal sealed class ChannelProxy
             ChannelType = message.ChannelType,
             SenderChannel = channel.Entry.LocalId,
             InitialWindow = message.InitialWindow,
-            MaximumPacket = message.MaximumPacket,
+            MaximumPacket = Clamp(message.MaximumPacket),
             TypeData = message.TypeData,
         }.Write(ref writer);
         Send(writer.Written);
@@ -308,6 +318,9 @@ internal sealed class ChannelProxy
         _connection.Remove(channel.Entry);
     }
 
+    /// <summary>A passenger may take packets that this connection does not: the peer must not come to send them.</summary>
+    private uint Clamp(uint maximumPacket) => Math.Min(maximumPacket, (uint)_connection.MaximumPacket);
+
     private ProxiedChannel Offered(uint peerId) => _byPeerId.TryGetValue(peerId, out var channel) && channel.State == ProxiedChannel.Stage.Offered
         ? channel
         : throw SshException.Protocol($"answer to an open of channel {peerId}, which nobody asked for");
@@ -328,12 +341,14 @@ internal sealed class ChannelProxy
         _connection.Transport.Send(_lane, packet);
     }
 
-    /// <summary>Queues a message to the passenger.</summary>
+    /// <summary>Queues a message to the passenger. Under the lock.</summary>
     private void Tell(byte[] payload)
     {
-        if (Interlocked.Add(ref _waiting, payload.Length) > MaxWaiting)
+        if (_fault is not null)
+            return; // its end has begun
+        if (Interlocked.Add(ref _waiting, payload.Length + MessageOverhead) > _maxWaiting)
         {
-            _fault ??= new SshException(SshError.ResourceLimit, $"the passenger does not read: {MaxWaiting} bytes wait for it");
+            _fault = new SshException(SshError.ResourceLimit, $"the passenger does not read: {_maxWaiting} bytes wait for it");
             _overflowed.TrySetResult();
             return;
         }
@@ -350,7 +365,7 @@ internal sealed class ChannelProxy
                 BinaryPrimitives.WriteUInt32BigEndian(header, (uint)payload.Length + 1);
                 await _passenger.WriteAsync(header, cancellationToken).ConfigureAwait(false);
                 await _passenger.WriteAsync(payload, cancellationToken).ConfigureAwait(false);
-                Interlocked.Add(ref _waiting, -payload.Length);
+                Interlocked.Add(ref _waiting, -(payload.Length + MessageOverhead));
             }
         }
         catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException or IOException)

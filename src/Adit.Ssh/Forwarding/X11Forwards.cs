@@ -27,6 +27,9 @@ internal sealed class X11Forwards(SshConnection connection, TaskTracker connecti
     /// <summary>Connections at once: as many as an X server takes from all its clients by default.</summary>
     private const int MaxChannels = 256;
 
+    /// <summary>Those of them that have not shown the cookie yet. The next is connected when one of these was judged: a server that shows none must not take all the X server's places.</summary>
+    private const int MaxUnproven = 16;
+
     /// <summary>An X server that does not take a connection by then is as good as none.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
@@ -34,6 +37,7 @@ internal sealed class X11Forwards(SshConnection connection, TaskTracker connecti
     private static readonly TimeSpan Notice = TimeSpan.FromMinutes(1);
 
     private readonly Lock _lock = new();
+    private readonly SemaphoreSlim _unproven = new(MaxUnproven);
     private Grant? _grant;
     private int _open;
     private bool _wasUsed;
@@ -159,20 +163,45 @@ internal sealed class X11Forwards(SshConnection connection, TaskTracker connecti
     /// <summary>Answers the request. Returns what carries the connection, or a finished task.</summary>
     private async Task<Task> OpenAsync(IncomingChannel request, Grant grant, CancellationToken cancellationToken)
     {
+        if (!await WaitForTurnAsync(cancellationToken).ConfigureAwait(false))
+        {
+            request.Reject(OpenFailureReason.ResourceShortage, "open failed");
+            return Task.CompletedTask;
+        }
         if (await ConnectAsync(grant.Display.Display, cancellationToken).ConfigureAwait(false) is not { } socket)
         {
+            _unproven.Release();
             Refuse(request);
             return Task.CompletedTask;
         }
         var setup = new X11Setup(Encoding.ASCII.GetBytes(grant.Display.AuthorizationName), grant.HandedOut, grant.Real);
-        var carried = new X11Connection(socket, setup, () => IsExpired(grant), logger);
+        var carried = new X11Connection(socket, setup, () => IsExpired(grant), () => _unproven.Release(), logger, time);
+        Volatile.Write(ref _wasUsed, true); // before the peer knows of the channel, and goes on
         if (request.Accept(carried, MaximumPacket) is null)
         {
             carried.Abandon();
             return Task.CompletedTask;
         }
-        Volatile.Write(ref _wasUsed, true);
         return carried.RunAsync();
+    }
+
+    /// <summary>False when too many others show nothing for too long.</summary>
+    private async ValueTask<bool> WaitForTurnAsync(CancellationToken cancellationToken)
+    {
+        if (_unproven.Wait(0, CancellationToken.None))
+            return true;
+        logger.LogDebug("X11 forwarding: {Count} connections have not shown their cookie yet, the next one waits", MaxUnproven);
+        using var deadline = new CancellationTokenSource(Patience, time);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
+        try
+        {
+            await _unproven.WaitAsync(both.Token).ConfigureAwait(false);
+            return true;
+        }
+        catch (OperationCanceledException) when (deadline.IsCancellationRequested)
+        {
+            return false;
+        }
     }
 
     /// <summary>Null where the display cannot be reached, which has been told.</summary>

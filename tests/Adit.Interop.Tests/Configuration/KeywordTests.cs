@@ -33,6 +33,28 @@ public sealed class KeywordTests
     });
 
     [Fact]
+    public Task A_socket_that_was_passed_is_not_for_other_programs() => Lab.RunAsync(async lab =>
+    {
+        string python = Machine.Python("socket");
+        Server there = await lab.StartServerAsync(Peer.OpenSsh);
+        string script = lab.Folder.Write("dial.py", """
+            import socket, sys
+            s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+            socket.send_fds(socket.socket(fileno=1), [b"\0"], [s.fileno()])
+            """);
+        ProcessResult ours = await lab.RunSshAsync(Peer.Adit, there, new ClientOptions
+        {
+            Arguments =
+            [
+                "-o", "ProxyUseFdpass=yes", "-o", $"ProxyCommand={python} {script} %h %p", "-o", "PermitLocalCommand=yes",
+                "-o", "LocalCommand=ls -l /proc/self/fd; kill -TERM $PPID",
+            ],
+        });
+        Assert.Contains("/proc/", ours.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("socket:", ours.Output, StringComparison.Ordinal);
+    });
+
+    [Fact]
     public Task A_proxy_command_that_passes_nothing_is_told() => Lab.RunAsync(async lab =>
     {
         Server there = await lab.StartServerAsync(Peer.OpenSsh);

@@ -45,6 +45,31 @@ public sealed class ProxyTests
         Assert.Equal("still there\n", (await sharing.RunAsync(client, [], "echo still there")).Output);
     });
 
+    [Fact]
+    public Task What_it_cannot_forward_is_told_and_not_asked_for() => Lab.RunAsync(async lab =>
+    {
+        Sharing sharing = await Sharing.StartAsync(lab, Peer.Adit, ["X11Forwarding yes"]);
+        ProcessResult result = await sharing.RunAsync(Peer.Adit, ["-O", "proxy", "-A", "-X"], "echo ${DISPLAY:-none} ${SSH_AUTH_SOCK:-none}");
+        Assert.Equal((0, "none none\n"), (result.ExitCode, result.Output));
+        Assert.Contains("adit: with -O proxy the agent is not forwarded: the server would ask the master for it.", result.ErrorLines);
+        Assert.Contains("adit: with -O proxy no display is forwarded: the server would ask the master for it.", result.ErrorLines);
+    });
+
+    [Fact]
+    public Task Nobody_gets_it_where_the_host_key_is_not_the_known_one() => Lab.RunAsync(async lab =>
+    {
+        Sharing sharing = await Sharing.StartAsync(lab, null);
+        string known = lab.Folder["wrong_hosts"];
+        await File.WriteAllTextAsync(known, $"[{sharing.Server.Host}]:{sharing.Server.Port} {(await Keys.UserAsync()).TypeAndBlob}\n", lab.Deadline);
+        string[] words = sharing.Words(Peer.Adit, ["-M", "-N", "-o", "StrictHostKeyChecking=no", "-o", $"UserKnownHostsFile={known}"]);
+        ManagedProcess master = lab.Start("master", words[0], words[1..]);
+        await Net.WaitUntilAsync(() => File.Exists(sharing.Path) || master.HasExited, "the control socket", TimeSpan.FromSeconds(30));
+        Assert.Equal("a session goes\n", (await sharing.RunAsync(Peer.Adit, [], "echo a session goes")).Output);
+        ProcessResult result = await sharing.RunAsync(Peer.Adit, ["-O", "proxy"], "echo wrong");
+        Assert.Equal((255, ""), (result.ExitCode, result.Output));
+        Assert.Contains("Proxy mode is disabled to avoid man-in-the-middle attacks.", result.Errors, StringComparison.Ordinal);
+    });
+
     [Theory]
     [InlineData("62 00000000 0000000465 6e76 00")]
     [InlineData("5e 00000000 00000001 78")] // data on a channel that is somebody else's

@@ -138,22 +138,83 @@ public class X11ForwardTests
     public async Task The_number_of_connections_is_bounded_and_those_that_end_make_room()
     {
         await using var lab = await ConnectAsync();
-        var (session, _) = await lab.AskAsync();
+        var (session, cookie) = await lab.AskAsync();
         await using var held = session;
-        var open = new List<(SshStream Program, Socket XServer)>();
+        var open = new List<(SshStream Program, NetworkStream XServer)>();
         for (int i = 0; i < 256; i++)
-            open.Add((await lab.OpenAsync(), await lab.AcceptAsync()));
+            open.Add(await lab.OpenAsync(cookie));
         var e = await Assert.ThrowsAsync<SshException>(() => lab.OpenAsync());
         Assert.Equal(OpenFailureReason.ResourceShortage, e.OpenFailureReason);
         foreach (var (program, xServer) in open)
         {
-            xServer.Dispose();
+            await xServer.DisposeAsync();
             await EndsAsync(program);
             await program.DisposeAsync();
         }
         await lab.Pair.Client.WhenNoConnectionsAsync().WaitAsync(Deadline);
         await using var next = await lab.OpenAsync();
         (await lab.AcceptAsync()).Dispose();
+    }
+
+    [Theory]
+    [InlineData("a right cookie")]
+    [InlineData("a wrong cookie")]
+    [InlineData("the end")]
+    public async Task Few_connections_that_show_nothing_are_made_at_once_and_the_others_wait_for_their_turn(string then)
+    {
+        await using var lab = await ConnectAsync();
+        var (session, cookie) = await lab.AskAsync();
+        await using var held = session;
+        var silent = new List<(SshStream Program, NetworkStream XServer)>();
+        for (int i = 0; i < 16; i++)
+            silent.Add((await lab.OpenAsync(), new NetworkStream(await lab.AcceptAsync(), ownsSocket: true)));
+        var opening = lab.OpenAsync();
+        await lab.LogsAsync("X11 forwarding: 16 connections have not shown their cookie yet, the next one waits");
+        Assert.False(lab.IsCalled);
+        var (first, firstServer) = silent[3];
+        if (then == "the end")
+            await first.DisposeAsync();
+        else
+            await first.WriteAsync(X11SetupTests.Bytes('l', Protocol, then == "a right cookie" ? cookie : new byte[16])).AsTask().WaitAsync(Deadline);
+        await using var next = await opening;
+        (await lab.AcceptAsync()).Dispose();
+        if (then == "a right cookie")
+            Assert.Equal(X11SetupTests.Bytes('l', Protocol, lab.Cookie), await ReadAsync(firstServer, 48));
+        else
+            await EndsAsync(firstServer);
+        foreach (var (program, xServer) in silent)
+        {
+            await program.DisposeAsync();
+            await xServer.DisposeAsync();
+        }
+    }
+
+    [Fact]
+    public async Task A_connection_that_shows_nothing_ends_after_a_while_and_one_that_did_stays()
+    {
+        var time = new SteppedTime();
+        await using var lab = await ConnectAsync(time);
+        var (session, cookie) = await lab.AskAsync();
+        await using var held = session;
+        var (program, xServer) = await lab.OpenAsync(cookie);
+        await using var near = program;
+        await using var far = xServer;
+        await using var silent = await lab.OpenAsync();
+        await using var waiting = new NetworkStream(await lab.AcceptAsync(), ownsSocket: true);
+        await using var slow = await lab.OpenAsync();
+        await using var slowServer = new NetworkStream(await lab.AcceptAsync(), ownsSocket: true);
+        byte[] setup = X11SetupTests.Bytes('l', Protocol, cookie);
+        await silent.WriteAsync(setup.AsMemory(0, 47)).AsTask().WaitAsync(Deadline);
+        await slow.WriteAsync(setup.AsMemory(0, 47)).AsTask().WaitAsync(Deadline);
+        time.Pass(29);
+        await slow.WriteAsync(setup.AsMemory(47)).AsTask().WaitAsync(Deadline);
+        await ReadAsync(slowServer, 48);
+        time.Pass(1);
+        await EndsAsync(silent);
+        await EndsAsync(waiting);
+        await lab.LogsAsync("X11 connection rejected because it showed no authentication within 30 s.");
+        await program.WriteAsync("still"u8.ToArray()).AsTask().WaitAsync(Deadline);
+        Assert.Equal("still"u8.ToArray(), await ReadAsync(xServer, 5));
     }
 
     [Fact]
@@ -187,8 +248,6 @@ public class X11ForwardTests
         var (session, cookie) = await lab.AskAsync(lab.Display with { Timeout = TimeSpan.FromMinutes(20) });
         await using var held = session;
         var (program, xServer) = await lab.OpenAsync(cookie);
-        await using var late = await lab.OpenAsync(); // and shows its cookie when the time is over
-        await using var lateServer = new NetworkStream(await lab.AcceptAsync(), ownsSocket: true);
         time.Pass(18 * 60);
         Assert.DoesNotContain(lab.Log.Texts, text => text.StartsWith("X11 forwarding:", StringComparison.Ordinal));
         time.Pass(119);
@@ -196,6 +255,8 @@ public class X11ForwardTests
         var (second, secondServer) = await lab.OpenAsync(cookie);
         await second.DisposeAsync();
         await secondServer.DisposeAsync();
+        await using var late = await lab.OpenAsync(); // and shows its cookie when the time is over
+        await using var lateServer = new NetworkStream(await lab.AcceptAsync(), ownsSocket: true);
 
         time.Pass(1);
         await IsRefusedAsync(lab);

@@ -87,6 +87,9 @@ internal sealed class X11Lab : IAsyncDisposable
         return stream;
     }
 
+    /// <summary>A connection has arrived at the X server, and was not taken yet.</summary>
+    public bool IsCalled => _xServer.Poll(0, SelectMode.SelectRead);
+
     /// <summary>The connection that arrives at the X server next.</summary>
     public Task<Socket> AcceptAsync() => _xServer.AcceptAsync().WaitAsync(Deadline);
 

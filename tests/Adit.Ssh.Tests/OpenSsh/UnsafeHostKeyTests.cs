@@ -63,6 +63,8 @@ public sealed class UnsafeHostKeyTests : IDisposable
         Assert.Equal(error.Message, (await Assert.ThrowsAsync<SshException>(() => client.ForwardRemoteAsync("0", "127.0.0.1:1"))).Message);
         var agent = Assert.Throws<SshException>(() => client.ForwardAgent(null!, new ForwardedAgent("/nowhere")));
         Assert.Equal((SshError.PolicyDenied, "Agent forwarding is disabled to avoid man-in-the-middle attacks."), (agent.Error, agent.Message));
+        var proxy = await Assert.ThrowsAsync<SshException>(() => client.CarryProxyAsync(Stream.Null)); // another process would forward, and not know
+        Assert.Equal((SshError.PolicyDenied, "Proxy mode is disabled to avoid man-in-the-middle attacks."), (proxy.Error, proxy.Message));
     }
 
     [Fact]

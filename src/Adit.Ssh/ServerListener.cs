@@ -13,12 +13,13 @@ internal sealed class ServerListener : IDisposable
     private readonly Socket _socket;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stop = new();
+    private readonly CancellationToken _stopped; // outlives its source
     private readonly IPEndPoint? _wanted;
     private int _disposed;
 
     private ServerListener(Socket socket, IPEndPoint? wanted, ILogger logger)
     {
-        (_socket, _wanted, _logger) = (socket, wanted, logger);
+        (_socket, _wanted, _logger, _stopped) = (socket, wanted, logger, _stop.Token);
         Bound = (IPEndPoint)socket.LocalEndPoint!;
     }
 
@@ -62,7 +63,7 @@ internal sealed class ServerListener : IDisposable
     public void Start(Action<Socket> take)
     {
         Announce();
-        Accepting = AcceptLoop.RunAsync(_socket, take, _logger, _stop.Token);
+        Accepting = AcceptLoop.RunAsync(_socket, take, _logger, _stopped);
     }
 
     /// <summary>Says where it listens.</summary>

@@ -10,11 +10,18 @@ internal sealed class QuietMemory : IDisposable
     /// <summary>Less than this share of one processor is quiet: a collection that stops all threads for some milliseconds disturbs nobody then.</summary>
     private const double QuietShare = 0.05;
 
+    /// <summary>So many times as long as the last one stopped the process passes before the next: whoever can provoke them, by connecting again and again, takes
+    /// half a percent of its time at most.</summary>
+    private const int PausesBetween = 200;
+
     private readonly Lock _lock = new();
+    private readonly TimeProvider _time;
     private readonly ITimer _timer;
     private readonly Func<TimeSpan> _processorTime;
     private readonly Action _collect;
     private TimeSpan _last;
+    private long _collected;
+    private TimeSpan _distance;
     private bool _watching;
     private bool _collecting;
     private bool _disposed;
@@ -24,7 +31,7 @@ internal sealed class QuietMemory : IDisposable
     /// <param name="collect">Collects everything and gives back what is free.</param>
     public QuietMemory(TimeProvider time, Func<TimeSpan> processorTime, Action collect)
     {
-        (_processorTime, _collect) = (processorTime, collect);
+        (_time, _processorTime, _collect) = (time, processorTime, collect);
         _timer = time.CreateTimer(static self => ((QuietMemory)self!).Look(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -66,15 +73,20 @@ internal sealed class QuietMemory : IDisposable
             var now = _processorTime();
             bool quiet = now - _last < Period * QuietShare;
             _last = now;
-            if (!quiet)
+            if (!quiet || _time.GetElapsedTime(_collected) < _distance)
                 return;
             _watching = false;
             _collecting = true;
             _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         }
+        long began = _time.GetTimestamp();
         _collect();
         lock (_lock)
+        {
+            _collected = _time.GetTimestamp();
+            _distance = _time.GetElapsedTime(began, _collected) * PausesBetween;
             _collecting = false;
+        }
     }
 
     /// <summary>Dies at each collection, and leaves another of its kind.</summary>

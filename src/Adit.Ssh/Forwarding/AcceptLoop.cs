@@ -21,13 +21,15 @@ internal static class AcceptLoop
     {
         var readiness = new SocketReadiness(listener);
         using var registration = stop.UnsafeRegister(static self => ((SocketReadiness)self!).CloseSocket(), readiness);
-        if (SocketPoller.IsSupported)
-            listener.Blocking = false;
+        bool isPrepared = false;
         int failures = 0;
         while (true)
         {
             try
             {
+                if (!isPrepared && SocketPoller.IsSupported)
+                    listener.Blocking = false;
+                isPrepared = true;
                 accepted(await AcceptAsync(listener, readiness, stop).ConfigureAwait(false));
                 failures = 0;
             }

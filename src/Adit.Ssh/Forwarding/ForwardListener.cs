@@ -33,10 +33,11 @@ internal sealed class ForwardListener : IAsyncDisposable
     private readonly List<Socket> _sockets = [];
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stop = new();
+    private readonly CancellationToken _stopped; // outlives its source: a listener may be closed before it has begun to accept
     private Task _accepting = Task.CompletedTask;
     private int _disposed;
 
-    private ForwardListener(ILogger logger) => _logger = logger;
+    private ForwardListener(ILogger logger) => (_logger, _stopped) = (logger, _stop.Token);
 
     /// <summary>What is really listened on.</summary>
     public IReadOnlyList<ForwardAddress> Bound { get; private set; } = [];
@@ -68,7 +69,7 @@ internal sealed class ForwardListener : IAsyncDisposable
     }
 
     /// <summary>Begins to accept; each connection's socket goes to <paramref name="accepted"/>, which must not block.</summary>
-    public void Start(Action<Socket> accepted) => _accepting = Task.WhenAll(_sockets.Select(socket => AcceptLoop.RunAsync(socket, accepted, _logger, _stop.Token)));
+    public void Start(Action<Socket> accepted) => _accepting = Task.WhenAll(_sockets.Select(socket => AcceptLoop.RunAsync(socket, accepted, _logger, _stopped)));
 
     public async ValueTask DisposeAsync()
     {

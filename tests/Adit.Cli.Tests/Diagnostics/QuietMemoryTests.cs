@@ -42,6 +42,24 @@ public class QuietMemoryTests
         Assert.Equal(2, _collections);
     }
 
+    // Somebody who connects again and again could have it stop all the time.
+    [Fact]
+    public void ALongPauseKeepsTheNextOneAway()
+    {
+        using var memory = new QuietMemory(_time, () => _used, () =>
+        {
+            _collections++;
+            _time.Advance(TimeSpan.FromSeconds(0.05));
+        });
+        memory.OnCollection();
+        Pass(1);
+        memory.OnCollection();
+        Pass(9);
+        Assert.Equal(1, _collections);
+        Pass(2);
+        Assert.Equal(2, _collections);
+    }
+
     // Its own collection is no burst: otherwise it would come again each second for ever.
     [Fact]
     public void ItsOwnCollectionStartsNoWatch()

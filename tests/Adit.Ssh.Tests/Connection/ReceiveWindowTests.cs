@@ -73,7 +73,7 @@ public class ReceiveWindowTests
         var window = Window(new WindowBudget(1L << 30), TimeSpan.FromMilliseconds(100));
         _time.Advance(TimeSpan.FromMilliseconds(120));
         long consumed = 0, granted = 0;
-        for (; consumed < 3 * Usual; consumed += Piece)
+        for (; consumed < 5 * Usual / 2; consumed += Piece)
         {
             window.Debit(Piece);
             uint grant = window.Credit(Piece);

@@ -113,19 +113,31 @@ internal sealed class ServerConnection
                     Offence = _progress.Offence;
                 startedUp();
             }
-            await Transport.DisposeAsync().ConfigureAwait(false);
-            if (_listeners is not null)
-                await _listeners.CloseAsync().ConfigureAwait(false);
-            if (_streamLocalListeners is not null)
-                await _streamLocalListeners.CloseAsync().ConfigureAwait(false);
-            foreach (var service in _services)
-                await service.DisposeAsync().ConfigureAwait(false);
-            if (connection is not null)
-                await connection.WhenIdleAsync().ConfigureAwait(false);
-            await _forwarded.WhenIdleAsync().ConfigureAwait(false); // the handlers above may have added one more
-            if (_peer is not null && _options.Authenticator is ILoginRules rules)
-                await rules.ForgetAsync(_peer).ConfigureAwait(false);
+            try
+            {
+                await CleanUpAsync(connection).ConfigureAwait(false);
+            }
+            finally
+            {
+                // Last, and whatever became of the rest: PAM's session is closed by it.
+                if (_peer is not null && _options.Authenticator is ILoginRules rules)
+                    await rules.ForgetAsync(_peer).ConfigureAwait(false);
+            }
         }
+    }
+
+    private async Task CleanUpAsync(SshConnection? connection)
+    {
+        await Transport.DisposeAsync().ConfigureAwait(false);
+        if (_listeners is not null)
+            await _listeners.CloseAsync().ConfigureAwait(false);
+        if (_streamLocalListeners is not null)
+            await _streamLocalListeners.CloseAsync().ConfigureAwait(false);
+        foreach (var service in _services)
+            await service.DisposeAsync().ConfigureAwait(false);
+        if (connection is not null)
+            await connection.WhenIdleAsync().ConfigureAwait(false);
+        await _forwarded.WhenIdleAsync().ConfigureAwait(false); // the handlers above may have added one more
     }
 
     /// <summary>See <see cref="SshServer.ReviewForwardsAsync"/>.</summary>

@@ -97,7 +97,7 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
             Refusal = config.Get(LoginKeywords.RefuseConnection) ? "RefuseConnection" : null,
             MaxAuthTries = config.TryGetMatched(K.MaxAuthTries, out var tries) ? tries : null,
             Banner = config.TryGetMatched(K.Banner, out var banner)
-                ? await BlockingWork.RunAsync(() => Service.SshdOptions.ReadBanner(Service.SshdOptions.NoneIsNull(banner), _logger) ?? "", cancellationToken).ConfigureAwait(false)
+                ? await BlockingWork.RunOrLeaveAsync(() => Service.SshdOptions.ReadBanner(Service.SshdOptions.NoneIsNull(banner), _logger) ?? "", cancellationToken).ConfigureAwait(false)
                 : null,
         };
     }
@@ -129,7 +129,7 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
         }
 
         // First: what changes while the files are read is seen by the first review.
-        var stamps = await BlockingWork.RunAsync(() => LoginReview.StampsOf(account, state.Config), cancellationToken).ConfigureAwait(false);
+        var stamps = await BlockingWork.RunOrLeaveAsync(() => LoginReview.StampsOf(account, state.Config), cancellationToken).ConfigureAwait(false);
         var peer = request.Peer;
         var question = new KeyQuestion(account, state.Config, request.Key, state.Origin)
         {
@@ -317,7 +317,7 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
         }
 
         var host = _live.Current.Get(K.UseDns) ? await HostNameAsync(request.Peer.RemoteAddress, cancellationToken).ConfigureAwait(false) : request.Peer.RemoteAddress;
-        var state = await BlockingWork.RunAsync(() => LookUp(request, host), cancellationToken).ConfigureAwait(false);
+        var state = await BlockingWork.RunOrLeaveAsync(() => LookUp(request, host), cancellationToken).ConfigureAwait(false);
         _states.AddOrUpdate(request.Peer, state);
         return state;
     }
@@ -347,6 +347,14 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
         if (account is not null && _rules.Refusal(account, config, new LoginOrigin(host, request.Peer.RemoteAddress)) is { } refusal)
         {
             _logger.LogInformation("{Refusal}", refusal);
+            account = null;
+            isRefused = true;
+        }
+
+        if (account is not null && config.Get(K.UsePam) && _pam is null)
+        {
+            // The configuration was replaced by one that the server would not have started with. Leaving PAM out would let in whom it keeps out.
+            _logger.LogError("User {User} not allowed because UsePAM is on and this server has nothing to ask PAM with", PeerText.Escape(account.Name, 100));
             account = null;
             isRefused = true;
         }

@@ -17,14 +17,14 @@ internal sealed class KeyAcceptance(ILogger logger, TimeProvider clock, LoginCom
     public async ValueTask<(LoginRights? Rights, CommandAnswers Answers)> FindAsync(KeyQuestion question, CancellationToken cancellationToken)
     {
         if (question.Key is Certificate certificate && LoginCommands.HasPrincipals(question.Config)
-            && await BlockingWork.RunAsync(() => !IsRevoked(question) && _certificates.IsTrusted(question, certificate), cancellationToken).ConfigureAwait(false))
+            && await BlockingWork.RunOrLeaveAsync(() => !IsRevoked(question) && _certificates.IsTrusted(question, certificate), cancellationToken).ConfigureAwait(false))
         {
             var said = await commands.PrincipalsAsync(question, certificate, cancellationToken).ConfigureAwait(false);
             question = question with { Answers = question.Answers with { Principals = said } };
         }
 
-        var rights = await BlockingWork.RunAsync(() => Find(question), cancellationToken).ConfigureAwait(false);
-        if (rights is not null || !LoginCommands.HasKeys(question.Config) || await BlockingWork.RunAsync(() => IsRevoked(question), cancellationToken).ConfigureAwait(false))
+        var rights = await BlockingWork.RunOrLeaveAsync(() => Find(question), cancellationToken).ConfigureAwait(false);
+        if (rights is not null || !LoginCommands.HasKeys(question.Config) || await BlockingWork.RunOrLeaveAsync(() => IsRevoked(question), cancellationToken).ConfigureAwait(false))
         {
             return (rights, question.Answers);
         }

@@ -73,7 +73,7 @@ internal sealed class LoginCommands(IUserPrograms? programs, IUserDatabase users
         }
 
         var expander = new TokenExpander(tokens);
-        var (user, file, fault) = await BlockingWork.RunAsync(() => Check(keyword, expander.Expand(words[0]), userName), cancellationToken).ConfigureAwait(false);
+        var (user, file, fault) = await BlockingWork.RunOrLeaveAsync(() => Check(keyword, expander.Expand(words[0]), userName), cancellationToken).ConfigureAwait(false);
         if (fault is not null || user is null || file is null || programs is null)
         {
             logger.LogError("{Fault}", fault ?? $"{keyword} cannot be run: this server starts no programs");

@@ -25,7 +25,12 @@ internal static class PamRules
             login.Restrict(Deny(OfExpired, "the password has expired"));
         }
 
-        if (!await pam.OpenSessionAsync(cancellationToken).ConfigureAwait(false))
+        if (await pam.OpenSessionAsync(cancellationToken).ConfigureAwait(false) is { } problem)
+        {
+            return new LoginCompletion(text, problem);
+        }
+
+        if (pam.Session is null)
         {
             login.Restrict(Deny(WithoutSession, "PAM opened no session"));
         }

@@ -10,6 +10,9 @@ internal static unsafe partial class PamCalls
 
     public const int Success = 0, BufferError = 5, PermissionDenied = 6, AuthenticationError = 7, ConversationError = 19, NewTokenRequired = 12;
 
+    /// <summary>What results of <see cref="SetCredentials"/> name.</summary>
+    public const string SetCredentialsName = "pam_setcred";
+
     /// <summary>Items of a transaction.</summary>
     public const int UserItem = 2, TerminalItem = 3, RemoteHostItem = 4;
 

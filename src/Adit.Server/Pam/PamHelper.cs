@@ -37,6 +37,9 @@ internal sealed class PamHelper : IPamHelper
         ProgramLauncher.SetNonBlocking(orders);
         ProgramLauncher.SetNonBlocking(reports);
         _reports = new PolledDescriptor(reports, _ => _ready.Set());
+
+        // A child that a module left behind may hold the pipe for as long as it likes: there is nobody at its other end then.
+        _ = program.Exit.ContinueWith(static (_, ready) => ((AsyncSignal)ready!).Set(), _ready, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
     }
 
     /// <summary>Starts one. Throws <see cref="SshException"/> when it cannot be started.</summary>
@@ -81,6 +84,7 @@ internal sealed class PamHelper : IPamHelper
                 return report;
             }
 
+            var hasEnded = _program.Exit.IsCompleted; // first: what it wrote before is there to be read then
             var count = ProcessCalls.Read(_reports.Handle, buffer, out var error);
             if (count > 0)
             {
@@ -88,10 +92,10 @@ internal sealed class PamHelper : IPamHelper
                 continue;
             }
 
-            if (count == 0 || error != ProcessCalls.TryAgain)
+            if (count == 0 || error != ProcessCalls.TryAgain || hasEnded)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                throw Gone(count == 0 ? "it has ended" : ProcessCalls.Describe(error));
+                throw Gone(count == 0 || error == ProcessCalls.TryAgain ? "it has ended" : ProcessCalls.Describe(error));
             }
 
             _reports.Watch(DescriptorLoop.Readable);

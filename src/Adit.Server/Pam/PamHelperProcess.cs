@@ -49,7 +49,7 @@ public static unsafe class PamHelperProcess
         PamOrderKind.Authenticate when s_handle != 0 => Result(PamCalls.Authenticate(s_handle, order.Flag ? 0 : PamCalls.DisallowNullToken), "pam_authenticate"),
         PamOrderKind.CheckAccount when s_handle != 0 && order.Texts is [var information] => CheckAccount(information),
         PamOrderKind.ChangePassword when s_handle != 0 => Result(PamCalls.ChangeToken(s_handle, PamCalls.ChangeExpiredToken), "pam_chauthtok"),
-        PamOrderKind.OpenSession when s_handle != 0 => OpenSession(),
+        PamOrderKind.OpenSession when s_handle != 0 => OpenSession(needsCredentials: order.Flag),
         _ => throw SshException.Protocol($"order {order.Kind} at a wrong time"),
     };
 
@@ -78,7 +78,13 @@ public static unsafe class PamHelperProcess
             code = PamCalls.PutVariable(handle, "SSH_CONNECTION=" + connection);
         }
 
-        return Result(code, "pam_set_item");
+        var result = Result(code, "pam_set_item");
+        if (!result.IsSuccess)
+        {
+            End(); // half a transaction is none: nothing may be asked of it
+        }
+
+        return result;
     }
 
     private static PamResult CheckAccount(string information)
@@ -87,11 +93,17 @@ public static unsafe class PamHelperProcess
         return Result(PamCalls.CheckAccount(s_handle, 0), "pam_acct_mgmt");
     }
 
-    private static PamResult OpenSession()
+    /// <param name="needsCredentials">PAM itself has authenticated: then its credentials are a part of that, and without them there is no session.</param>
+    private static PamResult OpenSession(bool needsCredentials)
     {
         var before = ProcessAttributes.OfThisProcess();
-        var credentials = Result(PamCalls.SetCredentials(s_handle, PamCalls.EstablishCredentials), "pam_setcred");
+        var credentials = Result(PamCalls.SetCredentials(s_handle, PamCalls.EstablishCredentials), PamCalls.SetCredentialsName);
         s_hasCredentials = credentials.IsSuccess;
+        if (needsCredentials && !credentials.IsSuccess)
+        {
+            return credentials;
+        }
+
         var session = Result(PamCalls.OpenSession(s_handle, 0), "pam_open_session");
         s_hasSession = session.IsSuccess;
         if (!s_hasSession)

@@ -26,9 +26,10 @@ internal sealed class PamLogin(PamHelperStart start, PamSubject subject, ILogger
     private const int MostText = 64 * 1024;
 
     private readonly StringBuilder _said = new();
+    private readonly Lock _lock = new(); // sessions take the text, several of them at once
     private IPamHelper? _helper;
     private PamResult? _account;
-    private bool _disposed;
+    private bool _hasAuthenticated, _disposed;
 
     /// <summary>The password must be changed before anything else (PAM_NEW_AUTHTOK_REQD).</summary>
     public bool MustChangePassword { get; private set; }
@@ -39,9 +40,12 @@ internal sealed class PamLogin(PamHelperStart start, PamSubject subject, ILogger
     /// <summary>What modules said that nobody was shown yet; empty afterwards.</summary>
     public string TakeText()
     {
-        var text = _said.ToString();
-        _said.Clear();
-        return text;
+        lock (_lock)
+        {
+            var text = _said.ToString();
+            _said.Clear();
+            return text;
+        }
     }
 
     /// <summary>"password": one answer for every hidden prompt, as sshd's. True when PAM says yes.</summary>
@@ -117,17 +121,20 @@ internal sealed class PamLogin(PamHelperStart start, PamSubject subject, ILogger
         return result is { IsSuccess: true } || MustChangePassword ? null : $"Access denied for user {name} by PAM account configuration";
     }
 
-    /// <summary>Establishes credentials and opens the session. False when there is none.</summary>
-    public async Task<bool> OpenSessionAsync(CancellationToken cancellationToken)
+    /// <summary>Establishes credentials and opens the session: afterwards <see cref="Session"/> says whether there is one. Null when the login goes on with or without, else why not, for the
+    /// log: as with sshd, nobody whom PAM itself has let in comes in without its credentials. Who came by a key does.</summary>
+    public async Task<string?> OpenSessionAsync(CancellationToken cancellationToken)
     {
-        var result = await AskAsync(new PamOrder(PamOrderKind.OpenSession), static _ => ValueTask.FromResult<string?>(null), cancellationToken).ConfigureAwait(false);
+        var result = await AskAsync(new PamOrder(PamOrderKind.OpenSession, [], _hasAuthenticated), static _ => ValueTask.FromResult<string?>(null), cancellationToken).ConfigureAwait(false);
         if (result is { IsSuccess: false })
         {
             logger.LogError("PAM: {Function}(): {Text}", result.Function, PeerText.Escape(result.Text, 200));
         }
 
         Session = result?.Legacy;
-        return Session is not null;
+        return _hasAuthenticated && result is { IsSuccess: false, Function: PamCalls.SetCredentialsName }
+            ? $"Access denied for user {PeerText.Escape(subject.UserName, 100)}: PAM has no credentials for them"
+            : null;
     }
 
     /// <summary>The login is over: what was opened is closed.</summary>
@@ -158,7 +165,9 @@ internal sealed class PamLogin(PamHelperStart start, PamSubject subject, ILogger
                 PeerText.Escape(subject.Host, 100));
         }
 
-        return result is { IsSuccess: true } && isReal;
+        var isRight = result is { IsSuccess: true } && isReal;
+        _hasAuthenticated |= isRight;
+        return isRight;
     }
 
     private async Task<PamResult?> CheckAccountAsync(string information, Func<PamText, ValueTask<string?>> answer, CancellationToken cancellationToken)
@@ -188,6 +197,7 @@ internal sealed class PamLogin(PamHelperStart start, PamSubject subject, ILogger
                 if (!begun.IsSuccess)
                 {
                     logger.LogError("PAM: {Function}(): {Text}", begun.Function, PeerText.Escape(begun.Text, 200));
+                    await ForgetHelperAsync().ConfigureAwait(false);
                     return null;
                 }
             }
@@ -205,16 +215,21 @@ internal sealed class PamLogin(PamHelperStart start, PamSubject subject, ILogger
         catch (Exception problem) when (problem is SshException or OperationCanceledException)
         {
             // It is in the middle of something that nobody will see the end of. Another attempt gets another.
-            var helper = _helper;
-            _helper = null;
-            if (helper is not null)
-            {
-                await helper.DisposeAsync().ConfigureAwait(false);
-            }
-
+            await ForgetHelperAsync().ConfigureAwait(false);
             cancellationToken.ThrowIfCancellationRequested();
             logger.LogError("PAM: {Problem}", problem.Message);
             return null;
+        }
+    }
+
+    /// <summary>The next order begins with another one.</summary>
+    private async ValueTask ForgetHelperAsync()
+    {
+        var helper = _helper;
+        _helper = null;
+        if (helper is not null)
+        {
+            await helper.DisposeAsync().ConfigureAwait(false);
         }
     }
 
@@ -231,14 +246,21 @@ internal sealed class PamLogin(PamHelperStart start, PamSubject subject, ILogger
                         : new PamOrder(PamOrderKind.Abort));
                     break;
                 case PamText text:
-                    if (_said.Length + text.Text.Length < MostText)
-                    {
-                        _said.Append(text.Text).Append('\n');
-                    }
-
+                    Keep(text.Text);
                     break;
                 case PamResult result:
                     return result;
+            }
+        }
+    }
+
+    private void Keep(string text)
+    {
+        lock (_lock)
+        {
+            if (_said.Length + text.Length < MostText)
+            {
+                _said.Append(text).Append('\n');
             }
         }
     }

@@ -19,7 +19,7 @@ internal enum PamOrderKind : byte
 /// <summary>One order; texts go as bytes of the operating system's (<see cref="OsText"/>).</summary>
 /// <param name="Kind">What to do.</param>
 /// <param name="Texts">Begin: service, user, remote host, SSH_CONNECTION. CheckAccount: SSH_AUTH_INFO_0. Answer: the answer.</param>
-/// <param name="Flag">Authenticate: an empty password is permitted.</param>
+/// <param name="Flag">Authenticate: an empty password is permitted. OpenSession: no session without credentials.</param>
 internal sealed record PamOrder(PamOrderKind Kind, IReadOnlyList<string> Texts, bool Flag = false)
 {
     private const int MostTexts = 8;

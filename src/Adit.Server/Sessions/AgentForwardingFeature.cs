@@ -31,6 +31,7 @@ internal sealed class AgentForwardingFeature(SessionScope scope, IUserDatabase u
     private AgentForwardingFolder? _folder;
     private ForwardListener? _listener;
     private string _channelType = AgentForwards.Channel;
+    private int _reviews;
     private CancellationTokenRegistration _atEnd;
     private Task? _closed;
 
@@ -128,6 +129,7 @@ internal sealed class AgentForwardingFeature(SessionScope scope, IUserDatabase u
             return 0;
         }
 
+        Interlocked.Increment(ref _reviews); // ahead of the look at what is open: see LookAgainAsync
         SshChannel[] open = [.. Connection.OpenChannels.Where(channel => channel.Type is AgentForwards.Channel or AgentForwards.StandardChannel)];
         foreach (var channel in open)
         {
@@ -200,11 +202,12 @@ internal sealed class AgentForwardingFeature(SessionScope scope, IUserDatabase u
     {
         try
         {
+            var reviews = Volatile.Read(ref _reviews);
             if (await RefusalAsync(socket).ConfigureAwait(false) is { } refusal)
             {
                 Logger.LogInformation("refused connection to the forwarded agent of {User}: {Rule}", PeerText.Escape(scope.Login.Account.Name, 256), refusal);
             }
-            else if (await AcceptedSocket.CarryAsync(Connection, socket, _ => (_channelType, [])).ConfigureAwait(false) is SshException { Error: SshError.ChannelOpenFailed } failure)
+            else if (await AcceptedSocket.CarryAsync(Connection, socket, _ => (_channelType, []), opened: channel => LookAgainAsync(channel, reviews)).ConfigureAwait(false) is SshException { Error: SshError.ChannelOpenFailed } failure)
             {
                 Logger.LogDebug("agent forwarding: {Refusal}", failure.Message);
             }
@@ -220,6 +223,16 @@ internal sealed class AgentForwardingFeature(SessionScope scope, IUserDatabase u
         finally
         {
             socket.Dispose();
+        }
+    }
+
+    /// <summary>The rules may have changed while the client took its time to take the channel, and the review of what is open did not see it yet.</summary>
+    private async ValueTask LookAgainAsync(SshChannel channel, int reviews)
+    {
+        if (Volatile.Read(ref _reviews) != reviews && await RuleAgainstAsync(Connection.Transport.Ended).ConfigureAwait(false) is { } rule)
+        {
+            Logger.LogInformation("forwarded agent of {User}: a connection closed, it is not allowed any more: {Rule}", PeerText.Escape(scope.Login.Account.Name, 256), rule);
+            ChannelEnd.Abort(channel);
         }
     }
 

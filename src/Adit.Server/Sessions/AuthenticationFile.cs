@@ -17,27 +17,50 @@ internal sealed class AuthenticationFile
 
     public string Path { get; }
 
-    /// <summary>Null when it cannot be made; that is logged.</summary>
-    public static AuthenticationFile? Create(ServerLogin login, uint processUid, ILogger logger)
+    /// <summary>Null when it cannot be made, or not as it has to be; that is logged.</summary>
+    public static AuthenticationFile? Create(ServerLogin login, uint processUid, ILogger logger, string folder = "/tmp")
     {
-        var path = "/tmp/sshauth." + RandomNumberGenerator.GetString(Letters, RandomLength);
+        var made = new AuthenticationFile(System.IO.Path.Combine(folder, "sshauth." + RandomNumberGenerator.GetString(Letters, RandomLength)));
+        var isThere = false;
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = 0 };
+        if (!OperatingSystem.IsWindows())
+        {
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        }
+
         try
         {
-            // A new file of a name that nobody knows, in nobody's place: CreateNew follows no link.
-            using var file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write);
-            _ = ProcessCalls.ChangeMode(file, OwnerOnly); // before there is anything in it
-            RandomAccess.Write(file, Encoding.UTF8.GetBytes(login.Information), 0);
-            if (processUid == 0 && ProcessCalls.ChangeOwner(file, login.Account.Uid, login.Account.Gid) != 0)
+            // A new file of a name that nobody knows, in nobody's place: CreateNew follows no link. Nobody else can open it, from the start.
+            using var file = new FileStream(made.Path, options);
+            isThere = true;
+
+            // The umask may have taken more from it. Its owner comes last: until it is whole it is ours.
+            Demand(ProcessCalls.ChangeMode(file.SafeFileHandle, OwnerOnly));
+            file.Write(Encoding.UTF8.GetBytes(login.Information));
+            if (processUid == 0)
             {
-                throw new IOException(System.Runtime.InteropServices.Marshal.GetLastPInvokeErrorMessage());
+                Demand(ProcessCalls.ChangeOwner(file.SafeFileHandle, login.Account.Uid, login.Account.Gid));
             }
 
-            return new AuthenticationFile(path);
+            return made;
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            logger.LogError("ExposeAuthInfo: cannot write {Path}: {Reason}", path, error.Message);
+            logger.LogError("ExposeAuthInfo: cannot write {Path}: {Reason}", made.Path, error.Message);
+            if (isThere)
+            {
+                made.Remove();
+            }
+
             return null;
+        }
+    }
+
+    private static void Demand(int result)
+    {
+        if (result != 0)
+        {
+            throw new IOException(System.Runtime.InteropServices.Marshal.GetLastPInvokeErrorMessage());
         }
     }
 

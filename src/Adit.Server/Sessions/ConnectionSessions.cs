@@ -17,6 +17,7 @@ internal sealed class ConnectionSessions : IChannelHandler, IReviewed, IAsyncDis
     private readonly Lock _lock = new();
     private IReadOnlyList<ISessionFeature>? _features;
     private AuthenticationFile? _authenticationFile;
+    private bool _triedAuthenticationFile;
     private bool _disposed;
     private volatile bool _noMore;
 
@@ -54,12 +55,18 @@ internal sealed class ConnectionSessions : IChannelHandler, IReviewed, IAsyncDis
         }
     }
 
-    /// <summary>ExposeAuthInfo's file, which all sessions of the connection share and which goes with it; null where it could not be made.</summary>
+    /// <summary>ExposeAuthInfo's file, which all sessions of the connection share and which goes with it; null where it could not be made, once and for all.</summary>
     public string? AuthenticationFile()
     {
         lock (_lock)
         {
-            return _disposed ? null : (_authenticationFile ??= Sessions.AuthenticationFile.Create(Scope.Login, Service.ProcessUid, Logger))?.Path;
+            if (!_disposed && !_triedAuthenticationFile)
+            {
+                _triedAuthenticationFile = true;
+                _authenticationFile = Sessions.AuthenticationFile.Create(Scope.Login, Service.ProcessUid, Logger);
+            }
+
+            return _disposed ? null : _authenticationFile?.Path;
         }
     }
 

@@ -60,7 +60,8 @@ internal sealed class SessionStart(ServerSession session)
             return prepared?.Run;
         }
 
-        if (session.Scope.X11.Of(session) is { } authority)
+        // As with sshd an rc file is told the cookie, and it is the file's business then.
+        if (!prepared.RunsRc && session.Scope.X11.Of(session) is { } authority)
         {
             await authority.AddAsync(session.Scope, start.Environment, cancellationToken).ConfigureAwait(false);
         }
@@ -71,6 +72,9 @@ internal sealed class SessionStart(ServerSession session)
     /// <summary>A run that is over before it began, or a program that can be started and how.</summary>
     private sealed record Prepared(SessionRun? Run, ProgramStart? Start = null, Func<SessionRun>? Launch = null)
     {
+        /// <summary>There is an rc file, and it runs ahead of the program.</summary>
+        public bool RunsRc { get; init; }
+
         public static implicit operator Prepared?(SessionRun? run) => run is null ? null : new(run);
     }
 
@@ -128,22 +132,30 @@ internal sealed class SessionStart(ServerSession session)
             Root = root,
             Attributes = pam?.Session?.Attributes ?? ProcessAttributes.None,
         };
-        start = start with { Prelude = PreludeOf(grant, command, start) };
-        return new Prepared(null, start, () => Launch(start, command, notice, Greeting(grant.Config, command, pam)));
+        var prelude = PreludeOf(grant, command, start, out var runsRc);
+        start = start with { Prelude = prelude };
+        return new Prepared(null, start, () => Launch(start, command, notice, Greeting(grant.Config, command, pam))) { RunsRc = runsRc };
     }
 
     /// <summary>What runs ahead of the program (sshd(8), "SSHRC"). Where nothing else needs the helper, only a file that is there does.</summary>
-    private ProgramPrelude? PreludeOf(LoginGrant grant, SessionCommand command, ProgramStart start)
+    /// <param name="grant">What is allowed.</param>
+    /// <param name="command">The program.</param>
+    /// <param name="start">How it would start without.</param>
+    /// <param name="runsRc">There is a file. The helper looks for itself, in the program's root folder; here it is looked for where the answer counts: for X11, which is not in another root folder
+    /// than ours, and where the helper is needed for nothing else.</param>
+    private ProgramPrelude? PreludeOf(LoginGrant grant, SessionCommand command, ProgramStart start, out bool runsRc)
     {
         var isPermitted = !command.IsSubsystem && grant.ForcedCommand is not { Rule: "ForceCommand" } && grant.Config.Get(K.PermitUserRc) && grant.RuleAgainst(LoginRight.UserRc, DateTimeOffset.UtcNow) is null;
         var userFile = isPermitted ? Path.Combine(_account.HomeDirectory, ".ssh", "rc") : null;
         var prelude = new ProgramPrelude(Shell, userFile, SystemRc, session.RcInput);
+        var isAsked = !start.NeedsHelper || (start.Root is null && session.Scope.X11.Of(session) is not null);
+        runsRc = isAsked && ((userFile is not null && UserFile.Exists(userFile, _account)) || File.Exists(SystemRc));
         if (start.NeedsHelper)
         {
             return prelude;
         }
 
-        if (!(userFile is not null && UserFile.Exists(userFile, _account)) && !File.Exists(SystemRc))
+        if (!runsRc)
         {
             return null;
         }
@@ -151,6 +163,7 @@ internal sealed class SessionStart(ServerSession session)
         if (!session.Service.HasHelper)
         {
             _logger.LogWarning("session {Id}: the rc file is not run: this server has no helper", session.Id);
+            runsRc = false;
             return null;
         }
 

@@ -15,9 +15,12 @@ internal sealed class X11Display : IAsyncDisposable
     private const int FirstPort = 6000;
     private const int MostTries = 1000;
 
+    /// <summary>Connections at a time, those included that the client has not taken yet: as many as an X server takes unless it is told otherwise.</summary>
+    public const int MostConnections = 256;
+
     private readonly ForwardListener _listener;
     private readonly bool _isSingle;
-    private int _taken;
+    private int _taken, _connections, _hasRefused;
 
     private X11Display(ForwardListener listener, X11Request request, string host, int number)
     {
@@ -73,13 +76,37 @@ internal sealed class X11Display : IAsyncDisposable
     /// <summary>Begins to accept.</summary>
     public void Start(Action<Socket> accepted) => _listener.Start(accepted);
 
-    /// <summary>Whether a connection may be forwarded. Of a display for one the first may, and no other ever.</summary>
+    /// <summary>Whether a connection may be forwarded: then <see cref="Leave"/> is for its end. Of a display for one the first may, and no other ever.</summary>
     /// <param name="isLast">No other comes after it: there is no need to listen any more.</param>
-    public bool TryTake(out bool isLast)
+    public DisplayEntry Enter(out bool isLast)
     {
         isLast = _isSingle;
-        return Interlocked.Exchange(ref _taken, 1) == 0 || !_isSingle;
+        if (Interlocked.Exchange(ref _taken, 1) != 0 && _isSingle)
+        {
+            return DisplayEntry.Refused;
+        }
+
+        if (Interlocked.Increment(ref _connections) <= MostConnections)
+        {
+            return DisplayEntry.Taken;
+        }
+
+        Leave();
+        return Interlocked.Exchange(ref _hasRefused, 1) == 0 ? DisplayEntry.FirstTooMany : DisplayEntry.Refused;
     }
 
+    /// <summary>A connection that was taken has ended.</summary>
+    public void Leave() => Interlocked.Decrement(ref _connections);
+
     public ValueTask DisposeAsync() => _listener.DisposeAsync();
+}
+
+/// <summary>What becomes of a connection to a display.</summary>
+internal enum DisplayEntry
+{
+    Taken,
+    Refused,
+
+    /// <summary>Refused, as the first of those that are too many: worth a line.</summary>
+    FirstTooMany,
 }

@@ -26,10 +26,12 @@ internal sealed class X11ForwardingFeature(SessionScope scope, TimeProvider cloc
     private static readonly ChannelSize Size = new(Window: 64 * 1024, MaximumPacket: 16 * 1024);
 
     private readonly Dictionary<object, X11Display> _displays = new(ReferenceEqualityComparer.Instance);
+    private readonly HashSet<object> _withoutDisplay = new(ReferenceEqualityComparer.Instance);
     private readonly TaskTracker _tasks = new();
     private readonly Lock _lock = new();
     private CancellationTokenRegistration _atEnd;
     private bool _isWatching, _isOver;
+    private int _reviews;
 
     private ILogger Logger => scope.Service.Logger;
 
@@ -57,6 +59,11 @@ internal sealed class X11ForwardingFeature(SessionScope scope, TimeProvider cloc
             return false;
         }
 
+        if (IsWithoutDisplay(session))
+        {
+            return false; // looking for a display costs a thousand attempts; a session that asks again gets the answer it has
+        }
+
         if (X11Request.Read(data.Span) is not { } request)
         {
             Logger.LogError("Invalid X11 forwarding data");
@@ -73,6 +80,11 @@ internal sealed class X11ForwardingFeature(SessionScope scope, TimeProvider cloc
 
         if (await X11Display.ListenAsync(grant.Config, request, Logger, cancellationToken).ConfigureAwait(false) is not { } display)
         {
+            lock (_lock)
+            {
+                _withoutDisplay.Add(session);
+            }
+
             Tell("Failed to allocate internet-domain X11 display socket.");
             return false;
         }
@@ -108,6 +120,7 @@ internal sealed class X11ForwardingFeature(SessionScope scope, TimeProvider cloc
         lock (_lock)
         {
             _displays.Remove(session, out display);
+            _withoutDisplay.Remove(session);
         }
 
         if (display is not null)
@@ -124,6 +137,7 @@ internal sealed class X11ForwardingFeature(SessionScope scope, TimeProvider cloc
             return 0;
         }
 
+        Interlocked.Increment(ref _reviews); // ahead of the look at what is open: see LookAgainAsync
         SshChannel[] open = [.. Connection.OpenChannels.Where(channel => channel.Type == ChannelType)];
         foreach (var channel in open)
         {
@@ -181,13 +195,27 @@ internal sealed class X11ForwardingFeature(SessionScope scope, TimeProvider cloc
         }
     }
 
+    private bool IsWithoutDisplay(object session)
+    {
+        lock (_lock)
+        {
+            return _withoutDisplay.Contains(session);
+        }
+    }
+
     /// <summary>One program's connection to a display. Ends with the socket closed, whatever happens.</summary>
     private async Task CarryAsync(X11Display display, Socket socket)
     {
+        var entry = display.Enter(out var isLast);
         try
         {
-            if (!display.TryTake(out var isLast))
+            if (entry != DisplayEntry.Taken)
             {
+                if (entry == DisplayEntry.FirstTooMany)
+                {
+                    Logger.LogDebug("X11 forwarding: display {Display} has {Count} connections: no more are taken", display.Name, X11Display.MostConnections);
+                }
+
                 return;
             }
 
@@ -197,11 +225,13 @@ internal sealed class X11ForwardingFeature(SessionScope scope, TimeProvider cloc
                 _tasks.Add(display.DisposeAsync().AsTask());
             }
 
+            var reviews = Volatile.Read(ref _reviews);
             if (RuleAgainst(await scope.Login.NowAsync(Connection.Transport.Ended).ConfigureAwait(false)) is { } rule)
             {
                 Logger.LogInformation("refused connection to display {Display} of {User}: {Rule}", display.Name, PeerText.Escape(scope.Login.Account.Name, 256), rule);
             }
-            else if (await AcceptedSocket.CarryAsync(Connection, socket, Open, size: Size).ConfigureAwait(false) is SshException { Error: SshError.ChannelOpenFailed } failure)
+            else if (await AcceptedSocket.CarryAsync(Connection, socket, Open, size: Size, opened: channel => LookAgainAsync(display, channel, reviews)).ConfigureAwait(false)
+                is SshException { Error: SshError.ChannelOpenFailed } failure)
             {
                 Logger.LogDebug("X11 forwarding: {Refusal}", failure.Message);
             }
@@ -217,6 +247,20 @@ internal sealed class X11ForwardingFeature(SessionScope scope, TimeProvider cloc
         finally
         {
             socket.Dispose();
+            if (entry == DisplayEntry.Taken)
+            {
+                display.Leave();
+            }
+        }
+    }
+
+    /// <summary>The rules may have changed while the client took its time to take the channel, and the review of what is open did not see it yet.</summary>
+    private async ValueTask LookAgainAsync(X11Display display, SshChannel channel, int reviews)
+    {
+        if (Volatile.Read(ref _reviews) != reviews && RuleAgainst(await scope.Login.NowAsync(Connection.Transport.Ended).ConfigureAwait(false)) is { } rule)
+        {
+            Logger.LogInformation("closed connection to display {Display} of {User}: {Rule}", display.Name, PeerText.Escape(scope.Login.Account.Name, 256), rule);
+            ChannelEnd.Abort(channel);
         }
     }
 

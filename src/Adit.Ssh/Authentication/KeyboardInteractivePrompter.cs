@@ -14,6 +14,8 @@ internal sealed class KeyboardInteractivePrompter(IMessageExchange exchange, Tim
     private Exception? _fault;
     private bool _closed;
     private bool _unanswered;
+    private bool _hasAnswers;
+    private bool _isText;
 
     /// <summary>The request with which the client gave this attempt up; null if it did not.</summary>
     public byte[]? NextRequest { get; private set; }
@@ -23,6 +25,9 @@ internal sealed class KeyboardInteractivePrompter(IMessageExchange exchange, Tim
 
     /// <summary>The client gave the attempt up, answered badly or is gone.</summary>
     public bool IsOver => Refused || NextRequest is not null || _fault is not null;
+
+    /// <summary>The client has answered all that it was asked, and the word on it is due. What was only shown to it since then is no question.</summary>
+    public bool IsJudged => _hasAnswers && (_isText || (!_unanswered && _fault is null && NextRequest is null));
 
     /// <summary>When the last answer came; null if none did.</summary>
     public long? LastAnswer { get; private set; }
@@ -71,6 +76,7 @@ internal sealed class KeyboardInteractivePrompter(IMessageExchange exchange, Tim
         using var either = CancellationTokenSource.CreateLinkedTokenSource(attempt.Token, cancellationToken);
         try
         {
+            _isText = prompts.Count == 0;
             countRequest();
             exchange.Send(new AuthInfoRequestMessage(name, instruction, prompts.Select(p => new AuthInfoPrompt(p.Text, p.Echo)).ToArray()));
             _unanswered = true;
@@ -95,6 +101,7 @@ internal sealed class KeyboardInteractivePrompter(IMessageExchange exchange, Tim
                 var reader = new SshReader(payload.AsSpan(1));
                 var answers = AuthInfoResponseMessage.Read(ref reader).Answers;
                 CryptographicOperations.ZeroMemory(payload);
+                _hasAnswers |= answers.Count > 0;
                 if (answers.Count == expected)
                     return answers;
                 Refused = true;

@@ -201,8 +201,17 @@ internal sealed class ServerAuthenticationSession
         var reader = new SshReader(payload.AsSpan(fieldsOffset));
         var fields = AuthPasswordFields.Read(ref reader);
         CryptographicOperations.ZeroMemory(payload);
-        var decision = await _decisions.DecideAsync(
-            Describe(new PasswordRequest(_userName!, _options.Peer, fields.Password, fields.NewPassword)), cancellationToken).ConfigureAwait(false);
+        AuthenticationDecision decision;
+        try
+        {
+            decision = await _decisions.DecideAsync(
+                Describe(new PasswordRequest(_userName!, _options.Peer, fields.Password, fields.NewPassword)), cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            FailUnheard(AuthPasswordFields.MethodName);
+            throw;
+        }
         if (decision is not AuthenticationDecision.PasswordChangeRequired change)
             return ServerAttempt.From(AuthPasswordFields.MethodName, decision);
         _exchange.Send(new AuthPasswordChangeMessage(change.Prompt));
@@ -216,15 +225,38 @@ internal sealed class ServerAuthenticationSession
         using var aborted = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var prompter = new KeyboardInteractivePrompter(_exchange, _options.TimeProvider, aborted, CountRequest);
         var request = new KeyboardInteractiveAuthenticationRequest(_userName!, _options.Peer, prompter) { SubMethods = fields.SubMethods };
-        var decision = await _decisions.DecideAsync(Describe(request), prompter, aborted.Token, cancellationToken).ConfigureAwait(false);
+        AuthenticationDecision decision;
+        try
+        {
+            decision = await _decisions.DecideAsync(Describe(request), prompter, aborted.Token, cancellationToken).ConfigureAwait(false);
+            _staleAnswers += await prompter.CloseAsync().ConfigureAwait(false) ? 1 : 0;
+        }
+        catch (Exception e) when (e is OperationCanceledException or SshException && prompter.IsJudged)
+        {
+            FailUnheard(AuthKeyboardInteractiveFields.MethodName);
+            throw;
+        }
 
-        _staleAnswers += await prompter.CloseAsync().ConfigureAwait(false) ? 1 : 0;
         _pending = prompter.NextRequest;
+        if (_pending is not null && prompter.IsJudged)
+        {
+            FailUnheard(AuthKeyboardInteractiveFields.MethodName);
+            if (++_failures >= _maxAuthTries)
+                throw TooManyFailures();
+        }
         if (_pending is not null)
             return new ServerAttempt(AuthKeyboardInteractiveFields.MethodName, AttemptOutcome.Aborted);
         if (prompter.Refused && decision is not AuthenticationDecision.Denied)
             return new ServerAttempt(AuthKeyboardInteractiveFields.MethodName, AttemptOutcome.Failed) { FailureStart = prompter.LastAnswer };
         return ServerAttempt.From(AuthKeyboardInteractiveFields.MethodName, decision) with { FailureStart = prompter.LastAnswer };
+    }
+
+    /// <summary>The connection, or the attempt, ended while what was typed was being looked at. A guess counts, and is told, though whoever made it did not wait for the answer (which takes
+    /// long with pam_faildelay): else guesses would be free.</summary>
+    private void FailUnheard(string method)
+    {
+        _options.Progress.HasFailed = true;
+        _log.Attempt(new ServerAttempt(method, AttemptOutcome.Failed), _userName!, manyFailures: true);
     }
 
     private PublicKeyRequest NewKeyRequest(PublicKey key, string algorithm, bool signatureVerified) =>

@@ -16,10 +16,12 @@ internal static class AcceptedSocket
     /// <param name="greeting">As in <see cref="ForwardConnection"/>.</param>
     /// <param name="early">As in <see cref="ForwardConnection"/>.</param>
     /// <param name="size">As in <see cref="SshConnection.OpenAsync"/>.</param>
+    /// <param name="opened">Looks at the channel once it is open; bytes go on meanwhile. When it throws the channel is ended.</param>
     public static async Task<Exception?> CarryAsync(SshConnection ssh, Socket socket, Func<IPEndPoint?, (string Type, byte[] Data)> open,
-        ReadOnlyMemory<byte> greeting = default, ReadOnlyMemory<byte> early = default, ChannelSize? size = null)
+        ReadOnlyMemory<byte> greeting = default, ReadOnlyMemory<byte> early = default, ChannelSize? size = null, Func<SshChannel, ValueTask>? opened = null)
     {
         ForwardConnection connection;
+        SshChannel channel;
         IPEndPoint? originator;
         try
         {
@@ -34,13 +36,27 @@ internal static class AcceptedSocket
         try
         {
             var (type, data) = open(originator);
-            await ssh.OpenAsync(type, data, connection, ssh.Transport.Ended, mayInline: true, size).ConfigureAwait(false);
+            channel = await ssh.OpenAsync(type, data, connection, ssh.Transport.Ended, mayInline: true, size).ConfigureAwait(false);
         }
         catch (Exception e) when (e is SshException or OperationCanceledException or ObjectDisposedException)
         {
             return e;
         }
-        await connection.RunAsync().ConfigureAwait(false);
+        var running = connection.RunAsync();
+        try
+        {
+            if (opened is not null)
+                await opened(channel).ConfigureAwait(false);
+        }
+        catch
+        {
+            connection.Abort();
+            throw;
+        }
+        finally
+        {
+            await running.ConfigureAwait(false);
+        }
         return null;
     }
 

@@ -9,6 +9,7 @@ internal static unsafe partial class SocketCalls
 {
     private const int InProgress = 115; // EINPROGRESS
     private const int Interrupted = 4; // EINTR: the attempt goes on
+    private const int TryAgain = 11; // EAGAIN: a Unix listener's queue is full, and no attempt is under way
 
     /// <summary>Begins to connect a non-blocking socket. True when it is connected, false when the attempt is under way. Throws <see cref="SocketException"/>.
     /// The class does not learn of it: <see cref="Remote"/> and <see cref="Local"/> know the addresses.</summary>
@@ -20,14 +21,22 @@ internal static unsafe partial class SocketCalls
             if (connect(socket.SafeHandle, buffer, address.Size) == 0)
                 return true;
         }
-        if (Marshal.GetLastPInvokeError() is InProgress or Interrupted)
+        int failure = Marshal.GetLastPInvokeError();
+        if (failure is InProgress or Interrupted)
         {
             // On this machine the other side has often answered before connect(2) returns.
             return socket.Poll(0, SelectMode.SelectWrite) && Finish(socket);
         }
-        // Fails in the same way once more, and is put into words.
-        socket.Connect(endPoint);
-        return true;
+        // Fails in the same way once more, and is put into words; or there is a way again that was not there a moment ago.
+        try
+        {
+            socket.Connect(endPoint);
+            return true;
+        }
+        catch (SocketException e) when (e.SocketErrorCode is SocketError.WouldBlock or SocketError.InProgress && failure != TryAgain && socket.AddressFamily != AddressFamily.Unix)
+        {
+            return false;
+        }
     }
 
     /// <summary>The attempt has come to an end. Throws <see cref="SocketException"/> when it failed.</summary>

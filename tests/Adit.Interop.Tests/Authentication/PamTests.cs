@@ -87,6 +87,23 @@ public sealed class PamTests
         await server.Process.WaitForLineAsync("PAM: pam_open_session(): ", lab.Deadline);
     });
 
+    // It was PAM that let them in, and PAM that has nothing for them. A key is not PAM's.
+    [Fact]
+    public Task Without_PAMs_credentials_a_password_is_not_enough_and_a_key_is() => Lab.RunAsync(async lab =>
+    {
+        TemporaryUser user = await UserAsync();
+        await using PamService pam = PamService.Create("auth required pam_debug.so auth=success cred=cred_err");
+        Server server = await StartAsync(lab, pam);
+        foreach (string method in new[] { "password", "keyboard-interactive" })
+        {
+            ProcessResult refused = await PasswordAsync(lab, server, method, user.Name, "x", "echo in");
+            Assert.Equal((255, ""), (refused.ExitCode, refused.Output));
+            await server.Process.WaitForLineAsync($"Access denied for user {user.Name}: PAM has no credentials for them", lab.Deadline);
+        }
+
+        Assert.Equal("in\n", (await KeyAsync(lab, server, user, "echo in")).Output);
+    });
+
     // Four prompts, three of them of modules of another kind: what has expired is changed within keyboard-interactive.
     [Fact]
     public Task An_expired_password_is_changed_within_the_conversation_or_else_bars_the_session() => Lab.RunAsync(async lab =>

@@ -1,5 +1,7 @@
+using System.Text.RegularExpressions;
 using Adit.Interop.Tests.Harness;
 using Adit.Interop.Tests.Peers;
+using Adit.Interop.Tests.X11;
 
 namespace Adit.Interop.Tests.Sessions;
 
@@ -56,6 +58,20 @@ public class RcTests
         string path = (await lab.SshAsync(ours, "echo $SSH_USER_AUTH", user.Name)).Output.Trim();
         Assert.StartsWith("/tmp/sshauth.", path, StringComparison.Ordinal);
         await Until.TrueAsync(() => !File.Exists(path), lab.Deadline);
+    });
+
+    // With X11 a file gets the cookie, and whether it comes into ~/.Xauthority is the file's business.
+    [Theory]
+    [InlineData(Peer.OpenSsh)]
+    [InlineData(Peer.Adit)]
+    public Task AnRcFileIsToldTheCookieInPlaceOfXauth(Peer kind) => Lab.RunAsync(async lab =>
+    {
+        TemporaryUser user = await UserAsync("");
+        X11ServerLab x11 = await X11ServerLab.StartAsync(lab, kind, user: user.Name);
+        ProcessResult result = await x11.RunAsync("echo main; xauth -n list 2>&1");
+        Match told = Regex.Match(result.Output, "^rc of .* reads 'MIT-MAGIC-COOKIE-1 ([0-9a-f]{32})' 0 ", RegexOptions.Multiline);
+        Assert.True(told.Success, result.ToString());
+        Assert.Single(Regex.Matches(result.Output, told.Groups[1].Value));
     });
 
     // A link in the user's home to what only root's groups may read shows nothing; what only the user's own further groups may read does.

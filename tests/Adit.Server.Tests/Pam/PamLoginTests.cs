@@ -119,10 +119,86 @@ public sealed class PamLoginTests
         var attributes = new ProcessAttributes([new ResourceLimit(7, 10, 20)], Umask: 23, Priority: -5, LoginId: 1000);
         _helper.Script = order => order.Kind == PamOrderKind.OpenSession ? [_helper.Result(0) with { Legacy = new PamLegacy(["A=b=c", "X="], attributes) }] : [];
         await using var login = Login();
-        Assert.True(await login.OpenSessionAsync(CancellationToken.None));
+        Assert.Null(await login.OpenSessionAsync(CancellationToken.None));
         Assert.Equal(["A=b=c", "X="], login.Session!.Variables);
         Assert.Equal(attributes.Limits, login.Session.Attributes.Limits);
         Assert.Equal((23u, -5, 1000u), (login.Session.Attributes.Umask, login.Session.Attributes.Priority, login.Session.Attributes.LoginId));
+    }
+
+    // As sshd: it was PAM's yes, and PAM takes it back.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Without_credentials_nobody_comes_in_whom_PAM_has_authenticated(bool byPassword)
+    {
+        var attributes = ProcessAttributes.None;
+        _helper.Script = order => order.Kind == PamOrderKind.OpenSession
+            ? [_helper.Result(PamCalls.AuthenticationError) with { Function = "pam_setcred", Legacy = order.Flag ? null : new PamLegacy([], attributes) }]
+            : [];
+        await using var login = Login();
+        if (byPassword)
+        {
+            Assert.True(await login.CheckPasswordAsync("secret", isReal: true, permitEmpty: false, CancellationToken.None));
+        }
+
+        Assert.Equal(byPassword ? "Access denied for user alice: PAM has no credentials for them" : null, await login.OpenSessionAsync(CancellationToken.None));
+        Assert.Equal(byPassword, _helper.Orders[^1].Flag);
+        Assert.Equal(byPassword, login.Session is null);
+    }
+
+    [Fact]
+    public async Task A_helper_that_cannot_begin_is_not_asked_anything_and_the_next_attempt_gets_another()
+    {
+        _helper.Script = order => order.Kind == PamOrderKind.Begin && _starts == 1 ? [_helper.Result(PamCalls.PermissionDenied)] : [];
+        await using (var login = Login())
+        {
+            Assert.False(await login.CheckPasswordAsync("secret", isReal: true, permitEmpty: false, CancellationToken.None));
+            Assert.Equal(1, _helper.Disposals);
+            Assert.True(await login.CheckPasswordAsync("secret", isReal: true, permitEmpty: false, CancellationToken.None));
+        }
+
+        Assert.Equal((2, 2), (_starts, _helper.Disposals));
+        Assert.Equal([PamOrderKind.Begin, PamOrderKind.Begin, PamOrderKind.Authenticate], _helper.Orders.Select(order => order.Kind));
+    }
+
+    // A module may leave a child behind that holds the pipe.
+    [Fact]
+    public async Task A_helper_that_has_ended_is_not_waited_for_whoever_holds_its_pipe()
+    {
+        using var folder = new TempFolder();
+        var file = folder["child"];
+        var launcher = new ProgramLauncher(new StartHelper("/bin/sh", ["sh", "-c", $"sleep 100 & echo $! > '{file}'"]), new FakeUsers(), NullLogger.Instance);
+        await using var helper = await PamHelper.StartAsync(launcher, CancellationToken.None);
+        try
+        {
+            var problem = await Assert.ThrowsAsync<SshException>(() => helper.ReceiveAsync(CancellationToken.None).AsTask().WaitAsync(TimeSpan.FromSeconds(30)));
+            Assert.Equal("the PAM helper is of no use: it has ended", problem.Message);
+            Assert.True(Child().ProcessName.Length > 0); // and it is there
+        }
+        finally
+        {
+            Child().Kill();
+        }
+
+        System.Diagnostics.Process Child() => System.Diagnostics.Process.GetProcessById(int.Parse(File.ReadAllText(file), System.Globalization.CultureInfo.InvariantCulture));
+    }
+
+    // The server does not start with such a configuration, but one that it is given later it takes.
+    [Fact]
+    public async Task Where_nothing_can_ask_PAM_nobody_comes_in_with_UsePAM()
+    {
+        var key = Support.Login.NewKey();
+        using var login = new Login("UsePAM no");
+        login.Authorize(key.ToText("alice"));
+        var authenticator = new AuthorizedKeysAuthenticator(login.Live, login.Users, login.Log);
+        AuthenticationPeer[] peers = [login.Peer, login.Peer with { ConnectionId = 2 }];
+        Assert.IsType<AuthenticationDecision.Accepted>(await AskAsync(peers[0]));
+        login.Live.Replace(SshdConfig.Parse("UsePAM yes"));
+        Assert.IsType<AuthenticationDecision.Denied>(await AskAsync(peers[1]));
+        Assert.Contains("User alice not allowed because UsePAM is on and this server has nothing to ask PAM with", login.Log.Errors);
+
+        Task<AuthenticationDecision> AskAsync(AuthenticationPeer peer) =>
+            authenticator.AuthenticateAsync(new PublicKeyRequest("alice", peer, key, key.SignatureAlgorithms[0], SignatureVerified: true), CancellationToken.None).AsTask();
     }
 
     [Fact]

@@ -174,6 +174,33 @@ public sealed class AgentForwardingTests : IAsyncLifetime, IDisposable
         }
     }
 
+    // A client that takes its time to take a channel keeps it out of the review's sight.
+    [FactNeeding(Agent)]
+    public async Task A_connection_that_was_not_open_yet_when_the_rules_changed_is_looked_at_again()
+    {
+        await using var sessions = await AgentSessions.ConnectAsync();
+        var session = await sessions.Client.OpenSessionAsync().WaitAsync(Deadline);
+        sessions.Client.ForwardAgent(session, new ForwardedAgent(AgentSocket));
+        var socket = (await sessions.StartAsync(session))!;
+        using var connection = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        using (await DeafClient.BeginAsync(session.Channel.Connection, sessions.Served))
+        {
+            var before = sessions.Served.ChannelsOpened;
+            await connection.ConnectAsync(new UnixDomainSocketEndPoint(socket)).WaitAsync(Deadline);
+            using var timer = new CancellationTokenSource(Deadline);
+            while (sessions.Served.ChannelsOpened == before)
+            {
+                await Task.Delay(10, timer.Token);
+            }
+
+            sessions.Configure("AllowAgentForwarding no");
+            Assert.Equal(0, await sessions.Server.ReviewForwardsAsync());
+        }
+
+        Assert.Equal(0, await connection.ReceiveAsync(new byte[1]).WaitAsync(Deadline));
+        Assert.Contains("forwarded agent of alice: a connection closed, it is not allowed any more: AllowAgentForwarding no", sessions.Login.Log.Lines);
+    }
+
     [FactNeeding(Agent, Need.Root, SetPriv)]
     public async Task Another_user_cannot_reach_the_agent()
     {

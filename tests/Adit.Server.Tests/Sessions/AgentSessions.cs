@@ -41,6 +41,9 @@ internal sealed class AgentSessions : IConnectionService, IAsyncDisposable
 
     public SshClient Client { get; private set; } = null!;
 
+    /// <summary>The server's end of the client's connection.</summary>
+    public SshConnection Served { get; private set; } = null!;
+
     /// <param name="options">In front of the key's line in authorized_keys.</param>
     /// <param name="config">sshd_config.</param>
     /// <param name="signer">What logs in; null for that key.</param>
@@ -92,6 +95,7 @@ internal sealed class AgentSessions : IConnectionService, IAsyncDisposable
     {
         var sockets = new UserUnixSockets(SshdConfig.Default, Login.Users, Login.Log);
         var feature = new AgentForwardingFeature(new SessionScope(context, (ServerLogin)context.Principal.State!, null!), Login.Users, sockets, Clock) { Parent = Parent.Path };
+        Served = context.Connection;
         context.Connection.Handle("session", new Sessions(this, feature));
         return feature;
     }

@@ -1,8 +1,10 @@
 using System.Buffers.Binary;
 using System.Text;
+using Adit.Server.Authentication;
 using Adit.Server.Configuration;
 using Adit.Server.Processes;
 using Adit.Server.Sessions;
+using Adit.Server.Tests.Support;
 using Adit.Server.Users;
 using Adit.Ssh.Authentication;
 
@@ -97,6 +99,23 @@ public class SessionPartsTests
     [InlineData("/usr/bin", null)]
     [InlineData("/", null)]
     public void ARootFolderIsRootsFromTheTopDown(string path, string? fault) => Assert.Equal(fault, RootFolder.Fault(path));
+
+    [Fact]
+    public void TheFileAboutTheLoginIsItsOwnersAlone()
+    {
+        using var folder = new TempFolder();
+        using var user = new Login();
+        var login = new ServerLogin(user.Alice, user.Config, LoginRights.Unrestricted) { Information = "password\n" };
+        var file = AuthenticationFile.Create(login, user.Users.ProcessUid, user.Log, folder.Path)!;
+        Assert.Equal("password\n", File.ReadAllText(file.Path));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file.Path));
+        Assert.Equal($"{user.Alice.Uid}", Commands.Run("/usr/bin/stat", "-c", "%u", file.Path).Trim());
+        file.Remove();
+        Assert.Empty(Directory.GetFiles(folder.Path));
+
+        Assert.Null(AuthenticationFile.Create(login, user.Users.ProcessUid, user.Log, folder["missing"]));
+        Assert.Contains(user.Log.Errors, line => line.StartsWith("ExposeAuthInfo: cannot write ", StringComparison.Ordinal));
+    }
 
     private static byte[] Apply(params (byte Opcode, uint Value)[] modes)
     {

@@ -3,74 +3,24 @@ using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using System.Runtime.Versioning;
-using System.Text;
 using Adit.Server.Sessions;
 using Adit.Server.Tests.Support;
 using Adit.Ssh;
 using Adit.Ssh.Connection;
-using Adit.Ssh.Wire;
+using static Adit.Server.Tests.Sessions.X11RequestTests;
 
 namespace Adit.Server.Tests.Sessions;
 
 [SupportedOSPlatform("linux")]
 public sealed class X11ForwardingTests : IDisposable
 {
-    private const string Protocol = "MIT-MAGIC-COOKIE-1", Cookie = "00112233445566778899aabbccddeeff";
+    private const string Protocol = X11RequestTests.Protocol, Cookie = X11RequestTests.Cookie;
 
     private static readonly TimeSpan Deadline = SessionLab.Deadline;
 
     private readonly TempFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
-
-    // What the client sends becomes lines for xauth and ~/.ssh/rc: OpenSSH's CVE-2016-3115, INVARIANTS 27.
-    [Theory]
-    [InlineData(Protocol, Cookie, 0, true)]
-    [InlineData("XDM-AUTHORIZATION-1", "ABcd", 254, true)]
-    [InlineData("a.b:c/d-e_f", "00", 1, true)]
-    [InlineData("MIT-MAGIC-COOKIE-1\nsource /etc/shadow", Cookie, 0, false)]
-    [InlineData("MIT MAGIC", Cookie, 0, false)]
-    [InlineData("MIT\0", Cookie, 0, false)]
-    [InlineData("MIT\r", Cookie, 0, false)]
-    [InlineData("$(id)", Cookie, 0, false)]
-    [InlineData("`id`", Cookie, 0, false)]
-    [InlineData("é", Cookie, 0, false)]
-    [InlineData("", Cookie, 0, false)]
-    [InlineData(Protocol, "", 0, false)]
-    [InlineData(Protocol, "00\nsource /etc/shadow", 0, false)]
-    [InlineData(Protocol, "00\n", 0, false)]
-    [InlineData(Protocol, "00 11", 0, false)]
-    [InlineData(Protocol, "\"00\"", 0, false)]
-    [InlineData(Protocol, "001", 0, false)]
-    [InlineData(Protocol, "0g", 0, false)]
-    [InlineData(Protocol, "-:/_", 0, false)]
-    [InlineData(Protocol, Cookie, 255, false)]
-    [InlineData(Protocol, Cookie, uint.MaxValue, false)]
-    public void WhatXauthWouldReadAsMoreThanAWordGoesNoFurther(string protocol, string cookie, uint screen, bool isTaken)
-    {
-        var request = X11Request.Read(Request(protocol, cookie, screen));
-        Assert.Equal(isTaken, request is not null);
-        if (request is not null)
-        {
-            Assert.Equal((false, protocol, cookie, screen), (request.SingleConnection, request.Protocol, request.Cookie, request.Screen));
-        }
-    }
-
-    [Fact]
-    public void ARequestIsWholeAndBounded()
-    {
-        var whole = Request();
-        for (var length = 0; length < whole.Length; length++)
-        {
-            Assert.Null(X11Request.Read(whole.AsSpan(0, length)));
-        }
-
-        Assert.Null(X11Request.Read([.. whole, 0]));
-        Assert.NotNull(X11Request.Read(Request(new string('P', 64), new string('0', 1024))));
-        Assert.Null(X11Request.Read(Request(new string('P', 65))));
-        Assert.Null(X11Request.Read(Request(cookie: new string('0', 1026))));
-        Assert.DoesNotContain(Cookie, X11Request.Read(whole)!.ToString(), StringComparison.Ordinal);
-    }
 
     [Fact]
     public async Task AProgramFindsADisplayThatIsThereAsLongAsItsSession()
@@ -112,6 +62,68 @@ public sealed class X11ForwardingTests : IDisposable
         Assert.False(await AskAsync(session, Request()));
         Assert.Contains(lab.Log.Lines, line => line.Contains(reason, StringComparison.Ordinal));
         Assert.True(await session.ExecuteAsync("true").WaitAsync(Deadline) || config.Contains("Chroot", StringComparison.Ordinal));
+    }
+
+    // Each search is a thousand attempts.
+    [Fact]
+    public async Task ASessionThatFoundNoDisplayIsNotSearchedForAgain()
+    {
+        await using var lab = await StartAsync("X11DisplayOffset 59536");
+        await using var session = await lab.Client.OpenSessionAsync();
+        Assert.False(await AskAsync(session, Request()));
+        Assert.False(await AskAsync(session, Request()));
+        Assert.Single(lab.Log.Lines, line => line == "Failed to allocate internet-domain X11 display socket.");
+        await using var other = await lab.Client.OpenSessionAsync();
+        Assert.False(await AskAsync(other, Request()));
+        Assert.Equal(2, lab.Log.Lines.Count(line => line == "Failed to allocate internet-domain X11 display socket."));
+    }
+
+    // A client may leave the opening of channels unanswered, and programs go on connecting.
+    [Fact]
+    public async Task ADisplayHasSoManyConnectionsAndNoMore()
+    {
+        SshConnection? server = null;
+        await using var lab = await StartAsync(features: scope =>
+        {
+            server = scope.Service.Connection;
+            return new X11ForwardingFeature(scope, TimeProvider.System);
+        });
+        await using var session = await lab.Client.OpenSessionAsync();
+        Assert.True(await AskAsync(session, Request()));
+        var port = PortOf(await DisplayAsync(session));
+        var programs = new List<Socket>();
+        try
+        {
+            using (await DeafClient.BeginAsync(session.Channel.Connection, server!))
+            {
+                var before = server!.ChannelsOpened;
+                for (var i = 0; i <= X11Display.MostConnections + 1; i++)
+                {
+                    programs.Add(new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
+                    await programs[^1].ConnectAsync(IPAddress.Loopback, port).WaitAsync(Deadline);
+                }
+
+                Assert.Equal(0, await ReceiveAsync(programs[^2]));
+                Assert.Equal(0, await ReceiveAsync(programs[^1]));
+                await UntilAsync(() => server.ChannelsOpened == before + X11Display.MostConnections);
+                Assert.Single(lab.Log.Lines, line => line.EndsWith($"has {X11Display.MostConnections} connections: no more are taken", StringComparison.Ordinal));
+            }
+
+            // The client takes none of them, and there is room again.
+            foreach (var program in programs.Take(X11Display.MostConnections))
+            {
+                Assert.Equal(0, await ReceiveAsync(program));
+            }
+
+            var opened = server.ChannelsOpened;
+            using var late = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            await late.ConnectAsync(IPAddress.Loopback, port).WaitAsync(Deadline);
+            await UntilAsync(() => server.ChannelsOpened > opened);
+        }
+        finally
+        {
+            programs.ForEach(program => program.Dispose());
+        }
     }
 
     [Fact]
@@ -292,16 +304,6 @@ public sealed class X11ForwardingTests : IDisposable
         var file = _folder.Write("xauth", xauth);
         File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         return await SessionLab.StartAsync($"{config}\nX11Forwarding yes\nXAuthLocation {file}", options, features);
-    }
-
-    private static byte[] Request(string protocol = Protocol, string cookie = Cookie, uint screen = 0, bool single = false)
-    {
-        var writer = new SshWriter(128);
-        writer.WriteBoolean(single);
-        writer.WriteString(Encoding.UTF8.GetBytes(protocol));
-        writer.WriteString(Encoding.UTF8.GetBytes(cookie));
-        writer.WriteUInt32(screen);
-        return writer.ToArray();
     }
 
     private static Task<bool> AskAsync(SshSession session, byte[] request) => session.Channel.RequestAsync(X11Request.Name, request).WaitAsync(Deadline);

@@ -9,7 +9,7 @@ internal sealed class ServerScript
     private readonly MemoryExchange _client;
     private readonly Task<SshPrincipal> _server;
 
-    public ServerScript(ScriptedAuthenticator authenticator, int maxAuthTries = 6, int maxRequests = 128, string[]? algorithms = null)
+    public ServerScript(ScriptedAuthenticator authenticator, int maxAuthTries = 6, int maxRequests = 128, string[]? algorithms = null, CancellationToken connection = default)
     {
         Authenticator = authenticator;
         (_client, Server) = MemoryExchange.Pair(Time);
@@ -26,7 +26,7 @@ internal sealed class ServerScript
                 Logger = Log,
                 TimeProvider = Time,
             },
-            CancellationToken.None);
+            connection);
     }
 
     public ScriptedAuthenticator Authenticator { get; }

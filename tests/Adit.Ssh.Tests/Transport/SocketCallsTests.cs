@@ -94,6 +94,54 @@ public class SocketCallsTests
         await AcceptLoop.RunAsync(listener, _ => Assert.Fail("accepted"), Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance, stop.Token).WaitAsync(Deadline);
     }
 
+    // It accepts no more, for good: nobody may turn round as fast as possible for that.
+    [Fact]
+    public async Task AListenerThatIsBrokenIsAskedNowAndThen()
+    {
+        using var listener = Listen(IPAddress.Loopback);
+        using var stop = new CancellationTokenSource();
+        var log = new Authentication.ListLogger();
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+        var loop = AcceptLoop.RunAsync(listener, _ => { }, log, stop.Token);
+        listener.Shutdown(SocketShutdown.Both);
+        using (var timer = new CancellationTokenSource(Deadline))
+        {
+            while (!log.Texts.Any(text => text.StartsWith("accept: 10 failures in a row", StringComparison.Ordinal)))
+                await Task.Delay(10, timer.Token);
+        }
+        Assert.InRange(log.Lines.Count, 11, 11 * (2 + clock.Elapsed.TotalSeconds)); // eleven lines a second
+        await stop.CancelAsync();
+        await loop.WaitAsync(Deadline);
+    }
+
+    // connect(2) says EAGAIN there, which means that nothing is under way, and the socket looks as if it could be written to.
+    [Fact]
+    public async Task AUnixListenerWhoseQueueIsFullIsNotTakenForConnected()
+    {
+        string path = Path.Combine(Path.GetTempPath(), $"adit-{Guid.NewGuid():N}");
+        using var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        var sockets = new List<Socket>();
+        try
+        {
+            listener.Bind(new UnixDomainSocketEndPoint(path));
+            listener.Listen(1);
+            var error = await Assert.ThrowsAsync<SocketException>(async () =>
+            {
+                for (int i = 0; i < 100; i++)
+                {
+                    sockets.Add(new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified));
+                    await SocketReadiness.ConnectAsync(sockets[^1], new UnixDomainSocketEndPoint(path), CancellationToken.None).AsTask().WaitAsync(Deadline);
+                }
+            });
+            Assert.Equal(SocketError.WouldBlock, error.SocketErrorCode);
+        }
+        finally
+        {
+            sockets.ForEach(socket => socket.Dispose());
+            File.Delete(path);
+        }
+    }
+
     private static Socket Listen(IPAddress address, int backlog = 16)
     {
         var listener = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);

@@ -130,18 +130,13 @@ internal sealed class AgentForwardingFeature(SessionScope scope, IUserDatabase u
         }
 
         Interlocked.Increment(ref _reviews); // ahead of the look at what is open: see LookAgainAsync
-        SshChannel[] open = [.. Connection.OpenChannels.Where(channel => channel.Type is AgentForwards.Channel or AgentForwards.StandardChannel)];
-        foreach (var channel in open)
+        var closed = ChannelEnd.AbortAll(Connection, channel => channel.Type is AgentForwards.Channel or AgentForwards.StandardChannel);
+        if (closed > 0)
         {
-            ChannelEnd.Abort(channel);
+            report($"forwarded agent: {closed} connection(s) closed, it is not allowed any more: {rule}");
         }
 
-        if (open.Length > 0)
-        {
-            report($"forwarded agent: {open.Length} connection(s) closed, it is not allowed any more: {rule}");
-        }
-
-        return open.Length;
+        return closed;
     }
 
     public async ValueTask DisposeAsync()

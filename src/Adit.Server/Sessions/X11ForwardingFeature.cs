@@ -138,18 +138,13 @@ internal sealed class X11ForwardingFeature(SessionScope scope, TimeProvider cloc
         }
 
         Interlocked.Increment(ref _reviews); // ahead of the look at what is open: see LookAgainAsync
-        SshChannel[] open = [.. Connection.OpenChannels.Where(channel => channel.Type == ChannelType)];
-        foreach (var channel in open)
+        var closed = ChannelEnd.AbortAll(Connection, channel => channel.Type == ChannelType);
+        if (closed > 0)
         {
-            ChannelEnd.Abort(channel);
+            report($"X11: {closed} connection(s) closed: {rule}");
         }
 
-        if (open.Length > 0)
-        {
-            report($"X11: {open.Length} connection(s) closed: {rule}");
-        }
-
-        return open.Length;
+        return closed;
     }
 
     public async ValueTask DisposeAsync()

@@ -98,6 +98,20 @@ internal sealed class LiveForwards(SshConnection connection, IForwardingPolicy? 
 /// <summary>Ends a channel from this side, whatever is under way on it.</summary>
 internal static class ChannelEnd
 {
+    /// <summary>Every open channel that is <paramref name="meant"/>; returns how many. From any thread.</summary>
+    public static int AbortAll(SshConnection connection, Predicate<SshChannel> meant)
+    {
+        int count = 0;
+        foreach (var channel in connection.OpenChannels)
+        {
+            if (!meant(channel))
+                continue;
+            Abort(channel);
+            count++;
+        }
+        return count;
+    }
+
     /// <summary>From any thread. A forwarded socket is reset, so that its peer does not take it for an orderly end.</summary>
     public static void Abort(SshChannel channel)
     {

@@ -69,8 +69,7 @@ internal static class BackgroundLauncher
         if (signal != 0)
         {
             // Whoever waits for this process sees what a single one would have shown.
-            signals.Dispose();
-            PosixProcess.Kill(Environment.ProcessId, signal);
+            PosixProcess.EndBy(signal);
         }
 
         return code ?? ExitCode.Ssh;

@@ -88,6 +88,14 @@ internal static unsafe partial class PosixProcess
 
     public static void Kill(int process, int signal) => _ = kill(process, signal);
 
+    /// <summary>Ends this process by <paramref name="signal"/>, at once. The runtime keeps its own handler for a while after nobody listens any more, and
+    /// hands the signal on only then.</summary>
+    public static void EndBy(int signal)
+    {
+        _ = PosixProcess.signal(signal, 0); // SIG_DFL
+        _ = kill(Environment.ProcessId, signal);
+    }
+
     public static int ParentId() => getppid();
 
     /// <summary>A session of its own: no controlling terminal, no signals from one. False where the process leads a group already.</summary>
@@ -220,6 +228,9 @@ internal static unsafe partial class PosixProcess
 
     [LibraryImport("libc")]
     private static partial int kill(int process, int signal);
+
+    [LibraryImport("libc")]
+    private static partial nint signal(int number, nint handler);
 
     [LibraryImport("libc")]
     private static partial int getppid();

@@ -21,6 +21,9 @@ public static class SessionKeywords
 
     public static SshdKeyword<bool> PrintMotd { get; } = new("PrintMotd", true, Flag) { Show = YesNo };
 
+    /// <summary>Login shells on a terminal begin with when and from where the account logged in before.</summary>
+    public static SshdKeyword<bool> PrintLastLog { get; } = new("PrintLastLog", true, Flag) { Show = YesNo };
+
     /// <summary>~/.ssh/rc may run.</summary>
     public static SshdKeyword<bool> PermitUserRc { get; } = new("PermitUserRC", true, Flag) { InMatch = true, Show = YesNo };
 
@@ -40,7 +43,7 @@ public static class SessionKeywords
         new("ChrootDirectory", "none", arguments => TokenWord(arguments, UserFileTokens)) { InMatch = true, Show = value => [value] };
 
     /// <summary>All of them.</summary>
-    internal static IReadOnlyList<SshdKeyword> All { get; } = [MaxSessions, PermitTty, PrintMotd, PermitUserRc, ExposeAuthInfo, Subsystem, AcceptEnv, SetEnv, ChrootDirectory];
+    internal static IReadOnlyList<SshdKeyword> All { get; } = [MaxSessions, PermitTty, PrintMotd, PrintLastLog, PermitUserRc, ExposeAuthInfo, Subsystem, AcceptEnv, SetEnv, ChrootDirectory];
 
     private static IEnumerable<string> YesNo(bool value) => [value ? "yes" : "no"];
 

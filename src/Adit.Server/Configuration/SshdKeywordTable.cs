@@ -11,7 +11,7 @@ public static class SshdKeywordTable
     private static readonly SshdKeyword[] WithoutEffect =
     [
         .. Inert(inMatch: true, ("IPQoS", "lowdelay throughput"), ("LogVerbose", null), ("PermitTunnel", "no")),
-        .. Inert(inMatch: false, ("DebianBanner", null), ("FingerprintHash", "SHA256"), ("PrintLastLog", "yes"),
+        .. Inert(inMatch: false, ("DebianBanner", null), ("FingerprintHash", "SHA256"),
             ("SecurityKeyProvider", "internal"), ("SshdAuthPath", null), ("SshdSessionPath", null)),
 
         // A way to log in that is not there: leaving it out lets in fewer people, not more.

@@ -30,6 +30,7 @@ internal sealed class SessionRun
     private readonly LaunchedProgram _launched;
     private readonly ProgramPipes? _pipes;
     private volatile SessionOutput? _output;
+    private TerminalLogin? _login;
     private int _isExitTold;
 
     public SessionRun(ServerSession session, SessionCommand command, LaunchedProgram launched, ProgramPipes? pipes)
@@ -56,6 +57,17 @@ internal sealed class SessionRun
 
     /// <summary>From here on bytes flow.</summary>
     public void Begin(ServerSession session) => Completion = ServeAsync(session);
+
+    /// <summary>Has the login in the system's files, where it has a terminal and a program. Ahead of <see cref="Begin"/>.</summary>
+    public async Task RecordAsync(ServerSession session)
+    {
+        if (session.Service.Records is { } records && Terminal is not null && Program.ProcessId != 0)
+        {
+            var (account, line) = (session.Scope.Login.Account, Terminal.Path.Replace("/dev/", "", StringComparison.Ordinal));
+            _login = new TerminalLogin(account.Name, account.Uid, Program.ProcessId, line, session.Scope.Service.Peer.RemoteAddress);
+            await records.BeginAsync(_login, _logger).ConfigureAwait(false);
+        }
+    }
 
     /// <summary>The client has closed the channel, or is gone. On the receive loop.</summary>
     public void OnChannelClosed() => _output?.ChannelClosed();
@@ -127,6 +139,12 @@ internal sealed class SessionRun
         {
             _input.Close(tell: false);
             _pipes?.Dispose();
+            if (_login is not null)
+            {
+                // Ahead of giving the terminal up: its number is another's soon.
+                await session.Service.Records!.EndAsync(_login, _logger).ConfigureAwait(false);
+            }
+
             Terminal?.Dispose();
             _channel.Close();
             session.OnProgramOver();

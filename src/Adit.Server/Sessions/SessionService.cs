@@ -23,6 +23,7 @@ internal sealed class SessionService : IConnectionService
         DescriptorLoop.Logger = logger;
         Launcher = new ProgramLauncher(helper, users, logger);
         Programs = new UserPrograms(helper, users, logger);
+        Records = users.ProcessUid == 0 ? LoginRecords.OfSystem : null;
     }
 
     public ProgramLauncher Launcher { get; }
@@ -31,6 +32,9 @@ internal sealed class SessionService : IConnectionService
 
     /// <summary>Which user this process is.</summary>
     public uint ProcessUid => _users.ProcessUid;
+
+    /// <summary>Where logins on terminals are recorded; null for nowhere: these files are root's.</summary>
+    public LoginRecords? Records { get; init; }
 
     /// <summary>There is a helper, so programs can be started in another root folder.</summary>
     public bool HasHelper => _helper is not null;

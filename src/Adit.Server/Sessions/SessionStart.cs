@@ -66,7 +66,9 @@ internal sealed class SessionStart(ServerSession session)
             await authority.AddAsync(session.Scope, start.Environment, cancellationToken).ConfigureAwait(false);
         }
 
-        return await BlockingWork.RunAsync(launch, CancellationToken.None).ConfigureAwait(false);
+        var run = await BlockingWork.RunAsync(launch, CancellationToken.None).ConfigureAwait(false);
+        await run.RecordAsync(session).ConfigureAwait(false);
+        return run;
     }
 
     /// <summary>A run that is over before it began, or a program that can be started and how.</summary>
@@ -320,7 +322,7 @@ internal sealed class SessionStart(ServerSession session)
         return ReadText(path);
     }
 
-    /// <summary>For login shells on a terminal, unless the user does not want it: what PAM's modules said, and the message of the day.</summary>
+    /// <summary>For login shells on a terminal, unless the user does not want it: what PAM's modules said, the login before this one, and the message of the day.</summary>
     private string Greeting(SshdConfig config, SessionCommand command, PamLogin? pam)
     {
         if (command.Command is not null || session.Terminal is null || UserFile.Exists(Path.Combine(_account.HomeDirectory, ".hushlogin"), _account))
@@ -328,7 +330,7 @@ internal sealed class SessionStart(ServerSession session)
             return "";
         }
 
-        return pam?.TakeText() + (config.Get(K.PrintMotd) ? ReadText("/etc/motd") : "");
+        return pam?.TakeText() + (config.Get(K.PrintLastLog) ? session.Service.Records?.Notice(_account.Uid) : "") + (config.Get(K.PrintMotd) ? ReadText("/etc/motd") : "");
     }
 
     private static string ReadText(string path)

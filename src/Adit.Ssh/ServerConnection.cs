@@ -182,13 +182,13 @@ internal sealed class ServerConnection
         connection.Requests.Handle(HostKeyAnnouncement.ProveName, _hostKeys);
         _live = new LiveForwards(connection, _options.ForwardingPolicy, principal, _logger);
         connection.Handle("direct-tcpip", new DirectTcpHandler(_options.ForwardingPolicy, principal, new TcpDialer(_options.AddressFamily), _live, _forwarded, _logger));
-        _listeners = new ListenRequestHandler(connection, _options.ForwardingPolicy, principal, _registry, _options.AddressFamily, _options.MaxRemoteForwards, _forwarded, _logger);
+        _listeners = new ListenRequestHandler(connection, _options.ForwardingPolicy, principal, _registry, _options.AddressFamily, _options.MaxRemoteForwards, _live, _forwarded, _logger);
         connection.Requests.Handle(TcpipForwardData.Listen, _listeners);
         connection.Requests.Handle(TcpipForwardData.Cancel, _listeners);
         if (_options.UnixSockets is not { } sockets)
             return;
-        connection.Handle(DirectStreamLocalData.ChannelType, new DirectStreamLocalHandler(_options.ForwardingPolicy, principal, sockets, _forwarded, _logger));
-        _streamLocalListeners = new StreamLocalRequestHandler(connection, _options.ForwardingPolicy, principal, sockets, _options.MaxRemoteForwards, _forwarded, _logger);
+        connection.Handle(DirectStreamLocalData.ChannelType, new DirectStreamLocalHandler(_options.ForwardingPolicy, principal, sockets, _live, _forwarded, _logger));
+        _streamLocalListeners = new StreamLocalRequestHandler(connection, _options.ForwardingPolicy, principal, sockets, _options.MaxRemoteForwards, _live, _forwarded, _logger);
         connection.Requests.Handle(StreamLocalForwardData.Listen, _streamLocalListeners);
         connection.Requests.Handle(StreamLocalForwardData.Cancel, _streamLocalListeners);
     }

@@ -34,9 +34,9 @@ public sealed class SshSession : IAsyncDisposable
     {
         _sink = sink;
         Channel = channel;
-        Input = new SessionStream(null, channel);
-        Output = new SessionStream(_sink.Output, null);
-        Error = new SessionStream(_sink.Error, null);
+        Input = new SessionStream(channel, null);
+        Output = new SessionStream(channel, _sink.Output);
+        Error = new SessionStream(channel, _sink.Error);
     }
 
     /// <summary>Standard input of the program: writing completes when everything is queued to be sent and throws <see cref="SshException"/>

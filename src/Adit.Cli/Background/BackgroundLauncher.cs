@@ -26,8 +26,10 @@ internal static class BackgroundLauncher
     internal const string Variable = "ADIT_BACKGROUND";
 
     /// <summary>Starts the background process and waits until it is ready. Null then; otherwise the exit code it ended with, after it has said why.</summary>
+    /// <param name="purpose">What it is for.</param>
+    /// <param name="words">What follows "ssh" on its command line; null for this process's own.</param>
     /// <exception cref="SshException">It could not be started.</exception>
-    public static async Task<int?> RunAsync(BackgroundPurpose purpose)
+    public static async Task<int?> RunAsync(BackgroundPurpose purpose, IReadOnlyList<string>? words = null)
     {
         if (OperatingSystem.IsWindows())
         {
@@ -42,7 +44,7 @@ internal static class BackgroundLauncher
             try
             {
                 var marker = string.Create(CultureInfo.InvariantCulture, $"{Variable}={there}:{Environment.ProcessId}:{purpose}");
-                process = PosixProcess.Spawn(Environment.ProcessPath!, Arguments(), [.. Variables(), Encoding.ASCII.GetBytes(marker), MatchAnswers.Mark], [(there, there)]);
+                process = PosixProcess.Spawn(Environment.ProcessPath!, words is null ? Arguments() : Ssh(Arguments()[0], words), [.. Variables(), Encoding.ASCII.GetBytes(marker), MatchAnswers.Mark], [(there, there)]);
             }
             catch (IOException e)
             {
@@ -85,6 +87,13 @@ internal static class BackgroundLauncher
         {
             return false;
         }
+    }
+
+    /// <summary>The client under the name that this process was called by.</summary>
+    private static List<byte[]> Ssh(byte[] name, IReadOnlyList<string> words)
+    {
+        var isSsh = name.AsSpan()[(name.AsSpan().LastIndexOf((byte)'/') + 1)..].SequenceEqual("ssh"u8);
+        return [name, .. isSsh ? [] : (IEnumerable<byte[]>)["ssh"u8.ToArray()], .. words.Select(Encoding.UTF8.GetBytes)];
     }
 
     /// <summary>argv as the system has it: the runtime replaces its first word, and decodes.</summary>

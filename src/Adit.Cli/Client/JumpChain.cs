@@ -26,7 +26,11 @@ internal sealed class JumpChain : IAsyncDisposable
     /// <summary>The way through the jump host that another process is connected to; null where all are connected to from here.</summary>
     private MasterRoute? _shared;
 
-    private sealed record Hop(string Name, SshClient Client, ClientSettings Settings);
+    /// <param name="Config">What the files say about it.</param>
+    /// <param name="Words">The command line of OpenSSH's for the same way: to it, and on to the next machine.</param>
+    private sealed record Stop(SshConfigValues Config, IReadOnlyList<string> Words);
+
+    private sealed record Hop(string Name, SshClient Client, ClientSettings Settings, HopMaster? Master);
 
     /// <summary>Which machine on the way ended its connection, and why; null while all are up.</summary>
     public string? Fault => _hops.Where(hop => hop.Client.Fault is not null)
@@ -49,27 +53,28 @@ internal sealed class JumpChain : IAsyncDisposable
         var chain = new JumpChain(arguments, log, prompter);
         try
         {
-            var route = new List<SshConfigValues>();
-            for (var target = config; chain.HopBefore(target) is { } hop; target = hop)
+            var route = new List<Stop>();
+            for (var target = config; chain.StopBefore(target) is { } stop; target = stop.Config)
             {
-                route.Insert(0, hop);
+                route.Insert(0, stop);
                 if (route.Count > MaxHops)
                 {
-                    throw Loop(hop.Host);
+                    throw Loop(stop.Config.Host);
                 }
             }
 
-            // Where another process is connected to one of them, those before it are not needed.
+            // Where another process is connected to one of them, or is to be from now on, those before it are not needed here.
             var first = 0;
             for (var i = route.Count - 1; i >= 0 && chain._shared is null; i--)
             {
-                chain._shared = await MasterRoute.FindAsync(route[i], log, cancellationToken).ConfigureAwait(false);
+                chain._shared = await MasterRoute.FindAsync(route[i].Config, log, cancellationToken).ConfigureAwait(false)
+                    ?? await MasterRoute.PersistAsync(route[i].Config, route[i].Words, log, cancellationToken).ConfigureAwait(false);
                 first = chain._shared is null ? 0 : i + 1;
             }
 
-            foreach (var hop in route.Skip(first))
+            foreach (var stop in route.Skip(first))
             {
-                await chain.AddAsync(hop, route.Count, cancellationToken).ConfigureAwait(false);
+                await chain.AddAsync(stop.Config, route.Count, cancellationToken).ConfigureAwait(false);
             }
 
             return chain;
@@ -109,6 +114,11 @@ internal sealed class JumpChain : IAsyncDisposable
     {
         for (var i = _hops.Count - 1; i >= 0; i--)
         {
+            if (_hops[i].Master is { } master)
+            {
+                await master.DisposeAsync().ConfigureAwait(false);
+            }
+
             await _hops[i].Client.DisposeAsync().ConfigureAwait(false);
             await _hops[i].Settings.DisposeAsync().ConfigureAwait(false);
         }
@@ -116,8 +126,8 @@ internal sealed class JumpChain : IAsyncDisposable
         _hops.Clear();
     }
 
-    /// <summary>The configuration of the machine just before a target: the last of its ProxyJump, which the others are to be ProxyJump of. Null where it has none.</summary>
-    private SshConfigValues? HopBefore(SshConfigValues target)
+    /// <summary>The machine just before a target: the last of its ProxyJump, which the others are to be ProxyJump of. Null where it has none.</summary>
+    private Stop? StopBefore(SshConfigValues target)
     {
         var jumps = target.Get(Keywords.ProxyJump);
         if (jumps.Count == 0)
@@ -135,49 +145,69 @@ internal sealed class JumpChain : IAsyncDisposable
         arguments.ForwardOnly();
         arguments.Overrides["ClearAllForwardings"] = "yes";
         arguments.Overrides["ForkAfterAuthentication"] = "no";
+        var words = new List<string>();
+        if (_arguments.ConfigFile is { } file)
+        {
+            words.AddRange(["-F", file]);
+        }
+
+        // As many -v as this process has.
+        for (var level = OpenSshLogLevel.Debug1; level <= OpenSshLogLevel.Debug3 && _log.Level >= level; level++)
+        {
+            words.Add("-v");
+        }
+
         if (jump.User is { } user)
         {
+            words.AddRange(["-l", user]);
             arguments.User = user;
             arguments.Lines.Add($"User \"{user}\"");
         }
 
         if (jump.Port is { } port)
         {
+            words.AddRange(["-p", port.ToString(CultureInfo.InvariantCulture)]);
             arguments.Lines.Add(string.Create(CultureInfo.InvariantCulture, $"Port {port}"));
         }
 
         if (jumps.Count > 1)
         {
-            arguments.Lines.Add($"ProxyJump {string.Join(',', jumps.SkipLast(1))}");
+            var others = string.Join(',', jumps.SkipLast(1));
+            words.AddRange(["-J", others]);
+            arguments.Lines.Add($"ProxyJump {others}");
         }
+
+        words.AddRange(["-W", string.Create(CultureInfo.InvariantCulture, $"[{target.Host}]:{target.Port}"), jump.Host]);
 
         // The whole way is one tunnel: where the jump host's own configuration says nothing, the target's keepalives hold.
         var hop = ClientConfig.Resolve(arguments, _log);
         hop.SetDefault(Keywords.ServerAliveInterval, target.Get(Keywords.ServerAliveInterval));
         hop.SetDefault(Keywords.ServerAliveCountMax, target.Get(Keywords.ServerAliveCountMax));
-        return hop;
+        return new Stop(hop, words);
     }
 
     private async Task AddAsync(SshConfigValues config, int count, CancellationToken cancellationToken)
     {
         var settings = await ClientSettingsBuilder.BuildAsync(config, _log, _prompter, cancellationToken).ConfigureAwait(false);
         var name = $"{settings.Options.UserName}@{settings.Options.Host}";
-        if (config.Get(Keywords.ControlMaster) != ControlMasterMode.No && config.ControlPath is not null)
-        {
-            _log.Write(OpenSshLogLevel.Debug1, $"adit: ControlMaster for {name}: a connection that is made as a jump host is not shared.");
-        }
-
         if (_hops.Count > 0 || _shared is not null)
         {
             settings.Options.ConnectCallback = OpenAsync;
         }
 
+        SshClient? client = null;
         try
         {
-            _hops.Add(new Hop(name, await SshClient.ConnectAsync(settings.Options, cancellationToken).ConfigureAwait(false), settings));
+            client = await SshClient.ConnectAsync(settings.Options, cancellationToken).ConfigureAwait(false);
+            _hops.Add(new Hop(name, client, settings, HopMaster.Start(config, client, settings, _prompter, _log)));
         }
         catch (SshException e)
         {
+            if (client is not null)
+            {
+                await client.DisposeAsync().ConfigureAwait(false);
+            }
+
             await settings.DisposeAsync().ConfigureAwait(false);
             var where = $"This was jump host {_hops.Count + 1} of {count}: {name}, port {settings.Options.Port}.";
             throw new SshException(e.Error, e.Message, e)

@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
+using Adit.Cli.Diagnostics;
 using Adit.Ssh;
 
 namespace Adit.Cli.Multiplexing;
@@ -61,6 +62,13 @@ internal static unsafe partial class ControlSocket
 
     /// <summary>strerror(3).</summary>
     public static string Describe(int error) => Marshal.GetPInvokeErrorMessage(error);
+
+    /// <summary>Removes one that nobody listens on.</summary>
+    public static void RemoveStale(string path, LogOutput log)
+    {
+        log.Write(OpenSshLogLevel.Debug1, $"Stale control socket {path}, unlinking");
+        File.Delete(path);
+    }
 
     /// <summary>Listens at <paramref name="path"/>, for this user alone. The socket is made under another name and then linked: nobody ever finds one there that does not
     /// listen yet, and nobody's is replaced. Null where there is a file already.</summary>

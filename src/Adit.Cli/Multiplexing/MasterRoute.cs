@@ -19,6 +19,9 @@ internal sealed class MasterRoute
 
     private MasterRoute(string path, LogOutput log) => (_path, _log) = (path, log);
 
+    /// <summary>Where nobody listens a master will: what one before has left there is removed.</summary>
+    private bool IsToBeMaster { get; init; }
+
     /// <summary>Null where a jump host's configuration names no ControlPath, wants to be a master itself, or nobody answers there.</summary>
     public static async Task<MasterRoute?> FindAsync(SshConfigValues hop, LogOutput log, CancellationToken cancellationToken)
     {
@@ -27,9 +30,32 @@ internal sealed class MasterRoute
             return null;
         }
 
-        var route = new MasterRoute(path, log);
+        var route = new MasterRoute(path, log) { IsToBeMaster = hop.Get(Keywords.ControlMaster) != ControlMasterMode.No };
         using var client = await route.ConnectAsync(cancellationToken).ConfigureAwait(false);
         return client is null ? null : route;
+    }
+
+    /// <summary>ControlPersist of a jump host: another process connects to it, stays in the background as its master, and is the way. Null where the configuration wants none.</summary>
+    /// <param name="hop">The jump host's configuration.</param>
+    /// <param name="words">The command line that connects to it.</param>
+    /// <param name="log">Where lines go.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="SshException">It could not connect, and has said why.</exception>
+    public static async Task<MasterRoute?> PersistAsync(SshConfigValues hop, IReadOnlyList<string> words, LogOutput log, CancellationToken cancellationToken)
+    {
+        if (MasterSettings.Of(hop) is not { Persist.Enabled: true } master || !DescriptorPassing.IsSupported)
+        {
+            return null;
+        }
+
+        if (await BackgroundLauncher.RunAsync(BackgroundPurpose.Master, words).ConfigureAwait(false) is not null)
+        {
+            throw new SshException(SshError.ConnectionLost, "Connection closed by UNKNOWN port 65535");
+        }
+
+        var route = new MasterRoute(master.Path, log);
+        using var client = await route.ConnectAsync(cancellationToken).ConfigureAwait(false);
+        return client is null ? throw Failed("Failed to connect to new control master") : route;
     }
 
     /// <summary>A connection from the jump host to where <paramref name="options"/> want to go.</summary>
@@ -66,8 +92,13 @@ internal sealed class MasterRoute
     /// <summary>Null where there is no master, or it answers nonsense: then the jump host is connected to as if there were none.</summary>
     private async Task<MuxClient?> ConnectAsync(CancellationToken cancellationToken)
     {
-        if (ControlSocket.Connect(_path, out _) is not { } socket)
+        if (ControlSocket.Connect(_path, out var error) is not { } socket)
         {
+            if (IsToBeMaster && error == ControlSocket.Refused)
+            {
+                ControlSocket.RemoveStale(_path, _log);
+            }
+
             return null;
         }
 

@@ -48,6 +48,9 @@ internal sealed class MuxMaster : IAsyncDisposable
     /// <summary>What the session of a client that wants agent or X11 forwarding is asked for.</summary>
     public IReadOnlyList<ISessionRequests> Requests { get; init; } = [];
 
+    /// <summary>ObscureKeystrokeTiming for one more session with a terminal, as OpenSSH's master keeps it for all its channels that have one; null where it is not kept.</summary>
+    public KeystrokePacer? NewPacer() => KeystrokePacer.Create(_master.KeystrokeInterval, Client);
+
     /// <summary>Completes when a client asked for the end of the connection.</summary>
     public Task Terminated => _terminated.Task;
 

@@ -184,7 +184,8 @@ internal sealed class MuxPassenger(MuxMaster master, MuxConnection connection)
         try
         {
             await session.TellRefusalsAsync().ConfigureAwait(false);
-            if (!await terminal.ConfigureAwait(false))
+            var hasTerminal = await terminal.ConfigureAwait(false);
+            if (!hasTerminal)
             {
                 await connection.SendAsync(MuxType.TerminalFailed, session.Number).ConfigureAwait(false);
                 await session.TellAsync("PTY allocation").ConfigureAwait(false);
@@ -194,9 +195,13 @@ internal sealed class MuxPassenger(MuxMaster master, MuxConnection connection)
             {
                 await session.TellAsync(wanted.IsSubsystem ? "subsystem" : wanted.Command.Length > 0 ? "exec" : "shell").ConfigureAwait(false);
             }
-            else if (await session.RunAsync().ConfigureAwait(false) is { } status)
+            else
             {
-                await connection.SendAsync(MuxType.ExitMessage, session.Number, (uint)status).ConfigureAwait(false);
+                await using var pacer = hasTerminal && session.HasTerminal ? master.NewPacer() : null;
+                if (await session.RunAsync(pacer).ConfigureAwait(false) is { } status)
+                {
+                    await connection.SendAsync(MuxType.ExitMessage, session.Number, (uint)status).ConfigureAwait(false);
+                }
             }
         }
         catch (SshException e)

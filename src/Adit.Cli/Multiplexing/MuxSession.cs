@@ -30,6 +30,9 @@ internal sealed class MuxSession : IAsyncDisposable, IEscapeCommands
     /// <summary>Its number for the passenger: the channel's.</summary>
     public uint Number => (uint)_session.Number;
 
+    /// <summary>There is a terminal at the near end, and one was asked for.</summary>
+    public bool HasTerminal => _terminal is not null;
+
     /// <summary>Asks for all there is to ask for, without waiting. The first task tells whether there is a terminal, the second whether the program runs.</summary>
     public async Task<(Task<bool> Terminal, Task<bool> Program)> StartAsync(MuxSessionRequest request, IReadOnlyList<ISessionRequests> requests, CancellationToken cancellationToken)
     {
@@ -93,9 +96,10 @@ internal sealed class MuxSession : IAsyncDisposable, IEscapeCommands
     public Task TellAsync(string what) => SayAsync($"{what} request failed on channel {Number}\r\n");
 
     /// <summary>Carries everything until the program has ended and all it wrote is written. Its exit status; null where the server told none, and where it was ended here.</summary>
-    public async Task<int?> RunAsync()
+    /// <param name="pacer">Says when what was typed may be sent; null for at once.</param>
+    public async Task<int?> RunAsync(KeystrokePacer? pacer)
     {
-        var input = SendAsync();
+        var input = SendAsync(pacer);
         try
         {
             await Task.WhenAll(WriteAsync(_session.Output, _output, _session.RefuseOutput), WriteAsync(_session.Error, _error, null)).ConfigureAwait(false);
@@ -108,6 +112,7 @@ internal sealed class MuxSession : IAsyncDisposable, IEscapeCommands
         finally
         {
             _input.Dispose();
+            await _ending.CancelAsync().ConfigureAwait(false);
             await _session.DisposeAsync().ConfigureAwait(false); // lets go whoever waits to send
             await input.ConfigureAwait(false);
         }
@@ -152,13 +157,18 @@ internal sealed class MuxSession : IAsyncDisposable, IEscapeCommands
 
     private Task<bool> SayAsync(string text) => _error.WriteAsync(Encoding.UTF8.GetBytes(text));
 
-    private async Task SendAsync()
+    private async Task SendAsync(KeystrokePacer? pacer)
     {
         var buffer = new byte[BufferSize];
         try
         {
             while (await _input.ReadAsync(buffer).ConfigureAwait(false) is var count and > 0)
             {
+                if (pacer is not null)
+                {
+                    await pacer.WaitAsync(count, _ending.Token).ConfigureAwait(false);
+                }
+
                 if (_escapes is null)
                 {
                     await _session.Input.WriteAsync(buffer.AsMemory(0, count), _ending.Token).ConfigureAwait(false);

@@ -194,8 +194,7 @@ internal sealed class SharedConnection
 
         if (error == ControlSocket.Refused && _config.Get(Keywords.ControlMaster) != ControlMasterMode.No)
         {
-            _log.Write(OpenSshLogLevel.Debug1, $"Stale control socket {_path}, unlinking");
-            File.Delete(_path);
+            ControlSocket.RemoveStale(_path, _log);
         }
         else if (error == ControlSocket.NoSuchFile)
         {

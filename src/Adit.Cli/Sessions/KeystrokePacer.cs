@@ -23,8 +23,11 @@ internal sealed class KeystrokePacer(TimeSpan interval, Action sendChaff, TimePr
 
     /// <summary>Null where the configuration says no, or the server does not know the message.</summary>
     /// <exception cref="SshException"><see cref="SshError.Configuration"/>: the value is none.</exception>
-    public static KeystrokePacer? Create(string? value, SshClient client) =>
-        Parse(value ?? "yes") is { } interval && client.KnowsPing ? new KeystrokePacer(interval, client.SendPing, TimeProvider.System) : null;
+    public static KeystrokePacer? Create(string? value, SshClient client) => Create(Parse(value ?? "yes"), client);
+
+    /// <summary>The same for a value that was read.</summary>
+    public static KeystrokePacer? Create(TimeSpan? value, SshClient client) =>
+        value is { } interval && client.KnowsPing ? new KeystrokePacer(interval, client.SendPing, TimeProvider.System) : null;
 
     /// <summary>"yes", "no" or "interval:MILLISECONDS". Null for no.</summary>
     /// <exception cref="SshException"><see cref="SshError.Configuration"/>: it is none of these.</exception>

@@ -16,14 +16,15 @@ namespace Adit.Server.Sessions;
 /// <summary>The forwarded agent of one connection: a socket that the account alone can use, whose connections go to the client. Sessions that asked for it find its path in
 /// SSH_AUTH_SOCK. What is allowed is asked when a session asks, and again at each connection, of the grant of then: AllowAgentForwarding, DisableForwarding, the options of
 /// the key and the certificate (INVARIANTS 23, 24).</summary>
-/// <param name="scope">The connection.</param>
-/// <param name="users">Which user this process is.</param>
-/// <param name="sockets">Binds the socket with the account's identity.</param>
-/// <param name="clock">For rights that end.</param>
-internal sealed class AgentForwardingFeature(SessionScope scope, IUserDatabase users, UserUnixSockets sockets, TimeProvider clock) : ISessionFeature, IReviewed
+internal sealed class AgentForwardingFeature : ISessionFeature, IReviewed
 {
     private const int SocketLevel = 1, PeerCredentials = 17;
 
+    private readonly SessionScope _scope;
+    private readonly IUserDatabase _users;
+    private readonly UserUnixSockets _sockets;
+    private readonly TimeProvider _clock;
+    private readonly ReviewedChannels _channels;
     private readonly HashSet<object> _asked = new(ReferenceEqualityComparer.Instance);
     private readonly SemaphoreSlim _turn = new(1, 1);
     private readonly TaskTracker _connections = new();
@@ -31,9 +32,18 @@ internal sealed class AgentForwardingFeature(SessionScope scope, IUserDatabase u
     private AgentForwardingFolder? _folder;
     private ForwardListener? _listener;
     private string _channelType = AgentForwards.Channel;
-    private int _reviews;
     private CancellationTokenRegistration _atEnd;
     private Task? _closed;
+
+    /// <param name="scope">The connection.</param>
+    /// <param name="users">Which user this process is.</param>
+    /// <param name="sockets">Binds the socket with the account's identity.</param>
+    /// <param name="clock">For rights that end.</param>
+    public AgentForwardingFeature(SessionScope scope, IUserDatabase users, UserUnixSockets sockets, TimeProvider clock)
+    {
+        (_scope, _users, _sockets, _clock) = (scope, users, sockets, clock);
+        _channels = new ReviewedChannels(scope.Service.Connection, channel => channel.Type is AgentForwards.Channel or AgentForwards.StandardChannel, RuleAgainstAsync);
+    }
 
     /// <summary>Where the socket's folder is made.</summary>
     internal string Parent { get; init; } = "/tmp";
@@ -41,9 +51,9 @@ internal sealed class AgentForwardingFeature(SessionScope scope, IUserDatabase u
     /// <summary>The socket's path; null where there is none.</summary>
     internal string? SocketPath => Volatile.Read(ref _folder)?.SocketPath;
 
-    private ILogger Logger => scope.Service.Logger;
+    private ILogger Logger => _scope.Service.Logger;
 
-    private SshConnection Connection => scope.Service.Connection;
+    private SshConnection Connection => _scope.Service.Connection;
 
     public async ValueTask<bool?> HandleRequestAsync(object session, string type, ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
     {
@@ -124,13 +134,7 @@ internal sealed class AgentForwardingFeature(SessionScope scope, IUserDatabase u
     /// <summary>Ends connections to an agent that may not be forwarded any more. The socket stays: each connection to it is a question of its own.</summary>
     public async ValueTask<int> ReviewAsync(Action<string> report, CancellationToken cancellationToken)
     {
-        if (await RuleAgainstAsync(cancellationToken).ConfigureAwait(false) is not { } rule)
-        {
-            return 0;
-        }
-
-        Interlocked.Increment(ref _reviews); // ahead of the look at what is open: see LookAgainAsync
-        var closed = ChannelEnd.AbortAll(Connection, channel => channel.Type is AgentForwards.Channel or AgentForwards.StandardChannel);
+        var (closed, rule) = await _channels.ReviewAsync(cancellationToken).ConfigureAwait(false);
         if (closed > 0)
         {
             report($"forwarded agent: {closed} connection(s) closed, it is not allowed any more: {rule}");
@@ -168,11 +172,11 @@ internal sealed class AgentForwardingFeature(SessionScope scope, IUserDatabase u
     private async ValueTask ListenAsync(CancellationToken cancellationToken)
     {
         var file = string.Create(CultureInfo.InvariantCulture, $"agent.{Environment.ProcessId}");
-        var folder = AgentForwardingFolder.Create(Parent, file, scope.Login.Account, users.ProcessUid);
+        var folder = AgentForwardingFolder.Create(Parent, file, _scope.Login.Account, _users.ProcessUid);
         ForwardListener? listener = null;
         try
         {
-            var socket = await sockets.ListenPrivatelyAsync(scope.Service.Principal, folder.SocketPath, cancellationToken).ConfigureAwait(false);
+            var socket = await _sockets.ListenPrivatelyAsync(_scope.Service.Principal, folder.SocketPath, cancellationToken).ConfigureAwait(false);
             listener = ForwardListener.Of(socket, ForwardAddress.Unix(folder.SocketPath), Logger);
             lock (_lock)
             {
@@ -197,10 +201,10 @@ internal sealed class AgentForwardingFeature(SessionScope scope, IUserDatabase u
     {
         try
         {
-            var reviews = Volatile.Read(ref _reviews);
+            var reviews = _channels.Reviews;
             if (await RefusalAsync(socket).ConfigureAwait(false) is { } refusal)
             {
-                Logger.LogInformation("refused connection to the forwarded agent of {User}: {Rule}", PeerText.Escape(scope.Login.Account.Name, 256), refusal);
+                Logger.LogInformation("refused connection to the forwarded agent of {User}: {Rule}", PeerText.Escape(_scope.Login.Account.Name, 256), refusal);
             }
             else if (await AcceptedSocket.CarryAsync(Connection, socket, _ => (_channelType, []), opened: channel => LookAgainAsync(channel, reviews)).ConfigureAwait(false) is SshException { Error: SshError.ChannelOpenFailed } failure)
             {
@@ -221,20 +225,18 @@ internal sealed class AgentForwardingFeature(SessionScope scope, IUserDatabase u
         }
     }
 
-    /// <summary>The rules may have changed while the client took its time to take the channel, and the review of what is open did not see it yet.</summary>
     private async ValueTask LookAgainAsync(SshChannel channel, int reviews)
     {
-        if (Volatile.Read(ref _reviews) != reviews && await RuleAgainstAsync(Connection.Transport.Ended).ConfigureAwait(false) is { } rule)
+        if (await _channels.LookAgainAsync(channel, reviews).ConfigureAwait(false) is { } rule)
         {
-            Logger.LogInformation("forwarded agent of {User}: a connection closed, it is not allowed any more: {Rule}", PeerText.Escape(scope.Login.Account.Name, 256), rule);
-            ChannelEnd.Abort(channel);
+            Logger.LogInformation("forwarded agent of {User}: a connection closed, it is not allowed any more: {Rule}", PeerText.Escape(_scope.Login.Account.Name, 256), rule);
         }
     }
 
     private async ValueTask<string?> RefusalAsync(Socket socket)
     {
         // The folder's mode keeps others out already.
-        if (OperatingSystem.IsLinux() && PeerUid(socket) is var uid && uid != scope.Login.Account.Uid && uid != 0)
+        if (OperatingSystem.IsLinux() && PeerUid(socket) is var uid && uid != _scope.Login.Account.Uid && uid != 0)
         {
             return uid is null ? "it is not known who connects" : $"uid {uid} is somebody else";
         }
@@ -259,8 +261,8 @@ internal sealed class AgentForwardingFeature(SessionScope scope, IUserDatabase u
     /// <summary>The rule of now against forwarding; null where there is none.</summary>
     private async ValueTask<string?> RuleAgainstAsync(CancellationToken cancellationToken)
     {
-        var grant = await scope.Login.NowAsync(cancellationToken).ConfigureAwait(false);
-        return grant.RuleAgainst(LoginRight.AgentForwarding, clock.GetUtcNow())
+        var grant = await _scope.Login.NowAsync(cancellationToken).ConfigureAwait(false);
+        return grant.RuleAgainst(LoginRight.AgentForwarding, _clock.GetUtcNow())
             ?? (grant.Config.Get(K.AllowAgentForwarding) ? null : "AllowAgentForwarding no");
     }
 

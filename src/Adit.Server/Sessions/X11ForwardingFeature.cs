@@ -16,26 +16,34 @@ namespace Adit.Server.Sessions;
 /// <summary>X11 forwarding of one connection (RFC 4254, section 6.3): each session that asks gets a display, a port whose connections go to the client. What is allowed is
 /// asked when a session asks, and again at each connection, of the grant of then: X11Forwarding, DisableForwarding, the options of the key and the certificate
 /// (INVARIANTS 23, 24). A display is there for as long as its session; connections to it go on until they end by themselves, or the SSH connection does.</summary>
-/// <param name="scope">The connection.</param>
-/// <param name="clock">For rights that end.</param>
-internal sealed class X11ForwardingFeature(SessionScope scope, TimeProvider clock) : ISessionFeature, IReviewed
+internal sealed class X11ForwardingFeature : ISessionFeature, IReviewed
 {
     private const string ChannelType = "x11";
 
     /// <summary>As OpenSSH's server: what a display answers is little.</summary>
     private static readonly ChannelSize Size = new(Window: 64 * 1024, MaximumPacket: 16 * 1024);
 
+    private readonly SessionScope _scope;
+    private readonly TimeProvider _clock;
+    private readonly ReviewedChannels _channels;
     private readonly Dictionary<object, X11Display> _displays = new(ReferenceEqualityComparer.Instance);
     private readonly HashSet<object> _withoutDisplay = new(ReferenceEqualityComparer.Instance);
     private readonly TaskTracker _tasks = new();
     private readonly Lock _lock = new();
     private CancellationTokenRegistration _atEnd;
     private bool _isWatching, _isOver;
-    private int _reviews;
 
-    private ILogger Logger => scope.Service.Logger;
+    /// <param name="scope">The connection.</param>
+    /// <param name="clock">For rights that end.</param>
+    public X11ForwardingFeature(SessionScope scope, TimeProvider clock)
+    {
+        (_scope, _clock) = (scope, clock);
+        _channels = new ReviewedChannels(scope.Service.Connection, channel => channel.Type == ChannelType, RuleAgainstAsync);
+    }
 
-    private SshConnection Connection => scope.Service.Connection;
+    private ILogger Logger => _scope.Service.Logger;
+
+    private SshConnection Connection => _scope.Service.Connection;
 
     /// <summary>A session's display; null where it has none.</summary>
     internal X11Display? DisplayOf(object session)
@@ -70,7 +78,7 @@ internal sealed class X11ForwardingFeature(SessionScope scope, TimeProvider cloc
             return false;
         }
 
-        var grant = await scope.Login.NowAsync(cancellationToken).ConfigureAwait(false);
+        var grant = await _scope.Login.NowAsync(cancellationToken).ConfigureAwait(false);
         if ((RuleAgainst(grant) ?? Obstacle(grant.Config)) is { } refusal)
         {
             Logger.LogDebug("{Refusal}", refusal);
@@ -95,7 +103,7 @@ internal sealed class X11ForwardingFeature(SessionScope scope, TimeProvider cloc
             return false; // the connection ended
         }
 
-        scope.X11.Set(session, display.Authority);
+        _scope.X11.Set(session, display.Authority);
         display.Start(socket => _tasks.Add(CarryAsync(display, socket)));
         Logger.LogDebug("X11 forwarding: display {Display}", display.Name);
         return true;
@@ -111,11 +119,11 @@ internal sealed class X11ForwardingFeature(SessionScope scope, TimeProvider cloc
         return ValueTask.CompletedTask;
     }
 
-    public string? RcInput(object session) => scope.X11.Of(session) is { } authority ? $"{authority.Protocol} {authority.Cookie}\n" : null;
+    public string? RcInput(object session) => _scope.X11.Of(session) is { } authority ? $"{authority.Protocol} {authority.Cookie}\n" : null;
 
     public async ValueTask EndAsync(object session)
     {
-        scope.X11.Remove(session);
+        _scope.X11.Remove(session);
         X11Display? display;
         lock (_lock)
         {
@@ -132,13 +140,7 @@ internal sealed class X11ForwardingFeature(SessionScope scope, TimeProvider cloc
     /// <summary>Ends connections that may not be forwarded any more. The displays stay: each connection to one is a question of its own.</summary>
     public async ValueTask<int> ReviewAsync(Action<string> report, CancellationToken cancellationToken)
     {
-        if (RuleAgainst(await scope.Login.NowAsync(cancellationToken).ConfigureAwait(false)) is not { } rule)
-        {
-            return 0;
-        }
-
-        Interlocked.Increment(ref _reviews); // ahead of the look at what is open: see LookAgainAsync
-        var closed = ChannelEnd.AbortAll(Connection, channel => channel.Type == ChannelType);
+        var (closed, rule) = await _channels.ReviewAsync(cancellationToken).ConfigureAwait(false);
         if (closed > 0)
         {
             report($"X11: {closed} connection(s) closed: {rule}");
@@ -220,10 +222,10 @@ internal sealed class X11ForwardingFeature(SessionScope scope, TimeProvider cloc
                 _tasks.Add(display.DisposeAsync().AsTask());
             }
 
-            var reviews = Volatile.Read(ref _reviews);
-            if (RuleAgainst(await scope.Login.NowAsync(Connection.Transport.Ended).ConfigureAwait(false)) is { } rule)
+            var reviews = _channels.Reviews;
+            if (await RuleAgainstAsync(Connection.Transport.Ended).ConfigureAwait(false) is { } rule)
             {
-                Logger.LogInformation("refused connection to display {Display} of {User}: {Rule}", display.Name, PeerText.Escape(scope.Login.Account.Name, 256), rule);
+                Logger.LogInformation("refused connection to display {Display} of {User}: {Rule}", display.Name, PeerText.Escape(_scope.Login.Account.Name, 256), rule);
             }
             else if (await AcceptedSocket.CarryAsync(Connection, socket, Open, size: Size, opened: channel => LookAgainAsync(display, channel, reviews)).ConfigureAwait(false)
                 is SshException { Error: SshError.ChannelOpenFailed } failure)
@@ -249,13 +251,11 @@ internal sealed class X11ForwardingFeature(SessionScope scope, TimeProvider cloc
         }
     }
 
-    /// <summary>The rules may have changed while the client took its time to take the channel, and the review of what is open did not see it yet.</summary>
     private async ValueTask LookAgainAsync(X11Display display, SshChannel channel, int reviews)
     {
-        if (Volatile.Read(ref _reviews) != reviews && RuleAgainst(await scope.Login.NowAsync(Connection.Transport.Ended).ConfigureAwait(false)) is { } rule)
+        if (await _channels.LookAgainAsync(channel, reviews).ConfigureAwait(false) is { } rule)
         {
-            Logger.LogInformation("closed connection to display {Display} of {User}: {Rule}", display.Name, PeerText.Escape(scope.Login.Account.Name, 256), rule);
-            ChannelEnd.Abort(channel);
+            Logger.LogInformation("closed connection to display {Display} of {User}: {Rule}", display.Name, PeerText.Escape(_scope.Login.Account.Name, 256), rule);
         }
     }
 
@@ -269,12 +269,14 @@ internal sealed class X11ForwardingFeature(SessionScope scope, TimeProvider cloc
         return (ChannelType, writer.ToArray());
     }
 
+    private async ValueTask<string?> RuleAgainstAsync(CancellationToken cancellationToken) => RuleAgainst(await _scope.Login.NowAsync(cancellationToken).ConfigureAwait(false));
+
     /// <summary>The rule of now against forwarding, after OpenSSH's words for it; null where there is none.</summary>
     private string? RuleAgainst(LoginGrant grant)
     {
         const string byServer = "X11 forwarding disabled in server configuration file.";
         return grant.Config.Get(SshdKeywords.DisableForwarding) ? $"{byServer} (DisableForwarding yes)"
-            : grant.RuleAgainst(LoginRight.X11Forwarding, clock.GetUtcNow()) is { } rule ? $"X11 forwarding disabled by key options. ({rule})"
+            : grant.RuleAgainst(LoginRight.X11Forwarding, _clock.GetUtcNow()) is { } rule ? $"X11 forwarding disabled by key options. ({rule})"
             : grant.Config.Get(K.X11Forwarding) ? null
             : $"{byServer} (X11Forwarding no)";
     }

@@ -66,20 +66,35 @@ internal static class AcceptedSocket
     /// <param name="listener">What it listens on, for logs.</param>
     /// <param name="decide">Asks the policy.</param>
     /// <param name="open">As in the other.</param>
+    /// <param name="live">Reviews what is forwarded.</param>
     /// <param name="logger">For refusals.</param>
     public static async Task CarryToPeerAsync(SshConnection ssh, Socket socket, string listener, Func<CancellationToken, ValueTask<ForwardingDecision>> decide,
-        Func<IPEndPoint?, (string Type, byte[] Data)> open, ILogger logger)
+        Func<IPEndPoint?, (string Type, byte[] Data)> open, LiveForwards live, ILogger logger)
     {
+        int reviews = live.Reviews;
         if (!await MayAsync().ConfigureAwait(false))
         {
             socket.Dispose();
             return;
         }
-        if (await CarryAsync(ssh, socket, open).ConfigureAwait(false) is not { } failure)
+        if (await CarryAsync(ssh, socket, open, opened: LookAgainAsync).ConfigureAwait(false) is not { } failure)
             return;
         socket.Dispose();
         if (failure is SshException { Error: SshError.ChannelOpenFailed })
             logger.LogInformation("{Refusal}", failure.Message);
+
+        // How long the peer takes to take the channel is its own choice.
+        async ValueTask LookAgainAsync(SshChannel channel)
+        {
+            try
+            {
+                await live.LookAgainAsync(channel, reviews, ssh.Transport.Ended).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                // the connection ended
+            }
+        }
 
         async ValueTask<bool> MayAsync()
         {

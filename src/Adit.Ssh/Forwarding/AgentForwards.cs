@@ -22,9 +22,8 @@ internal sealed class AgentForwards(SshConnection connection, TaskTracker connec
     /// <summary>An agent that does not take a connection or answer a binding by then is as good as none. It asks nobody before it does.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
+    private readonly OfferedPlaces _places = new("agent", "agent", MaxChannels, connections, logger);
     private ForwardedAgent? _agent;
-    private int _open;
-    private bool _warned;
 
     /// <summary>Asks for it on a session's channel, before its program starts. What the server says to it is not waited for, as ssh does not: its connections tell.</summary>
     public void Ask(SshChannel session, ForwardedAgent agent)
@@ -33,23 +32,12 @@ internal sealed class AgentForwards(SshConnection connection, TaskTracker connec
         session.Notify(connection.Transport.Extensions.AgentForwarding ? StandardRequest : Request, default);
     }
 
-    public async ValueTask HandleAsync(IncomingChannel request, CancellationToken cancellationToken)
+    public ValueTask HandleAsync(IncomingChannel request, CancellationToken cancellationToken)
     {
-        if (Volatile.Read(ref _agent) is not { } agent)
-        {
-            Warn();
-            request.Reject(OpenFailureReason.AdministrativelyProhibited, "open failed");
-            return;
-        }
-        if (Interlocked.Increment(ref _open) > MaxChannels)
-        {
-            Interlocked.Decrement(ref _open);
-            logger.LogDebug("agent forwarding: {Count} connections to the agent are open already", MaxChannels);
-            request.Reject(OpenFailureReason.ResourceShortage, "open failed");
-            return;
-        }
-        var carrying = await OpenAsync(request, agent, cancellationToken).ConfigureAwait(false);
-        connections.Add(CountAsync(carrying));
+        if (Volatile.Read(ref _agent) is { } agent)
+            return _places.TakeAsync(request, () => OpenAsync(request, agent, cancellationToken));
+        _places.Refuse(request);
+        return ValueTask.CompletedTask;
     }
 
     /// <summary>Answers the request. Returns what carries the connection, or a finished task.</summary>
@@ -113,19 +101,5 @@ internal sealed class AgentForwards(SshConnection connection, TaskTracker connec
         byte[] session = RandomNumberGenerator.GetBytes(32);
         byte[] message = AgentMessages.SessionBind(key.PublicKey, session, key.Sign(KeyAlgorithms.Ed25519, session), forwarding: true);
         return (await socket.ExchangeAsync(message, cancellationToken).ConfigureAwait(false))[0] == AgentMessages.Success;
-    }
-
-    private async Task CountAsync(Task carrying)
-    {
-        await carrying.ConfigureAwait(false);
-        Interlocked.Decrement(ref _open);
-    }
-
-    /// <summary>OpenSSH's words, once: a server that tries may try often.</summary>
-    private void Warn()
-    {
-        var level = Interlocked.Exchange(ref _warned, true) ? LogLevel.Debug : LogLevel.Error;
-        logger.Log(level, "Warning: ssh server tried agent forwarding.");
-        logger.Log(level, "Warning: this is probably a break-in attempt by a malicious server.");
     }
 }

@@ -9,20 +9,21 @@ namespace Adit.Ssh.Forwarding;
 /// <summary>Server side of -L to a Unix socket: connects where a direct-streamlocal@openssh.com channel wants to go, with the rights of whoever logged in, if the policy of
 /// now allows it. Whatever the reason, a refusal has the code for a failed connection, as OpenSSH's.</summary>
 internal sealed class DirectStreamLocalHandler(
-    IForwardingPolicy? policy, SshPrincipal principal, IUnixSocketOpener sockets, TaskTracker connections, ILogger logger) : IChannelHandler
+    IForwardingPolicy? policy, SshPrincipal principal, IUnixSocketOpener sockets, LiveForwards live, TaskTracker connections, ILogger logger) : IChannelHandler
 {
     public async ValueTask HandleAsync(IncomingChannel request, CancellationToken cancellationToken)
     {
         try
         {
             var target = DirectStreamLocalData.Read(request.Data.Span);
+            int reviews = live.Reviews;
             string? rule = target.OriginatorPort > 65535 ? "there is no such port" : await RuleAgainstAsync(target, cancellationToken).ConfigureAwait(false);
             if (rule is not null)
             {
                 request.Reject(OpenFailureReason.ConnectFailed, "open failed", rule);
                 return;
             }
-            await ConnectAsync(request, target, cancellationToken).ConfigureAwait(false);
+            await ConnectAsync(request, target, reviews, cancellationToken).ConfigureAwait(false);
         }
         catch (SshException e) when (e.Error == SshError.ProtocolError)
         {
@@ -31,7 +32,7 @@ internal sealed class DirectStreamLocalHandler(
         }
     }
 
-    private async ValueTask ConnectAsync(IncomingChannel request, DirectStreamLocalData target, CancellationToken cancellationToken)
+    private async ValueTask ConnectAsync(IncomingChannel request, DirectStreamLocalData target, int reviews, CancellationToken cancellationToken)
     {
         string path = PeerText.Escape(target.Path, 256);
         logger.LogDebug("server_request_direct_streamlocal: originator {Originator} port {OriginatorPort}, target {Path}",
@@ -41,10 +42,13 @@ internal sealed class DirectStreamLocalHandler(
             if (UnixSocket.Flaw(target.Path) is { } flaw)
                 throw new SshException(SshError.ConnectFailed, flaw);
             var connection = new ForwardConnection(await sockets.ConnectAsync(principal, target.Path, cancellationToken).ConfigureAwait(false));
-            if (request.Accept(connection) is null)
+            if (request.Accept(connection) is not { } channel)
+            {
                 connection.Abandon();
-            else
-                connections.Add(connection.RunAsync());
+                return;
+            }
+            connections.Add(connection.RunAsync());
+            await live.LookAgainAsync(channel, reviews, cancellationToken).ConfigureAwait(false);
         }
         catch (SshException e)
         {

@@ -37,9 +37,7 @@ internal sealed class DirectTcpHandler(IForwardingPolicy? policy, SshPrincipal p
                 return;
             }
             connections.Add(connection.RunAsync());
-            // The rules may have changed while this was connecting, and the review of what is forwarded did not see it yet.
-            if (live.Reviews != reviews)
-                await live.ReviewAsync(channel, cancellationToken).ConfigureAwait(false);
+            await live.LookAgainAsync(channel, reviews, cancellationToken).ConfigureAwait(false);
         }
         catch (SshException e) when (e.Error == SshError.PolicyDenied)
         {

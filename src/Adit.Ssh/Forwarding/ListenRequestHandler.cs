@@ -19,6 +19,7 @@ internal sealed class ListenRequestHandler : IGlobalRequestHandler
     private readonly ListenSession _session;
     private readonly ListenOptions _options;
     private readonly int _limit;
+    private readonly LiveForwards _live;
     private readonly TaskTracker _connections;
     private readonly ILogger _logger;
     private readonly Lock _lock = new();
@@ -27,7 +28,7 @@ internal sealed class ListenRequestHandler : IGlobalRequestHandler
     private Task? _closed;
 
     public ListenRequestHandler(SshConnection connection, IForwardingPolicy? policy, SshPrincipal principal, ListenerRegistry registry, AddressFamily family, int limit,
-        TaskTracker connections, ILogger logger)
+        LiveForwards live, TaskTracker connections, ILogger logger)
     {
         _connection = connection;
         _policy = policy;
@@ -36,6 +37,7 @@ internal sealed class ListenRequestHandler : IGlobalRequestHandler
         _session = registry.Enter(connection, principal);
         _options = new ListenOptions { AddressFamily = family };
         _limit = limit;
+        _live = live;
         _connections = connections;
         _logger = logger;
         // The ports are free again as soon as the connection is given up, not when its last byte has been settled.
@@ -113,7 +115,7 @@ internal sealed class ListenRequestHandler : IGlobalRequestHandler
             Tell($"Server could not listen on {shown}: {e.Message}");
             return null;
         }
-        var remote = new RemoteListener(_connection, lease, request, token => DecideAgainAsync(request, placement, token), _connections, _logger);
+        var remote = new RemoteListener(_connection, lease, request, token => DecideAgainAsync(request, placement, token), _live, _connections, _logger);
         if (!TryAdd(request.Host, remote))
         {
             await remote.DisposeAsync().ConfigureAwait(false);

@@ -11,8 +11,18 @@ internal sealed class LiveForwards(SshConnection connection, IForwardingPolicy? 
 {
     private int _reviews;
 
-    /// <summary>Counts reviews. Who asked the policy before one and opened a channel after it must look at that channel once more.</summary>
+    /// <summary>Counts reviews: to be read before the policy is asked about a channel, and handed to <see cref="LookAgainAsync"/> once it is open.</summary>
     public int Reviews => Volatile.Read(ref _reviews);
+
+    /// <summary>The rules may have changed while the channel was being opened, and the review of what is forwarded did not see it yet: then it is looked at once more.</summary>
+    /// <param name="channel">It is open by now.</param>
+    /// <param name="reviews">What <see cref="Reviews"/> was.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async ValueTask LookAgainAsync(SshChannel channel, int reviews, CancellationToken cancellationToken)
+    {
+        if (Reviews != reviews)
+            await ReviewAsync(channel, cancellationToken).ConfigureAwait(false);
+    }
 
     /// <summary>Looks at every channel that carries a forward, and closes those that are denied. Returns how many.</summary>
     public async Task<int> ReviewAsync(CancellationToken cancellationToken)

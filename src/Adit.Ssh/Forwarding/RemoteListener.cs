@@ -9,7 +9,8 @@ namespace Adit.Ssh.Forwarding;
 
 /// <summary>A listener that the peer asked for: each connection it accepts goes to the peer as a forwarded-tcpip channel, if the policy of now still allows it.</summary>
 internal sealed class RemoteListener(
-    SshConnection connection, ListenerLease lease, TcpipForwardData requested, Func<CancellationToken, ValueTask<ForwardingDecision>> decide, TaskTracker connections, ILogger logger)
+    SshConnection connection, ListenerLease lease, TcpipForwardData requested, Func<CancellationToken, ValueTask<ForwardingDecision>> decide, LiveForwards live, TaskTracker connections,
+    ILogger logger)
     : IAsyncDisposable
 {
     private volatile bool _closed;
@@ -37,7 +38,7 @@ internal sealed class RemoteListener(
     }
 
     private Task CarryAsync(Socket socket) =>
-        AcceptedSocket.CarryToPeerAsync(connection, socket, $"address {PeerText.Escape(requested.Host, 256)} port {Port}", DecideAsync, Open, logger);
+        AcceptedSocket.CarryToPeerAsync(connection, socket, $"address {PeerText.Escape(requested.Host, 256)} port {Port}", DecideAsync, Open, live, logger);
 
     /// <summary>forwarded-tcpip (RFC 4254, section 7.2): the address word for word as it was requested, since that is how the peer finds the forward.</summary>
     private (string Type, byte[] Data) Open(IPEndPoint? originator)

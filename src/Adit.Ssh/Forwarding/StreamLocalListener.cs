@@ -10,7 +10,7 @@ namespace Adit.Ssh.Forwarding;
 /// <summary>A Unix socket that the peer asked for: each connection it accepts goes to the peer as a forwarded-streamlocal@openssh.com channel, if the policy of now
 /// still allows it.</summary>
 internal sealed class StreamLocalListener(
-    SshConnection connection, ForwardListener listener, string path, Func<CancellationToken, ValueTask<ForwardingDecision>> decide, TaskTracker connections, ILogger logger)
+    SshConnection connection, ForwardListener listener, string path, Func<CancellationToken, ValueTask<ForwardingDecision>> decide, LiveForwards live, TaskTracker connections, ILogger logger)
     : IAsyncDisposable
 {
     /// <summary>The peer knows of it by now: begins to accept.</summary>
@@ -23,7 +23,7 @@ internal sealed class StreamLocalListener(
     public ValueTask DisposeAsync() => listener.DisposeAsync();
 
     private Task CarryAsync(Socket socket) =>
-        AcceptedSocket.CarryToPeerAsync(connection, socket, $"path {PeerText.Escape(path, 256)}", decide, Open, logger);
+        AcceptedSocket.CarryToPeerAsync(connection, socket, $"path {PeerText.Escape(path, 256)}", decide, Open, live, logger);
 
     private (string Type, byte[] Data) Open(IPEndPoint? originator) => (ForwardedStreamLocalData.ChannelType, new ForwardedStreamLocalData(path).ToArray());
 }

@@ -16,6 +16,7 @@ internal sealed class StreamLocalRequestHandler : IGlobalRequestHandler
     private readonly SshPrincipal _principal;
     private readonly IUnixSocketOpener _sockets;
     private readonly int _limit;
+    private readonly LiveForwards _live;
     private readonly TaskTracker _connections;
     private readonly ILogger _logger;
     private readonly Lock _lock = new();
@@ -24,13 +25,14 @@ internal sealed class StreamLocalRequestHandler : IGlobalRequestHandler
     private Task? _closed;
 
     public StreamLocalRequestHandler(
-        SshConnection connection, IForwardingPolicy? policy, SshPrincipal principal, IUnixSocketOpener sockets, int limit, TaskTracker connections, ILogger logger)
+        SshConnection connection, IForwardingPolicy? policy, SshPrincipal principal, IUnixSocketOpener sockets, int limit, LiveForwards live, TaskTracker connections, ILogger logger)
     {
         _connection = connection;
         _policy = policy;
         _principal = principal;
         _sockets = sockets;
         _limit = limit;
+        _live = live;
         _connections = connections;
         _logger = logger;
         connection.Transport.Ended.UnsafeRegister(static self => _ = ((StreamLocalRequestHandler)self!).CloseAsync(), this);
@@ -93,7 +95,7 @@ internal sealed class StreamLocalRequestHandler : IGlobalRequestHandler
             Tell($"Server could not listen on {shown}: {e.Message}{(e.Hint is null ? "" : $". {e.Hint}")}");
             return null;
         }
-        var listener = new StreamLocalListener(_connection, ForwardListener.Of(socket, ForwardAddress.Unix(path), _logger), path, token => DecideAsync(path, token), _connections, _logger);
+        var listener = new StreamLocalListener(_connection, ForwardListener.Of(socket, ForwardAddress.Unix(path), _logger), path, token => DecideAsync(path, token), _live, _connections, _logger);
         if (!TryAdd(path, listener))
         {
             await listener.DisposeAsync().ConfigureAwait(false);

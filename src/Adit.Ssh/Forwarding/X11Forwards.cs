@@ -38,11 +38,10 @@ internal sealed class X11Forwards(SshConnection connection, TaskTracker connecti
 
     private readonly Lock _lock = new();
     private readonly SemaphoreSlim _unproven = new(MaxUnproven);
+    private readonly OfferedPlaces _places = new("X11", "display", MaxChannels, connections, logger);
     private Grant? _grant;
-    private int _open;
     private bool _wasUsed;
     private bool _isWatching;
-    private bool _warned;
 
     /// <param name="Display">The display.</param>
     /// <param name="HandedOut">The cookie that the server has for it.</param>
@@ -78,25 +77,19 @@ internal sealed class X11Forwards(SshConnection connection, TaskTracker connecti
         Grant? grant;
         lock (_lock)
             grant = _grant;
-        if (grant is null || IsExpired(grant))
+        if (grant is null)
         {
-            if (grant is null)
-                Warn();
-            else
-                TellExpired(logger);
+            _places.Refuse(request);
+            return;
+        }
+        if (IsExpired(grant))
+        {
+            TellExpired(logger);
             Refuse(request);
             return;
         }
         logger.LogDebug("client_request_x11: request from {From}", ReadOriginator(request.Data.Span));
-        if (Interlocked.Increment(ref _open) > MaxChannels)
-        {
-            Interlocked.Decrement(ref _open);
-            logger.LogDebug("X11 forwarding: {Count} connections to the display are open already", MaxChannels);
-            request.Reject(OpenFailureReason.ResourceShortage, "open failed");
-            return;
-        }
-        var carrying = await OpenAsync(request, grant, cancellationToken).ConfigureAwait(false);
-        connections.Add(CountAsync(carrying));
+        await _places.TakeAsync(request, () => OpenAsync(request, grant, cancellationToken)).ConfigureAwait(false);
     }
 
     void IHeartbeatHandler.OnHeartbeat()
@@ -225,19 +218,5 @@ internal sealed class X11Forwards(SshConnection connection, TaskTracker connecti
             logger.LogError("connect {Place}: {Reason}", place, "Connection timed out");
         }
         return null;
-    }
-
-    private async Task CountAsync(Task carrying)
-    {
-        await carrying.ConfigureAwait(false);
-        Interlocked.Decrement(ref _open);
-    }
-
-    /// <summary>OpenSSH's words, once: a server that tries may try often.</summary>
-    private void Warn()
-    {
-        var level = Interlocked.Exchange(ref _warned, true) ? LogLevel.Debug : LogLevel.Error;
-        logger.Log(level, "Warning: ssh server tried X11 forwarding.");
-        logger.Log(level, "Warning: this is probably a break-in attempt by a malicious server.");
     }
 }

@@ -9,7 +9,7 @@ using Keywords = Adit.Ssh.OpenSsh.SshConfigKeywords;
 
 namespace Adit.Cli.Client;
 
-/// <summary>The machines of ProxyJump, each reached through the one before, all by connections of this process. A jump host has its own configuration, which comes
+/// <summary>The machines of ProxyJump, each reached through the one before, by connections of this process from the last one on that another process is connected to. A jump host has its own configuration, which comes
 /// from the files alone: of the command line only -F and -v are for it too. Keepalives it has no word on are the target's.</summary>
 internal sealed class JumpChain : IAsyncDisposable
 {
@@ -33,8 +33,8 @@ internal sealed class JumpChain : IAsyncDisposable
     private sealed record Hop(string Name, SshClient Client, ClientSettings Settings, HopMaster? Master);
 
     /// <summary>Which machine on the way ended its connection, and why; null while all are up.</summary>
-    public string? Fault => _hops.Where(hop => hop.Client.Fault is not null)
-        .Select(hop => $"The jump host {hop.Name} is gone: {hop.Client.Fault!.Message}").FirstOrDefault();
+    public string? Fault => _hops.Select(hop => (hop.Name, Fault: hop.Master is { WasEnded: true } ? "somebody who shares the connection to it ended it (-O exit)." : hop.Client.Fault?.Message))
+        .Where(hop => hop.Fault is not null).Select(hop => $"The jump host {hop.Name} is gone: {hop.Fault}").FirstOrDefault();
 
     /// <summary>Connects to all of them, the nearest first. Null where the configuration has none.</summary>
     /// <param name="config">The destination's.</param>

@@ -150,7 +150,9 @@ internal static class SshCommand
         }
         catch (SshException e)
         {
-            exitCode = ErrorReporter.Report(log, jumps?.Fault is { } fault ? new SshException(e.Error, e.Message, e) { Hint = fault } : e);
+            // A jump host's connection that was ended from this side is told as ssh tells the end of its proxy.
+            var message = e.Error == SshError.Closed ? "client_loop: send disconnect: Broken pipe" : e.Message;
+            exitCode = ErrorReporter.Report(log, jumps?.Fault is { } fault ? new SshException(e.Error, message, e) { Hint = fault } : e);
         }
 
         if (run.HadTerminal)

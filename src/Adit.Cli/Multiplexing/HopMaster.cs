@@ -23,6 +23,9 @@ internal sealed class HopMaster : IAsyncDisposable
         _watching = WatchAsync();
     }
 
+    /// <summary>One of those that share the connection asked for its end.</summary>
+    public bool WasEnded => _master.Terminated.IsCompleted;
+
     /// <summary>Null where the configuration does not want it, or somebody else listens there.</summary>
     /// <param name="config">The jump host's.</param>
     /// <param name="client">The connection to it.</param>

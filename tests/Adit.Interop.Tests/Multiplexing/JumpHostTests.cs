@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net.Sockets;
 using Adit.Interop.Tests.Forwarding;
 using Adit.Interop.Tests.Harness;
 using Adit.Interop.Tests.Peers;
@@ -29,8 +30,26 @@ public sealed class JumpHostTests
         ManagedProcess client = way.Start(lab);
         await way.WhenThereAsync(lab);
         Assert.Equal(0, (await way.OverAsync(lab, "-O", "exit")).ExitCode);
-        Assert.Equal(255, (await client.WaitForExitAsync(lab.Deadline)).ExitCode);
+        ProcessResult result = await client.WaitForExitAsync(lab.Deadline);
+        Assert.Equal((255, "client_loop: send disconnect: Broken pipe"), (result.ExitCode, result.FirstErrorLine));
+        Assert.Contains($"The jump host {way.Hop.User}@{way.Hop.Host} is gone: somebody who shares the connection to it ended it", result.Errors, StringComparison.Ordinal);
         Assert.False(File.Exists(way.Path));
+    });
+
+    [Fact]
+    public Task A_socket_that_nobody_listens_on_is_replaced() => Lab.RunAsync(async lab =>
+    {
+        Way way = await Way.StartAsync(lab, "ControlMaster auto");
+        using (var left = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
+        {
+            left.Bind(new UnixDomainSocketEndPoint(lab.Folder["left"]));
+            File.Move(lab.Folder["left"], way.Path); // the runtime would remove it under its own name
+        }
+
+        ManagedProcess client = way.Start(lab);
+        await way.WhenThereAsync(lab);
+        Assert.Equal($"Master running (pid={client.Id})", (await way.OverAsync(lab, "-O", "check")).FirstErrorLine);
+        await way.GoOnAsync(lab, client, 5);
     });
 
     [Fact]

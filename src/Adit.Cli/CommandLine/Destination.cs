@@ -114,7 +114,7 @@ internal readonly record struct Destination(string? User, string Host, int? Port
 
     private static Destination? WithPort(string? user, string host, string? port)
     {
-        if (host.Length == 0 || host[0] == '-' || host.AsSpan().ContainsAny(NotInUriHosts))
+        if (host.Length == 0 || host[0] == '-' || (!host.Contains(':', StringComparison.Ordinal) && host.AsSpan().ContainsAny(NotInUriHosts)))
         {
             return null;
         }

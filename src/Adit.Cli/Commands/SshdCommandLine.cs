@@ -182,7 +182,7 @@ internal sealed class SshdCommandLine
                 throw new UsageException($"Invalid test mode specification {PeerText.Escape(part)}");
             }
 
-            if (name == "lport" && !(PortFormat.TryParse(part.AsSpan(equals + 1), out var port) && port > 0))
+            if (name == "lport" && !PortFormat.TryParse(part.AsSpan(equals + 1), out _))
             {
                 throw new UsageException($"Invalid port '{PeerText.Escape(part[(equals + 1)..])}' in test mode specification {PeerText.Escape(part)}");
             }

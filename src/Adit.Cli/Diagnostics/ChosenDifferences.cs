@@ -53,6 +53,8 @@ internal static class ChosenDifferences
         new("ssh -w 0", "connects, and fails there", "refused before it connects", "there are no tunnel devices"),
         new("ssh -ttt, ssh -MMM, ssh -vqv", "in 9.2 the third undoes the second; -q silences what comes after", "two and more are the same; the last of -v and -q counts", "nobody means that"),
         new("ssh -l ''", "asks to log in as nobody", "refused", "a variable that is not set"),
+        new("ssh -v", "`Transferred: …` and `Bytes per second: …` at the end", "neither", "the numbers would be of a layer that nobody can compare"),
+        new("ssh host </dev/null", "tries an empty password three times where nobody can be asked for one", "tries none", "nobody typed it; the last line and the exit code are the same"),
         new("ssh -Q CIPHER", "names in one case only", "in any", "as OpenSSH does for keywords"),
         new("ssh ssh://[::1]", "usage in 9.2", "an IPv6 address", "as RFC 3986 has it"),
         new("sshd -p 0, sshd -o Port=0", "refused", "any free port, which the log tells", "for tests"),

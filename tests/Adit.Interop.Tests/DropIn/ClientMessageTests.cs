@@ -43,7 +43,7 @@ public sealed class ClientMessageTests
     /// <summary>What goes wrong on the way to a server.</summary>
     private static readonly string[] Connections =
     [
-        "-p PORT 127.0.0.1 true", "no-such-host.invalid true", "-J no-such-host.invalid 127.0.0.1 true", "-J 127.0.0.1:PORT 127.0.0.1 true", "-o ProxyCommand=false h true",
+        "-p PORT 127.0.0.1 true", "no-such-host.invalid true", "-J no-such-host.invalid 127.0.0.1 true", "-J 127.0.0.1:PORT 127.0.0.1 true", "-o ProxyCommand=sleep\t0.3 h true",
         "-o ProxyCommand=/nonexistent/program h true", "-b no-such-host.invalid -p PORT 127.0.0.1 true", "-b 192.0.2.7 -p PORT 127.0.0.1 true",
         "-B nosuchif0 -p PORT 127.0.0.1 true", "-4 -p PORT ::1 true", "-6 -p PORT 127.0.0.1 true", "-t -T -p PORT 127.0.0.1 true", "-N -f -p PORT 127.0.0.1",
         "-W a:1 -N -p PORT 127.0.0.1 command", "-o IdentityFile=/nonexistent -p PORT 127.0.0.1 true", "-i /nonexistent -p PORT 127.0.0.1 true", "-i FOLDER -p PORT 127.0.0.1 true",

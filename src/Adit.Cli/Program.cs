@@ -21,8 +21,8 @@ internal static class Program
     /// <param name="arguments">The words after it.</param>
     internal static Task<int> RunAsync(string invokedAs, string[] arguments) => (Path.GetFileName(invokedAs), arguments) switch
     {
-        ("ssh", _) => SshCommand.RunAsync(arguments),
-        ("sshd", _) => SshdCommand.RunAsync(arguments),
+        ("ssh", _) => SshCommand.RunAsync(arguments, asSsh: true),
+        ("sshd", _) => SshdCommand.RunAsync(arguments, asSshd: true),
         (_, [] or ["--help" or "-h"] or ["help"]) => Print(Overview.Text),
         (_, ["--version" or "version"]) => Print(Overview.VersionLine + "\n"),
         (_, ["help", var name, ..]) => Help(name),

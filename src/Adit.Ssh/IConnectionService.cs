@@ -24,4 +24,8 @@ internal interface IReviewed
 /// <param name="Principal">Who it is.</param>
 /// <param name="Peer">Where they came from, and to which of our addresses.</param>
 /// <param name="Logger">The server's log.</param>
-internal sealed record ServiceContext(SshConnection Connection, SshPrincipal Principal, AuthenticationPeer Peer, ILogger Logger);
+internal sealed record ServiceContext(SshConnection Connection, SshPrincipal Principal, AuthenticationPeer Peer, ILogger Logger)
+{
+    /// <summary>Sets the type of service byte of what the server sends to this client (IPQoS).</summary>
+    public Action<int> SetTypeOfService { get; init; } = _ => { };
+}

@@ -17,6 +17,7 @@ internal sealed class ServerConnection
     private readonly AlgorithmPreferences _algorithms;
     private readonly ILogger _logger;
     private readonly TaskTracker _forwarded = new();
+    private readonly ByteTransport _bytes;
     private readonly LoginProgress _progress = new();
     private ListenRequestHandler? _listeners;
     private StreamLocalRequestHandler? _streamLocalListeners;
@@ -28,6 +29,7 @@ internal sealed class ServerConnection
     public ServerConnection(SshServerOptions options, ByteTransport bytes, long id, ListenerRegistry registry, Func<ModuliFile> moduli, ILogger logger)
     {
         _options = options;
+        _bytes = bytes;
         _registry = registry;
         _logger = logger;
         _algorithms = options.Algorithms ?? Algorithms.DefaultPreferences;
@@ -166,6 +168,7 @@ internal sealed class ServerConnection
             PubkeyAcceptedAlgorithms = _algorithms.PublicKey,
             MaxAuthTries = _options.MaxAuthTries,
             Banner = _options.Banner,
+            FingerprintHash = _options.FingerprintHash,
             Progress = _progress,
             Logger = _logger,
             TimeProvider = _options.TimeProvider,
@@ -177,7 +180,7 @@ internal sealed class ServerConnection
     private void Serve(SshConnection connection, SshPrincipal principal, AuthenticationPeer peer)
     {
         foreach (var service in _options.Services)
-            _services.Add(service.Attach(new ServiceContext(connection, principal, peer, _logger)));
+            _services.Add(service.Attach(new ServiceContext(connection, principal, peer, _logger) { SetTypeOfService = _bytes.SetTypeOfService }));
         _hostKeys = new HostKeyProofs(connection, [.. _options.HostKeys]);
         connection.Requests.Handle(HostKeyAnnouncement.ProveName, _hostKeys);
         _live = new LiveForwards(connection, _options.ForwardingPolicy, principal, _logger);

@@ -57,6 +57,9 @@ public sealed class SshServerOptions
     /// <summary>Per cent refused at <see cref="MaxStartupsBegin"/>, rising linearly to 100 at <see cref="MaxStartups"/> (MaxStartups' second number, 1–100).</summary>
     public int MaxStartupsRate { get; set; } = 30;
 
+    /// <summary>FingerprintHash: "SHA256" or "MD5", for the log.</summary>
+    internal string FingerprintHash { get; set; } = "SHA256";
+
     /// <summary>PerSourceMaxStartups and PerSourcePenalties.</summary>
     internal SourceRules SourceRules { get; set; } = SourceRules.None;
 

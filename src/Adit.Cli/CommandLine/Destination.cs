@@ -1,15 +1,20 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
+using Adit.Ssh.OpenSsh;
 
 namespace Adit.Cli.CommandLine;
 
 /// <summary>Where ssh is told to go: <c>[user@]host</c> or <c>ssh://[user@]host[:port][/]</c>.</summary>
 /// <param name="User">Null when not given.</param>
-/// <param name="Host">Never empty.</param>
+/// <param name="Host">Empty where the word was: no such host can be found, and that is what ssh says of it.</param>
 /// <param name="Port">Null when not given.</param>
 internal readonly record struct Destination(string? User, string Host, int? Port)
 {
     private const string UriScheme = "ssh://";
+
+    /// <summary>They begin other parts of a URI, or are escapes that no name needs.</summary>
+    private static readonly SearchValues<char> NotInUriHosts = SearchValues.Create("%?#@[] ");
 
     /// <summary>Null when the text is neither form; ssh answers that with its usage.</summary>
     public static Destination? Parse(string text)
@@ -23,7 +28,6 @@ internal readonly record struct Destination(string? User, string Host, int? Port
         return at switch
         {
             0 => null,
-            _ when at == text.Length - 1 => null, // nothing behind it, or nothing at all
             < 0 => new(null, WithoutBrackets(text), null),
             _ => new(text[..at], WithoutBrackets(text[(at + 1)..]), null),
         };
@@ -110,12 +114,17 @@ internal readonly record struct Destination(string? User, string Host, int? Port
 
     private static Destination? WithPort(string? user, string host, string? port)
     {
-        if (host.Length == 0 || (port is not null && ParsePort(port) is null))
+        if (host.Length == 0 || host[0] == '-' || (!host.Contains(':', StringComparison.Ordinal) && host.AsSpan().ContainsAny(NotInUriHosts)))
         {
             return null;
         }
 
-        return new(user, host, port is null ? null : ParsePort(port));
+        if (string.IsNullOrEmpty(port))
+        {
+            return new(user, host, null);
+        }
+
+        return PortFormat.TryParse(port, out var number) && number > 0 ? new(user, host, number) : null;
     }
 
     /// <summary>1–65535 in decimal digits alone; null for anything else.</summary>

@@ -72,7 +72,7 @@ internal sealed class SshArgumentParser
             _result.Overrides["LogLevel"] = level.ToString().ToUpperInvariant();
         }
 
-        if (_result.Command is null && (_result.Overrides.GetValueOrDefault("SessionType") ?? GivenBefore("SessionType")) == "subsystem")
+        if (_result.Command is null && _result.SetSoFar("SessionType") == "subsystem")
         {
             throw new UsageException("You must specify a subsystem to invoke.") { ShowUsage = true };
         }
@@ -99,7 +99,7 @@ internal sealed class SshArgumentParser
 
     private void Validate()
     {
-        if (_result.User is { } user && !Destination.IsValidUser(user))
+        if ((_result.User ?? _result.GivenBefore("User")) is { } user && !Destination.IsValidUser(user))
         {
             throw new UsageException("remote username contains invalid characters")
             {
@@ -155,7 +155,7 @@ internal sealed class SshArgumentParser
                 _result.Overrides["ForwardX11Trusted"] = "yes";
                 break;
             case 't':
-                _result.Overrides["RequestTTY"] = _result.Overrides.GetValueOrDefault("RequestTTY") is "yes" or "force" ? "force" : "yes";
+                _result.Overrides["RequestTTY"] = _result.SetSoFar("RequestTTY") is "yes" or "true" or "force" ? "force" : "yes";
                 break;
             case 's':
                 TakeSessionType("subsystem", "Cannot specify -s with -N/SessionType");
@@ -165,7 +165,7 @@ internal sealed class SshArgumentParser
                 _result.Overrides["StdinNull"] = "yes";
                 break;
             case 'M':
-                _result.Overrides["ControlMaster"] = _result.Overrides.GetValueOrDefault("ControlMaster") is "yes" or "ask" ? "ask" : "yes";
+                _result.Overrides["ControlMaster"] = _result.SetSoFar("ControlMaster") is "yes" or "true" or "ask" ? "ask" : "yes";
                 break;
             case 'y':
                 _result.LogsToSyslog = true;
@@ -253,13 +253,13 @@ internal sealed class SshArgumentParser
             case 'e':
                 throw new UsageException($"Bad escape character '{value}'.");
             case 'S':
-                _result.Overrides["ControlPath"] = Quote(value);
+                _result.Overrides["ControlPath"] = value.Length == 0 ? "none" : Quote(value); // scripts leave it empty for none
                 break;
             case 'O':
                 TakeMultiplexCommand(value);
                 break;
             case 'I':
-                _result.Overrides["PKCS11Provider"] = Quote(value);
+                _result.Overrides["PKCS11Provider"] = value.Length == 0 ? "none" : Quote(value);
                 break;
             case 'B':
                 _result.Overrides["BindInterface"] = Quote(value);
@@ -304,12 +304,12 @@ internal sealed class SshArgumentParser
 
     private void TakeJump(string value)
     {
-        if (GivenBefore("ProxyJump") is not null)
+        if (_result.GivenBefore("ProxyJump") is not null)
         {
             throw new UsageException("Only a single -J option is permitted (use commas to separate multiple jump hops)");
         }
 
-        if (GivenBefore("ProxyCommand") is not null)
+        if (_result.GivenBefore("ProxyCommand") is not null)
         {
             throw new UsageException("Cannot specify -J with ProxyCommand");
         }
@@ -339,28 +339,13 @@ internal sealed class SshArgumentParser
     /// <summary>-N and -s exclude each other, and whatever -o SessionType said before them.</summary>
     private void TakeSessionType(string type, string conflict)
     {
-        var earlier = _result.Overrides.GetValueOrDefault("SessionType") ?? GivenBefore("SessionType");
+        var earlier = _result.SetSoFar("SessionType");
         if (earlier is not null && !earlier.Equals(type, StringComparison.OrdinalIgnoreCase))
         {
             throw new UsageException(conflict);
         }
 
         _result.Overrides["SessionType"] = type;
-    }
-
-    /// <summary>The value of an -o line for a keyword, if there was one.</summary>
-    private string? GivenBefore(string keyword)
-    {
-        foreach (var line in _result.Lines)
-        {
-            OpenSshLexer.SplitKeyword(line, out var name, out var rest);
-            if (name.Equals(keyword, StringComparison.OrdinalIgnoreCase))
-            {
-                return rest.Trim('"').ToString();
-            }
-        }
-
-        return null;
     }
 
     private void TakeMultiplexCommand(string command)

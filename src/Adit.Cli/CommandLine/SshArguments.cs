@@ -1,5 +1,6 @@
 using Adit.Cli.Diagnostics;
 using Adit.Ssh.Forwarding;
+using Adit.Ssh.OpenSsh;
 
 namespace Adit.Cli.CommandLine;
 
@@ -72,6 +73,24 @@ internal sealed class SshArguments
 
     /// <summary>-W: where standard input goes to and standard output comes from.</summary>
     public ForwardAddress? StandardIo { get; set; }
+
+    /// <summary>What flags or else -o lines have said about a keyword up to here.</summary>
+    public string? SetSoFar(string keyword) => Overrides.GetValueOrDefault(keyword) ?? GivenBefore(keyword);
+
+    /// <summary>The value of an -o line for a keyword, if there was one.</summary>
+    public string? GivenBefore(string keyword)
+    {
+        foreach (var line in Lines)
+        {
+            OpenSshLexer.SplitKeyword(line, out var name, out var rest);
+            if (name.Equals(keyword, StringComparison.OrdinalIgnoreCase))
+            {
+                return rest.Trim('"').ToString();
+            }
+        }
+
+        return null;
+    }
 
     /// <summary>No session, whatever the files say.</summary>
     public void ForwardOnly()

@@ -8,8 +8,8 @@ internal static class CommandTable
 {
     public static Command? Find(string name) => name switch
     {
-        "ssh" => new(name, SshCommand.RunAsync),
-        "sshd" => new(name, SshdCommand.RunAsync),
+        "ssh" => new(name, arguments => SshCommand.RunAsync(arguments)),
+        "sshd" => new(name, arguments => SshdCommand.RunAsync(arguments)),
         "keygen" => new(name, KeygenCommand.RunAsync),
         "demo" => new(name, DemoCommand.RunAsync),
         SessionStartCommand.Name => new(name, SessionStartCommand.RunAsync), // in no list: it is for the server's own use

@@ -13,7 +13,9 @@ namespace Adit.Cli.Commands;
 /// <summary><c>adit ssh</c>: the client, with ssh(1)'s flags.</summary>
 internal static class SshCommand
 {
-    public static async Task<int> RunAsync(string[] arguments)
+    /// <param name="arguments">The words after the program's name.</param>
+    /// <param name="asSsh">The program was called by the name ssh, and calls itself so.</param>
+    public static async Task<int> RunAsync(string[] arguments, bool asSsh = false)
     {
         var log = new LogOutput();
         try
@@ -26,7 +28,7 @@ internal static class SshCommand
                 return await BackgroundLauncher.RunAsync(BackgroundPurpose.Run).ConfigureAwait(false) ?? ExitCode.Success; // -f: the other process does it all
             }
 
-            if (parsed.LogFile is { } file)
+            if (parsed.LogFile is { } file && parsed.Action is not (SshAction.Query or SshAction.ShowVersion))
             {
                 log = LogOutput.ToFile(file);
             }
@@ -46,7 +48,7 @@ internal static class SshCommand
                 log.Write(OpenSshLogLevel.Error, e.Message);
             }
 
-            StandardStreams.WriteError(SshHelp.Usage);
+            StandardStreams.WriteError(SshHelp.UsageOf(asSsh));
             return ExitCode.Ssh;
         }
         catch (Exception e)
@@ -100,6 +102,11 @@ internal static class SshCommand
         {
             StandardStreams.WriteOut(SshConfigDump.Write(config));
             return ExitCode.Success;
+        }
+
+        if (config.Host.Length == 0)
+        {
+            throw new SshException(SshError.NameResolution, "ssh: Could not resolve hostname : Name or service not known") { Hint = "The host is an empty word: is a variable of a script not set?" };
         }
 
         if (arguments.WantsTunnelDevice)

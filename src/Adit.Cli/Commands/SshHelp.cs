@@ -10,7 +10,8 @@ internal static class SshHelp
 {
     private static readonly string[] MultiplexCommands = ["check", "forward", "cancel", "stop", "exit"];
 
-    public static string Usage => HelpPage.Usage(Manual);
+    /// <param name="asSsh">The program was called by the name ssh.</param>
+    public static string UsageOf(bool asSsh) => HelpPage.Usage(Manual, asSsh);
 
     public static string Text => HelpPage.Write(Manual);
 

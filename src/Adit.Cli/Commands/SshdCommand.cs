@@ -1,5 +1,6 @@
 using Adit.Cli.CommandLine;
 using Adit.Cli.Diagnostics;
+using Adit.Cli.Help;
 using Adit.Server.Configuration;
 using Adit.Server.Processes;
 using Adit.Server.Service;
@@ -14,7 +15,9 @@ internal static class SshdCommand
     /// <summary>sshd's exit code for a command line it does not understand, and for no host keys.</summary>
     private const int BadStart = 1;
 
-    public static async Task<int> RunAsync(string[] arguments)
+    /// <param name="arguments">The words after the program's name.</param>
+    /// <param name="asSshd">The program was called by the name sshd, and calls itself so.</param>
+    public static async Task<int> RunAsync(string[] arguments, bool asSshd = false)
     {
         var log = new LogOutput();
         using var daemon = SshdDaemon.Adopt();
@@ -43,7 +46,7 @@ internal static class SshdCommand
 
             if (e.ShowUsage)
             {
-                StandardStreams.WriteError(SshdCommandHelp.Usage);
+                StandardStreams.WriteError(HelpPage.Usage(SshdCommandHelp.Manual, asSshd));
             }
 
             return BadStart;
@@ -150,7 +153,7 @@ internal static class SshdCommand
     {
         { Debug: > 0 } => OpenSshLogLevel.Debug1 + (line.Debug - 1),
         { Quiet: true } => OpenSshLogLevel.Quiet,
-        _ => Map(config.Get(SshdKeywords.LogLevel)),
+        _ => Map(LogKeywords.LevelOf(config)),
     };
 
     private static OpenSshLogLevel Map(SshdLogLevel level) => level switch

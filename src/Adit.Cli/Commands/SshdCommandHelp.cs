@@ -6,8 +6,6 @@ namespace Adit.Cli.Commands;
 /// <summary>What there is to tell about <c>adit sshd</c>.</summary>
 internal static class SshdCommandHelp
 {
-    public static string Usage => HelpPage.Usage(Manual);
-
     public static string Text => HelpPage.Write(Manual);
 
     public static Manual Manual => new("adit-sshd", 8, "serve logins, commands, SFTP and forwarded ports over SSH",

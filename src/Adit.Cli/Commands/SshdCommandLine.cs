@@ -1,4 +1,5 @@
 using Adit.Cli.CommandLine;
+using Adit.Ssh;
 using Adit.Ssh.OpenSsh;
 using Adit.Ssh.Wire;
 
@@ -93,6 +94,11 @@ internal sealed class SshdCommandLine
             throw new UsageException(error) { ShowUsage = true };
         }
 
+        if (line is { Connection: not null, Action: not (SshdAction.TestAndPrint or SshdAction.Print) } && getopt.Index >= arguments.Count)
+        {
+            throw new SshException(SshError.Configuration, "Config test connection parameter (-C) provided without test mode (-T)");
+        }
+
         return getopt.Index < arguments.Count ? throw new UsageException($"Extra argument {PeerText.Escape(arguments[getopt.Index])}.") : line;
     }
 
@@ -174,6 +180,11 @@ internal sealed class SshdCommandLine
             if (name is not ("user" or "host" or "addr" or "laddr" or "lport" or "rdomain" or "invalid-user") || (equals < 0 && name != "invalid-user"))
             {
                 throw new UsageException($"Invalid test mode specification {PeerText.Escape(part)}");
+            }
+
+            if (name == "lport" && !PortFormat.TryParse(part.AsSpan(equals + 1), out _))
+            {
+                throw new UsageException($"Invalid port '{PeerText.Escape(part[(equals + 1)..])}' in test mode specification {PeerText.Escape(part)}");
             }
 
             Connection[name] = equals < 0 ? "" : part[(equals + 1)..];

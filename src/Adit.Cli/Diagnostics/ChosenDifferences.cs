@@ -41,6 +41,29 @@ internal static class ChosenDifferences
         new("refuseconnection", "not known", "printed where it is set", "newer than 9.2"),
     ];
 
+    /// <summary>Of the command lines.</summary>
+    public static IReadOnlyList<ChosenDifference> CommandLine { get; } =
+    [
+        new("ssh -G", "`Pseudo-terminal will not be allocated …` on standard error, without a terminal there", "nothing", "nobody asked for a terminal"),
+        new("ssh -P tag", "in 9.2 a flag without a value, and without a meaning", "takes the tag", "as OpenSSH 9.4 and later"),
+        new("ssh -W /socket, ssh -W 8080", "in 9.2 taken, and failing once connected", "a Unix socket; refused", "as OpenSSH 9.4 and later"),
+        new("ssh -D /socket, ssh -R /socket", "taken, and failing once connected", "refused", "nobody can speak SOCKS there"),
+        new("ssh -J 'a b'", "in 9.2 taken, for a host that no name service knows", "refused", "as OpenSSH 10.3"),
+        new("ssh -J hop host", "a second process, which ends with messages of its own (`Connection closed by UNKNOWN port 65535`) where the hop cannot be reached", "one process, and the cause alone", "hops are channels here"),
+        new("ssh -w 0", "connects, and fails there", "refused before it connects", "there are no tunnel devices"),
+        new("ssh -ttt, ssh -MMM, ssh -vqv", "in 9.2 the third undoes the second; -q silences what comes after", "two and more are the same; the last of -v and -q counts", "nobody means that"),
+        new("ssh -l ''", "asks to log in as nobody", "refused", "a variable that is not set"),
+        new("ssh -v", "`Transferred: …` and `Bytes per second: …` at the end", "neither", "the numbers would be of a layer that nobody can compare"),
+        new("ssh host </dev/null", "tries an empty password three times where nobody can be asked for one", "tries none", "nobody typed it; the last line and the exit code are the same"),
+        new("ssh -Q CIPHER", "names in one case only", "in any", "as OpenSSH does for keywords"),
+        new("ssh ssh://[::1]", "usage in 9.2", "an IPv6 address", "as RFC 3986 has it"),
+        new("sshd -p 0, sshd -o Port=0", "refused", "any free port, which the log tells", "for tests"),
+        new("sshd -T -C invalid-user", "not known to 9.2", "taken", "as OpenSSH 9.9"),
+        new("sshd -T -C … with Match LocalPort", "refused without lport=", "the block does not match", "as with the other criteria"),
+        new("sshd -o Include=file", "refused", "taken", "it does what it says"),
+        new("ChrootDirectory %q, AuthorizedKeysFile %q", "taken, and failing at each login", "refused at the start", "a token that is none"),
+    ];
+
     /// <summary>Of <c>sshd -T</c>.</summary>
     public static IReadOnlyList<ChosenDifference> Server { get; } =
     [

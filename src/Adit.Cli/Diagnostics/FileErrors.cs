@@ -8,6 +8,7 @@ internal static class FileErrors
         FileNotFoundException or DirectoryNotFoundException => "No such file or directory",
         UnauthorizedAccessException { InnerException: IOException { Message: { } inner } } when inner.Length > 0 => inner,
         UnauthorizedAccessException => "Permission denied",
+        ArgumentException => "No such file or directory", // the empty name
         PathTooLongException => "File name too long",
         _ => error.Message,
     };

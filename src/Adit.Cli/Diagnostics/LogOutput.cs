@@ -70,7 +70,7 @@ internal sealed class LogOutput : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            throw new UsageException($"Couldn't open logfile {path}: {FileErrors.Describe(e)}") { Status = ExitCode.Failure };
+            throw new UsageException($"Couldn't open logfile {path}: {(Directory.Exists(path) ? "Is a directory" : FileErrors.Describe(e))}") { Status = ExitCode.Failure };
         }
     }
 

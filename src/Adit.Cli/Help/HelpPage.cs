@@ -9,13 +9,17 @@ internal static class HelpPage
     private const int TextColumn = 26;
 
     /// <summary>The usage alone: what a wrong command line gets.</summary>
-    public static string Usage(Manual manual)
+    /// <param name="manual">The command's.</param>
+    /// <param name="byLink">It was called through a link of its own name: "ssh" then, where it is "adit ssh" otherwise.</param>
+    public static string Usage(Manual manual, bool byLink = false)
     {
+        const string Program = "adit ";
         var text = new StringBuilder();
         var prefix = "usage: ";
         foreach (var line in manual.Usage.Split('\n'))
         {
-            text.Append(prefix).Append(line).Append('\n');
+            var shown = !byLink ? line : line.StartsWith(Program, StringComparison.Ordinal) || line.StartsWith(new string(' ', Program.Length), StringComparison.Ordinal) ? line[Program.Length..] : line;
+            text.Append(prefix).Append(shown).Append('\n');
             prefix = "       ";
         }
 

@@ -338,7 +338,7 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
             Version = request.Peer.RemoteVersion,
         };
         var config = whole.For(context);
-        if (config.TryGetMatched(K.LogLevel, out var level))
+        if (LogKeywords.MatchedLevel(config) is { } level)
         {
             LoginLogLevel.Set(level);
         }

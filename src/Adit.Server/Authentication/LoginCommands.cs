@@ -34,7 +34,7 @@ internal sealed class LoginCommands(IUserPrograms? programs, IUserDatabase users
         List<KeyValuePair<char, string>> tokens =
         [
             .. Tokens(question),
-            new('F', certificate.AuthorityKey.Fingerprint),
+            new('F', LogKeywords.Fingerprint(question.Config, certificate.AuthorityKey)),
             new('i', certificate.KeyId),
             new('K', Convert.ToBase64String(certificate.AuthorityKey.Blob.Span)),
             new('s', certificate.Serial.ToString(CultureInfo.InvariantCulture)),
@@ -49,7 +49,7 @@ internal sealed class LoginCommands(IUserPrograms? programs, IUserDatabase users
     [
         new('C', question.Connection),
         new('D', ""),
-        new('f', question.Key.Fingerprint),
+        new('f', LogKeywords.Fingerprint(question.Config, question.Key)),
         new('h', question.Account.HomeDirectory),
         new('k', Convert.ToBase64String(question.Key.Blob.Span)),
         new('t', question.Key.KeyType),

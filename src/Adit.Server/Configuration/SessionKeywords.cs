@@ -1,4 +1,5 @@
 using System.Globalization;
+using Adit.Ssh.OpenSsh;
 using Adit.Ssh.Wire;
 using static Adit.Server.Configuration.ValueReaders;
 
@@ -38,14 +39,26 @@ public static class SessionKeywords
         Show = value => value.Select(subsystem => $"{subsystem.Name} {subsystem.Command}"),
     };
 
+    /// <summary>Type of service of what the server sends: while the last program that began has a terminal, and while it has none. What Debian's OpenSSH has.</summary>
+    public static SshdKeyword<IpQos> IPQoS { get; } = new("IPQoS", new IpQos(0x10, 0x08), Quality) { InMatch = true, Show = value => [value.ToString()] };
+
     /// <summary>"none" or the folder that becomes the root of a session's programs, tokens unexpanded.</summary>
     public static SshdKeyword<string> ChrootDirectory { get; } =
         new("ChrootDirectory", "none", arguments => TokenWord(arguments, UserFileTokens)) { InMatch = true, Show = value => [value] };
 
     /// <summary>All of them.</summary>
-    internal static IReadOnlyList<SshdKeyword> All { get; } = [MaxSessions, PermitTty, PrintMotd, PrintLastLog, PermitUserRc, ExposeAuthInfo, Subsystem, AcceptEnv, SetEnv, ChrootDirectory];
+    internal static IReadOnlyList<SshdKeyword> All { get; } = [MaxSessions, PermitTty, PrintMotd, PrintLastLog, PermitUserRc, ExposeAuthInfo, Subsystem, AcceptEnv, SetEnv, ChrootDirectory, IPQoS];
 
     private static IEnumerable<string> YesNo(bool value) => [value ? "yes" : "no"];
+
+    private static IpQos Quality(SshdArguments arguments)
+    {
+        var interactive = Service(arguments.Next());
+        return new IpQos(interactive, arguments.NextOrNull() is { } bulk ? Service(bulk) : interactive);
+
+        int Service(string text) => IpQos.TryParse(text, out var service) ? service
+            : throw arguments.Error($"Bad IPQoS value: {PeerText.Escape(text, 100)}", "A name such as ef, cs1, lowdelay or none, or a number up to 255.");
+    }
 
     private static IReadOnlyList<string> VariablePatterns(SshdArguments arguments)
     {

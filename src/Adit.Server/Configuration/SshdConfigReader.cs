@@ -124,10 +124,16 @@ public sealed class SshdConfigReader(ILogger logger)
         {
             case KeywordSupport.RefusedYet:
                 return IsHarmless(row, words) || BadYet(keyword, source);
-            case KeywordSupport.NoEffectYet:
-                logger.LogDebug("{At}: {Keyword} has no effect yet", source.At, row.Name);
+            case KeywordSupport.NoEffect:
+                if (row.Warning is { } warning && !IsHarmless(row, words))
+                {
+                    logger.LogInformation("{At}: {Keyword} {Value} has no effect: {Warning}", source.At, row.Name, Shown(string.Join(' ', words)), warning);
+                }
+
                 AddDirective(row, value, source);
                 break;
+            case KeywordSupport.Deprecated when row == SshdKeywordTable.Protocol:
+                break; // there is one version only, and half of the world's files say so
             case KeywordSupport.Unsupported or KeywordSupport.Deprecated:
                 logger.LogInformation("{At}: {Kind} option {Keyword}", source.At, row.Support, row.Name);
                 break;

@@ -7,8 +7,9 @@ public enum KeywordSupport
 {
     /// <summary>It does what the manual says.</summary>
     Effective,
-    /// <summary>Accepted; it is about something (tunnels, host-based logins, …) that this version does not offer, so there is nothing for it to change.</summary>
-    NoEffectYet,
+    /// <summary>Checked and accepted; it is about something (tunnels, host-based logins, …) that this server has not got, so there is nothing for it to change. A value that
+    /// asks for more than that is warned about.</summary>
+    NoEffect,
     /// <summary>It restricts access in a way this version cannot: a configuration that uses it is refused.</summary>
     RefusedYet,
     /// <summary>Accepted and ignored, as OpenSSH does without the library it needs.</summary>
@@ -36,8 +37,15 @@ public abstract class SshdKeyword
 
     public KeywordSupport Support { get; init; } = KeywordSupport.Effective;
 
-    /// <summary>For <see cref="KeywordSupport.RefusedYet"/>: values that restrict nothing ("none") and are therefore accepted.</summary>
+    /// <summary>For <see cref="KeywordSupport.RefusedYet"/>: values that restrict nothing ("none") and are therefore accepted.
+    /// For <see cref="KeywordSupport.NoEffect"/> with a <see cref="Warning"/>: values that it is not about.</summary>
     public IReadOnlyList<string> HarmlessValues { get; init; } = [];
+
+    /// <summary>For <see cref="KeywordSupport.NoEffect"/>: what is missing where a value asks for it; null where nobody could miss anything.</summary>
+    public string? Warning { get; init; }
+
+    /// <summary>For the page of what is compatible: what differs, or why.</summary>
+    public string? Note { get; init; }
 
     /// <summary>The value is the rest of the line as it stands: no quoting, no comment.</summary>
     public bool TakesRestOfLine { get; init; }

@@ -5,18 +5,29 @@ namespace Adit.Server.Configuration;
 /// <summary>All rows: those of <see cref="SshdKeywords"/>, and the keywords that are only known by name.</summary>
 public static class SshdKeywordTable
 {
+    private const string Unsupported = "unsupported option \"{0}\".";
+
     private static readonly string[] None = ["none"];
 
-    /// <summary>Their subject (tunnels, hosts that vouch for users) is not offered by this version, so there is nothing they could change. Each with its default, which -T shows.</summary>
+    private const string ForHostbased = "for HostbasedAuthentication";
+
+    /// <summary>Their subject is not there, so there is nothing they could change. Each with its default, which -T shows.</summary>
     private static readonly SshdKeyword[] WithoutEffect =
     [
-        .. Inert(inMatch: true, ("IPQoS", "lowdelay throughput"), ("LogVerbose", null), ("PermitTunnel", "no")),
-        .. Inert(inMatch: false, ("DebianBanner", null), ("FingerprintHash", "SHA256"),
-            ("SecurityKeyProvider", "internal"), ("SshdAuthPath", null), ("SshdSessionPath", null)),
+        Inert("PermitTunnel", "no", Choices("bad PermitTunnel argument {0}", "no", "yes", "point-to-point", "ethernet"), "no holds by itself: there are no tunnel devices here; for anything else a warning tells",
+            "there are no tunnel devices here: ssh -w is refused", inMatch: true),
+        Inert("DebianBanner", null, Choices(Unsupported, "yes", "no"), "the version that clients see names no distribution; VersionAddendum adds what one likes"),
+        Inert("SecurityKeyProvider", "internal", arguments => [arguments.Next()], "the server checks what security keys sign, and needs no library for it"),
+        Inert("SshdAuthPath", null, ValueReaders.Words, "one program does it all"),
+        Inert("SshdSessionPath", null, ValueReaders.Words, "one program does it all"),
 
         // A way to log in that is not there: leaving it out lets in fewer people, not more.
-        .. Inert(inMatch: true, ("HostbasedAcceptedAlgorithms", null), ("HostbasedAcceptedKeyTypes", null),
-            ("HostbasedAuthentication", "no"), ("HostbasedUsesNameFromPacketOnly", "no"), ("IgnoreRhosts", "yes"), ("IgnoreUserKnownHosts", "no")),
+        Inert("HostbasedAcceptedAlgorithms", null, ValueReaders.Words, ForHostbased, inMatch: true),
+        Inert("HostbasedAcceptedKeyTypes", null, ValueReaders.Words, ForHostbased, inMatch: true),
+        Inert("HostbasedAuthentication", "no", Choices(Unsupported, "yes", "no"), "hosts do not vouch for users here; for yes a warning tells", "hosts do not vouch for users here: such logins are refused, others are not", inMatch: true),
+        Inert("HostbasedUsesNameFromPacketOnly", "no", Choices(Unsupported, "yes", "no"), ForHostbased, inMatch: true),
+        Inert("IgnoreRhosts", "yes", Choices(Unsupported, "yes", "no", "shosts-only"), ForHostbased, inMatch: true),
+        Inert("IgnoreUserKnownHosts", "no", Choices(Unsupported, "yes", "no"), ForHostbased, inMatch: true),
     ];
 
     /// <summary>They restrict: leaving them out would let in more than the configuration says.</summary>
@@ -33,6 +44,9 @@ public static class SshdKeywordTable
             "UseLogin", "UsePrivilegeSeparation", "VerifyReverseMapping"),
     ];
 
+    /// <summary>Versions of the protocol, of which there is one left.</summary>
+    internal static SshdKeyword Protocol { get; } = Old.First(row => row.Name == "Protocol");
+
     /// <summary>Every keyword but Match and Include, in the order <c>sshd -T</c> prints them here.</summary>
     public static IReadOnlyList<SshdKeyword> All { get; } =
     [
@@ -48,7 +62,7 @@ public static class SshdKeywordTable
         SshdKeywords.AuthenticationMethods, SshdKeywords.MaxStartups, SshdKeywords.RekeyLimit, SshdKeywords.PermitOpen,
         SshdKeywords.PermitListen, SshdKeywords.RemoteForwardTakeoverTimeout, SshdKeywords.PubkeyAuthOptions, SshdKeywords.PermitUserEnvironment, SshdKeywords.ForceCommand,
         SshdKeywords.ChannelTimeout, SshdKeywords.UnusedConnectionTimeout,
-        .. SessionKeywords.All, .. X11Keywords.All, .. LoginKeywords.All,
+        .. SessionKeywords.All, .. X11Keywords.All, .. LoginKeywords.All, .. LogKeywords.All,
         .. WithoutEffect, .. Refused, .. Old,
     ];
 
@@ -59,19 +73,24 @@ public static class SshdKeywordTable
     /// <summary>The row of a keyword or one of its older names, in any case; null for an unknown one.</summary>
     public static SshdKeyword? Find(string name) => ByName.GetValueOrDefault(name);
 
-    private static IEnumerable<SshdKeyword> Inert(bool inMatch, params (string Name, string? Default)[] rows) =>
-        rows.Select(row => new SshdKeyword<IReadOnlyList<string>>(row.Name, row.Default is null ? [] : [row.Default], ReaderOf(row.Default))
+    private static SshdKeyword<IReadOnlyList<string>> Inert(string name, string? usual, Func<SshdArguments, IReadOnlyList<string>> read, string note, string? warning = null, bool inMatch = false) =>
+        new(name, usual is null ? [] : [usual], read)
         {
             InMatch = inMatch,
-            Support = KeywordSupport.NoEffectYet,
-            Show = words => words.Count == 0 ? [] : [string.Join(' ', words)],
-        });
+            Support = KeywordSupport.NoEffect,
+            Note = note,
+            Warning = warning,
+            HarmlessValues = usual is null ? [] : [usual],
+            Show = words => words.Count == 0 || usual is null ? [] : [string.Join(' ', words)],
+        };
 
-    /// <summary>What is wrong is told whether it would have an effect or not.</summary>
-    private static Func<SshdArguments, IReadOnlyList<string>> ReaderOf(string? usual) => usual switch
+    /// <summary>One of some words. What is wrong is told whether it would have an effect or not.</summary>
+    private static Func<SshdArguments, IReadOnlyList<string>> Choices(string complaint, params string[] choices) => arguments =>
     {
-        "yes" or "no" => arguments => [arguments.Next()],
-        _ => ValueReaders.Words,
+        var word = arguments.Next();
+        return choices.Contains(word, StringComparer.OrdinalIgnoreCase)
+            ? [word.ToLowerInvariant()]
+            : throw arguments.Error(complaint.Replace("{0}", Adit.Ssh.Wire.PeerText.Escape(word, 100), StringComparison.Ordinal), $"It is one of {string.Join(", ", choices)}.");
     };
 
     private static IEnumerable<SshdKeyword> Refuse(bool inMatch, string[] harmless, params string[] names) =>

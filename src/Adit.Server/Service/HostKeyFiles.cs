@@ -92,7 +92,7 @@ public static class HostKeyFiles
                 // A file that is not there needs no second line. Too open a file is worth an error even where nobody named it: the others could be reading it.
                 if (File.Exists(path))
                 {
-                    logger.Log(error.Message.Contains("too open", StringComparison.Ordinal) ? LogLevel.Error : level, "{Message}", error.Message);
+                    logger.Log(error.Message.Contains("too open", StringComparison.Ordinal) ? LogLevel.Error : level, "{Message}", error.Message.Replace("Load key \"", "Unable to load host key \"", StringComparison.Ordinal));
                 }
 
                 logger.Log(level, "Unable to load host key: {Path}", path);
@@ -133,7 +133,8 @@ public static class HostKeyFiles
         }
         catch (SshException error)
         {
-            logger.LogError("Could not load host certificate \"{Path}\": {Message}", path, error.Message);
+            var file = $"Load key \"{path}\": ";
+            logger.LogError("Could not load host certificate \"{Path}\": {Message}", path, error.Message.StartsWith(file, StringComparison.Ordinal) ? error.Message[file.Length..] : error.Message);
         }
     }
 }

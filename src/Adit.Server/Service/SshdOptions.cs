@@ -78,7 +78,8 @@ public static class SshdOptions
         options.MaxStartupsRate = startups.Rate;
         options.MaxStartups = startups.Full;
         options.LoginGraceTime = config.Get(K.LoginGraceTime) is { Ticks: > 0 } grace ? grace : null;
-        options.ConnectionBegins = config.IsSetInMatch(K.LogLevel) ? LoginLogLevel.Begin : null;
+        options.ConnectionBegins = config.IsSetInMatch(K.LogLevel) || config.IsSetInMatch(LogKeywords.LogVerbose) ? LoginLogLevel.Begin : null;
+        options.FingerprintHash = config.Get(LogKeywords.FingerprintHash);
         options.SourceRules = LoginKeywords.SourceRulesOf(config);
         options.MaxAuthTries = config.Get(K.MaxAuthTries);
         options.AddressFamily = config.Get(K.AddressFamily);

@@ -1,6 +1,7 @@
 using Adit.Server.Authentication;
 using Adit.Server.Users;
 using Adit.Ssh;
+using Adit.Ssh.OpenSsh;
 
 namespace Adit.Server.Sessions;
 
@@ -34,6 +35,16 @@ internal sealed record SessionScope(ServiceContext Service, ServerLogin Login, I
 {
     /// <summary>What programs of its sessions must show at their X11 displays.</summary>
     public X11Authorities X11 { get; } = new();
+
+    /// <summary>A program begins: what the server sends is marked for somebody who types and reads, or for bulk.</summary>
+    public void SetQuality(IpQos quality, bool isInteractive)
+    {
+        var service = isInteractive ? quality.Interactive : quality.Bulk;
+        if (service >= 0)
+        {
+            Service.SetTypeOfService(service);
+        }
+    }
 }
 
 /// <summary>Runs short programs with an account's whole identity: user, group and all groups; no terminal, its home as working folder.</summary>

@@ -51,6 +51,7 @@ internal sealed class SessionStart(ServerSession session)
         session.Channel.ExtendedType = command.ChannelType;
         _logger.LogInformation(LogEvents.Session, "Starting session: {Title}{Terminal} for {User} from {Address} port {Port} id {Id}",
             command.Title, session.Terminal is { } terminal ? " on " + terminal.Path.Replace("/dev/", "", StringComparison.Ordinal) : "", name, peer.RemoteAddress, peer.RemotePort, session.Id);
+        session.Scope.SetQuality(grant.Config.Get(SessionKeywords.IPQoS), session.Terminal is not null);
         var environment = new SessionEnvironment();
         environment.AddBasics(_account, Shell, session.Variables, session.Term, grant.Config.Get(SshdKeywords.UsePam));
         await session.PrepareAsync(environment.Variables, cancellationToken).ConfigureAwait(false);

@@ -70,7 +70,9 @@ internal sealed class ServerAuthenticationLog(ServerAuthenticationOptions option
 
     private static string Show(string userName) => PeerText.Escape(userName, 100);
 
-    private static string DescribeKey(PublicKey key) => key is Certificate certificate
-        ? $"{key} ID {PeerText.Escape(certificate.KeyId, 100)} (serial {certificate.Serial}) CA {certificate.AuthorityKey}"
-        : key.ToString();
+    private string DescribeKey(PublicKey key) => key is Certificate certificate
+        ? $"{Name(key)} ID {PeerText.Escape(certificate.KeyId, 100)} (serial {certificate.Serial}) CA {Name(certificate.AuthorityKey)}"
+        : Name(key);
+
+    private string Name(PublicKey key) => options.FingerprintHash == "MD5" ? $"{key.TypeName} {key.FingerprintMd5}" : key.ToString();
 }

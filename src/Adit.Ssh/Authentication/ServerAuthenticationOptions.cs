@@ -21,6 +21,9 @@ internal sealed class ServerAuthenticationOptions
     /// <summary>Text for SSH_MSG_USERAUTH_BANNER, sent before the first answer; null or empty for none.</summary>
     public string? Banner { get; init; }
 
+    /// <summary>FingerprintHash: "SHA256" or "MD5", for the log.</summary>
+    public string FingerprintHash { get; init; } = "SHA256";
+
     /// <summary>A failed attempt is answered no sooner than this (or a multiple of it where deciding took longer), so that the time says little about why.</summary>
     public TimeSpan MinimumFailureTime { get; init; } = TimeSpan.FromMilliseconds(5);
 

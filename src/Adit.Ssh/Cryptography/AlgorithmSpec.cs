@@ -42,13 +42,13 @@ internal static class AlgorithmSpec
     ];
 
     /// <summary>Applies a list to the defaults: "a,b" replaces them, "+a,b" appends, "^a,b" puts in front, "-a,b" removes. "*" and "?" match
-    /// supported names; as in OpenSSH, only to remove and in lists of key algorithms. A name nobody knows, or a list that leaves nothing, is refused.</summary>
+    /// supported names; as in OpenSSH, only to remove and in lists of key algorithms. Commas at the end are nothing. A name nobody knows, or a list that leaves nothing, is refused.</summary>
     public static AlgorithmSpecResult Apply(AlgorithmKind kind, IReadOnlyList<string> defaults, string spec)
     {
         ArgumentNullException.ThrowIfNull(defaults);
         ArgumentNullException.ThrowIfNull(spec);
         char mode = spec.Length > 0 && spec[0] is '+' or '-' or '^' ? spec[0] : ' ';
-        string[] patterns = (mode == ' ' ? spec : spec[1..]).Split(',');
+        string[] patterns = (mode == ' ' ? spec : spec[1..]).TrimEnd(',').Split(',');
         if (mode == '-')
         {
             var left = defaults.Where(name => !patterns.Any(pattern => Matches(pattern, name))).ToArray();

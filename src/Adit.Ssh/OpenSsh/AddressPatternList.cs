@@ -77,7 +77,7 @@ public sealed class AddressPatternList
         int bits = address.AddressFamily == AddressFamily.InterNetwork ? 32 : 128;
         int prefix = bits;
         if (slash >= 0 && (!Numbers.TryParse(text.AsSpan(slash + 1), out long length) || (prefix = (int)Math.Min(length, int.MaxValue)) > bits))
-            return false;
+            throw new SshException(SshError.Configuration, $"Invalid mask length in match list entry \"{PeerText.Escape(text, 100)}\"");
         if (!HasOnlyPrefixBits(address, prefix))
             throw new SshException(SshError.Configuration, $"Inconsistent mask length for match list entry \"{text}\"");
         network = new IPNetwork(address, prefix);

@@ -42,7 +42,7 @@ public readonly record struct JumpHost(string? User, string Host, int? Port)
         }
         if (host.StartsWith('['))
             host = host[1..^1];
-        if (!IsSafeWord(host) || (user is not null && !IsSafeWord(user)))
+        if (!IsSafeWord(host) || host.Contains('/') || (user is not null && !IsSafeWord(user)))
             return false;
         result = new JumpHost(user, host, port);
         return true;

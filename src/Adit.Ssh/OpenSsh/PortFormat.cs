@@ -5,10 +5,12 @@ public static class PortFormat
 {
     private static readonly Lazy<IReadOnlyDictionary<string, int>> Services = new(() => ReadServices("/etc/services"));
 
-    /// <summary>Parses 0–65535 or the name of a TCP service. Whether 0 is meaningful is the caller's to say.</summary>
+    /// <summary>Parses 0–65535 or the name of a TCP service. Whether 0 is meaningful is the caller's to say. As with strtonum(3), which OpenSSH reads ports with,
+    /// blanks and one '+' may come first: what a script has from <c>wc -l</c> is a port too.</summary>
     public static bool TryParse(ReadOnlySpan<char> text, out int port)
     {
-        if (Numbers.TryParse(text, 0, 65535, out port))
+        var number = text.TrimStart(" \t");
+        if (Numbers.TryParse(number is ['+', .. var digits] ? digits : number, 0, 65535, out port))
             return true;
         if (text.IsEmpty || char.IsAsciiDigit(text[0]) || text.Length > 64)
             return false;

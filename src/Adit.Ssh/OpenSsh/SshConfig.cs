@@ -17,7 +17,7 @@ public static class SshConfig
     /// prints before that go to the context's logger at Error.</exception>
     public static SshConfigValues Resolve(string host, IReadOnlyList<string> commandLineOptions, SshConfigFiles files, SshConfigContext? context = null)
     {
-        ArgumentException.ThrowIfNullOrEmpty(host);
+        ArgumentNullException.ThrowIfNull(host);
         ArgumentNullException.ThrowIfNull(commandLineOptions);
         ArgumentNullException.ThrowIfNull(files);
         context ??= new SshConfigContext();

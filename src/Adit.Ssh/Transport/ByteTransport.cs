@@ -26,6 +26,11 @@ internal abstract class ByteTransport : IAsyncDisposable
     /// <summary>Sends some of the data, at least one byte, waiting if it must; returns the count.</summary>
     public abstract ValueTask<int> SendAsync(ReadOnlyMemory<byte> data);
 
+    /// <summary>Sets the type of service byte of what is sent from here on (IPQoS), where there are packets to carry one. A network that does not want it is no error.</summary>
+    public virtual void SetTypeOfService(int value)
+    {
+    }
+
     /// <summary>Tells the peer that nothing more will be sent, where the transport can.</summary>
     public virtual void ShutdownSend()
     {

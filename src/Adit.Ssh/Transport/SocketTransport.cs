@@ -14,6 +14,9 @@ internal sealed class SocketTransport : ByteTransport
 
     private const int MostNotSent = 128 * 1024;
 
+    private const int IpLevel = 0, IpTypeOfService = 1; // IPPROTO_IP, IP_TOS
+    private const int IpV6Level = 41, IpV6TrafficClass = 67; // IPPROTO_IPV6, IPV6_TCLASS
+
     private readonly Socket _socket;
     private readonly SocketReadiness _readiness;
 
@@ -67,6 +70,21 @@ internal sealed class SocketTransport : ByteTransport
     }
 
     public override ValueTask<int> SendAsync(ReadOnlyMemory<byte> data) => _readiness.SendAsync(data);
+
+    public override void SetTypeOfService(int value)
+    {
+        try
+        {
+            if (RemoteEndPoint?.AddressFamily == AddressFamily.InterNetwork)
+                _socket.SetRawSocketOption(IpLevel, IpTypeOfService, BitConverter.GetBytes(value));
+            else if (RemoteEndPoint?.AddressFamily == AddressFamily.InterNetworkV6)
+                _socket.SetRawSocketOption(IpV6Level, IpV6TrafficClass, BitConverter.GetBytes(value));
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // gone, or a system that does not let us: it goes on without, as sshd does
+        }
+    }
 
     public override void ShutdownSend()
     {

@@ -197,8 +197,9 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
         string what = reset ? "reset" : "closed";
         bool early = !_version.IsComplete && !IsBare;
         string message = early
-            ? reset ? "kex_exchange_identification: read: Connection reset by peer" : "kex_exchange_identification: Connection closed by remote host"
-            : $"Connection {what} by {RemoteAddress} port {RemotePort}";
+            ? reset ? "kex_exchange_identification: read: Connection reset by peer\n" : "kex_exchange_identification: Connection closed by remote host\n"
+            : "";
+        message += $"Connection {what} by {RemoteAddress} port {RemotePort}";
         return new SshException(SshError.ConnectionLost, message, cause)
         {
             Hint = early ? $"{RemoteAddress} port {RemotePort} took the connection and ended it before it said that it speaks SSH: " +

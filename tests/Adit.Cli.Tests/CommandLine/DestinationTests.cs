@@ -19,22 +19,27 @@ public class DestinationTests
     [InlineData("ssh://u;fingerprint=x@host", "u", "host", null)]
     [InlineData("ssh://a:b@host:1", "a:b", "host", 1)]
     [InlineData("ssh://[::1]:22", null, "::1", 22)]
+    [InlineData("ssh://host:", null, "host", null)] // no port is no error
+    [InlineData("ssh://host:+22", null, "host", 22)] // as strtonum(3) reads it
+    [InlineData("ssh://host:ssh", null, "host", 22)]
+    [InlineData("", null, "", null)] // a variable that is not set: no such host, says ssh
+    [InlineData("alice@", "alice", "", null)]
     [InlineData("ssh://[fe80::1%25eth0]", null, "fe80::1%25eth0", null)]
     public void Takes_both_forms(string text, string? user, string host, int? port) =>
         Assert.Equal(new Destination(user, host, port), Destination.Parse(text));
 
     [Theory]
     [InlineData("@host")]
-    [InlineData("alice@")]
-    [InlineData("")]
     [InlineData("ssh://")]
     [InlineData("ssh://@host")]
     [InlineData("ssh://host/path")]
     [InlineData("ssh://host:0")]
     [InlineData("ssh://host:65536")]
-    [InlineData("ssh://host:+22")]
+    [InlineData("ssh://host:nosuchservice")]
+    [InlineData("ssh://host?query")]
+    [InlineData("ssh://-host")]
+    [InlineData("ssh://host%41")]
     [InlineData("ssh://host:22:23")]
-    [InlineData("ssh://host:")]
     [InlineData("ssh://a%zz@host")]
     [InlineData("ssh://a%00b@host")]
     [InlineData("ssh://[::1]x")]

@@ -27,13 +27,23 @@ public sealed class ClientMessageTests
         "-o LogLevel=bad h", "-o AddressFamily=x h", "-o RemoteCommand=x h y", "-o HostKeyAlgorithms=bad h", "-o PubkeyAcceptedAlgorithms=bad h", "-o MACs= h", "-o RekeyLimit=x h",
         "-o IPQoS=x h", "-o SetEnv=x h", "-o KexAlgorithms=+bad h", "-o FingerprintHash=x h", "-o ServerAliveInterval=x h", "-o PermitRemoteOpen=x h", "-o StreamLocalBindMask=9 h",
         "-o EscapeChar=xx h", "-L 1:a:b h", "-L /a:/b:/c h", "-o ExitOnForwardFailure=x h", "-w x h", "-E FOLDER/missing/log h", "-J user@host:bad h",
+        "-p 22x h", "-p 0 h", "-J a/b h", "-J a,,b h", "-L 8080:a h", "-L 8080:a:0 h", "-R x:y:z h", "-e ^ab h", "-D x:y h",
+        "-F FOLDER/missing h", "-E FOLDER h", "-E FOLDER/missing/log -Q nonsense", "-o User=-x h", "-o User=a;b h", "-N -s h", "-O check -O exit h", "-O check -W a:1 h", "-y -E FOLDER/log h", "-c rot13 h",
         "-S none -O check h", "-S FOLDER/nothing -O check h", "-S FOLDER/nothing -O exit h", "-S FOLDER/nothing -O forward -L 1:a:2 h",
+    ];
+
+    /// <summary>Words behind "-F none -G" that are taken. EMPTY is an empty word, _ a blank.</summary>
+    private static readonly string[] Taken =
+    [
+        "-p _22 h", "-p +22 h", "-p ssh h", "-o Port=\"_22\" h", "ssh://h:", "ssh://h:http", "ssh://u@h:2222/", "-p 33 -l me ssh://u@h:22", "u@v@h", "EMPTY", "u@", "-l a -o User=b h",
+        "-fNTL8080:a:1 -p 4 h -oPort=5", "-Nvv4 h", "-NvvL8080:a:22 h", "h -l x -- -p 3", "-oRequestTTY=yes -t h", "-oRequestTTY=no -t h", "-tt h", "-T -t h",
+        "-oControlMaster=yes -M h", "-oControlMaster=auto -M h", "-MM h", "-S none h", "-c aes128-ctr, h", "-o Ciphers=aes128-ctr,, h", "-46 h", "-64 h", "-qqv h", "-J a@b:3,c h", "-J none h", "h cmd -v -p 1",
     ];
 
     /// <summary>What goes wrong on the way to a server.</summary>
     private static readonly string[] Connections =
     [
-        "-p PORT 127.0.0.1 true", "no-such-host.invalid true", "-J no-such-host.invalid 127.0.0.1 true", "-J 127.0.0.1:PORT 127.0.0.1 true", "-o ProxyCommand=false h true",
+        "-p PORT 127.0.0.1 true", "no-such-host.invalid true", "-J no-such-host.invalid 127.0.0.1 true", "-J 127.0.0.1:PORT 127.0.0.1 true", "-o ProxyCommand=sleep\t0.3 h true",
         "-o ProxyCommand=/nonexistent/program h true", "-b no-such-host.invalid -p PORT 127.0.0.1 true", "-b 192.0.2.7 -p PORT 127.0.0.1 true",
         "-B nosuchif0 -p PORT 127.0.0.1 true", "-4 -p PORT ::1 true", "-6 -p PORT 127.0.0.1 true", "-t -T -p PORT 127.0.0.1 true", "-N -f -p PORT 127.0.0.1",
         "-W a:1 -N -p PORT 127.0.0.1 command", "-o IdentityFile=/nonexistent -p PORT 127.0.0.1 true", "-i /nonexistent -p PORT 127.0.0.1 true", "-i FOLDER -p PORT 127.0.0.1 true",
@@ -46,6 +56,34 @@ public sealed class ClientMessageTests
 
     [Fact]
     public Task A_command_line_that_cannot_be_right() => Lab.RunAsync(lab => CompareAsync(lab, Words(lab, CommandLines)));
+
+    [Fact]
+    public Task A_command_line_that_looks_odd_and_is_right() => Lab.RunAsync(async lab =>
+    {
+        Need.Tools("ssh");
+        var different = new List<string>();
+        foreach ((string name, string[] arguments) in Words(lab, Taken))
+        {
+            // An argument that a script left empty cannot be written between blanks.
+            string[] filled = [.. arguments.Select(word => word == "EMPTY" ? "" : word.Replace('_', ' '))];
+            ProcessResult[] results = await Task.WhenAll(new[] { Peer.OpenSsh, Peer.Adit }.Select(peer =>
+            {
+                IReadOnlyList<string> program = Clients.Program(peer);
+                return lab.RunAsync($"client ({peer})", program[0], [.. program.Skip(1), "-G", .. filled]);
+            }));
+            string theirs = Shown(results[0]), ours = Shown(results[1]);
+            if (theirs != ours || results[0].ExitCode != 0)
+            {
+                different.Add($"{name}\n  {theirs}\n  {ours}");
+            }
+        }
+
+        Assert.True(different.Count == 0, string.Join('\n', different));
+    });
+
+    /// <summary>What these command lines are about.</summary>
+    private static string Shown(ProcessResult result) => string.Join(", ", result.Output.Split('\n').Where(line =>
+        line.Split(' ')[0] is "user" or "hostname" or "port" or "requesttty" or "controlmaster" or "controlpath" or "localforward" or "addressfamily" or "sessiontype" or "loglevel" or "proxyjump").Append($"{result.ExitCode}"));
 
     [Fact]
     public Task A_server_that_cannot_be_reached() => Lab.RunAsync(lab => CompareAsync(lab, Words(lab, Connections)));

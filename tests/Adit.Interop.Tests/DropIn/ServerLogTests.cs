@@ -25,6 +25,7 @@ public sealed partial class ServerLogTests
         ["key accepted, a command"] = Of([], (lab, there) => RunAsync(lab, there, "true")),
         ["key accepted, a subsystem"] = Of(["Subsystem echo /bin/echo"], (lab, there) => RunAsync(lab, there, "echo", "-s")),
         ["key accepted, a terminal"] = Of([], (lab, there) => RunAsync(lab, there, "true", "-tt")),
+        ["key accepted, fingerprints in MD5"] = Of(["FingerprintHash md5"], (lab, there) => RunAsync(lab, there, "true")),
         ["key refused"] = Of([], async (lab, there) => await LogInAsync(lab, there, new ClientOptions { Identity = (await Keys.UserAsync("ecdsa-256")).Path })),
         ["password accepted"] = Of(["PasswordAuthentication yes"], (lab, there) => PasswordAsync(lab, there, right: true)),
         ["password wrong"] = Of(["PasswordAuthentication yes"], (lab, there) => PasswordAsync(lab, there, right: false)),

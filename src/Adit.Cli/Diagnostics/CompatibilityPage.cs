@@ -41,7 +41,7 @@ internal static class CompatibilityPage
         Differences(page, "What `ssh -G` prints otherwise",
             "Everything else is the same as OpenSSH 9.2's, line by line; tests compare the two, over a corpus and over random configurations.", ChosenDifferences.Client);
         Differences(page, "What command lines do otherwise",
-            "Exit codes and messages are OpenSSH 9.2's for thousands of odd command lines that were tried on both, but for these. Lines that begin with `adit: ` follow a message and say what to try.",
+            "Thousands of odd command lines were tried on OpenSSH 9.2 and on this. What they do otherwise on purpose is here; beyond it some refused values in sshd_config (PermitOpen, Match, AuthenticationMethods, RekeyLimit) are refused in other words. Lines that begin with `adit: ` follow a message and say what to try.",
             ChosenDifferences.CommandLine, "command line");
         Section(page, "Keywords of sshd_config", "keyword", [.. Blocks("Match", "Include"), .. SshdKeywordTable.All.Select(Describe)]);
         Differences(page, "What `sshd -T` prints otherwise", "", ChosenDifferences.Server);

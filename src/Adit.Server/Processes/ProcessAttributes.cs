@@ -12,14 +12,16 @@ internal readonly record struct ResourceLimit(int Resource, ulong Soft, ulong Ha
 /// <param name="Umask">The umask; null to leave it.</param>
 /// <param name="Priority">The nice value; null to leave it.</param>
 /// <param name="LoginId">/proc/self/loginuid; null to leave it.</param>
-internal sealed record ProcessAttributes(IReadOnlyList<ResourceLimit> Limits, uint? Umask = null, int? Priority = null, uint? LoginId = null)
+/// <param name="ExecContext">What the next program of this thread becomes to SELinux or AppArmor (pam_selinux): /proc/thread-self/attr/exec; empty to leave it.</param>
+internal sealed record ProcessAttributes(IReadOnlyList<ResourceLimit> Limits, uint? Umask = null, int? Priority = null, uint? LoginId = null, string ExecContext = "")
 {
     private const int ResourceCount = 16;
-    private const string LoginIdFile = "/proc/self/loginuid";
+    private const string LoginIdFile = "/proc/self/loginuid", ExecContextFile = "/proc/thread-self/attr/exec";
+    private const int MostContext = 4096;
 
     public static ProcessAttributes None { get; } = new([]);
 
-    public bool IsNone => Limits.Count == 0 && Umask is null && Priority is null && LoginId is null;
+    public bool IsNone => Limits.Count == 0 && Umask is null && Priority is null && LoginId is null && ExecContext.Length == 0;
 
     /// <summary>The calling process's, whole.</summary>
     public static unsafe ProcessAttributes OfThisProcess()
@@ -37,24 +39,28 @@ internal sealed record ProcessAttributes(IReadOnlyList<ResourceLimit> Limits, ui
         // A umask can only be read by setting it. This process has one thread that makes files: this one.
         var umask = ProcessCalls.SetUmask(0x3F);
         _ = ProcessCalls.SetUmask(umask);
-        return new ProcessAttributes(limits, umask, ProcessCalls.GetPriority(0, 0), ReadLoginId());
+        return new ProcessAttributes(limits, umask, ProcessCalls.GetPriority(0, 0), ReadLoginId(), ReadExecContext());
     }
 
     /// <summary>What of this is not the same in <paramref name="before"/>.</summary>
     public ProcessAttributes Since(ProcessAttributes before) => new(
-        [.. Limits.Except(before.Limits)], Umask == before.Umask ? null : Umask, Priority == before.Priority ? null : Priority, LoginId == before.LoginId ? null : LoginId);
+        [.. Limits.Except(before.Limits)], Umask == before.Umask ? null : Umask, Priority == before.Priority ? null : Priority, LoginId == before.LoginId ? null : LoginId, ExecContext == before.ExecContext ? "" : ExecContext);
+
+    /// <summary>Has this process as it was again where that is of use: its own limits, under which the runtime may not start, and the context, which is for the program and not for what starts it.</summary>
+    /// <param name="before">Whole, from before they were set.</param>
+    public void TakeBack(ProcessAttributes before)
+    {
+        SetLimits(before.Limits.Where(limit => Limits.Any(changed => changed.Resource == limit.Resource)));
+        if (ExecContext.Length > 0)
+        {
+            TrySetExecContext(before.ExecContext);
+        }
+    }
 
     /// <summary>Sets them, as far as this process may. Before an identity is taken: a hard limit is raised by root alone.</summary>
-    public unsafe void Apply()
+    public void Apply()
     {
-        var values = stackalloc ulong[2];
-        foreach (var limit in Limits)
-        {
-            values[0] = limit.Soft;
-            values[1] = limit.Hard;
-            _ = ProcessCalls.SetLimit(0, limit.Resource, values, null);
-        }
-
+        SetLimits(Limits);
         if (Umask is { } umask)
         {
             _ = ProcessCalls.SetUmask(umask);
@@ -65,7 +71,7 @@ internal sealed record ProcessAttributes(IReadOnlyList<ResourceLimit> Limits, ui
             _ = ProcessCalls.SetPriority(0, 0, priority);
         }
 
-        if (LoginId is { } id)
+        if (LoginId is { } id && id != ReadLoginId())
         {
             try
             {
@@ -75,6 +81,23 @@ internal sealed record ProcessAttributes(IReadOnlyList<ResourceLimit> Limits, ui
             {
                 // A kernel that lets nobody change it; who asks audit is told of the server then.
             }
+        }
+
+        if (ExecContext.Length > 0 && !TrySetExecContext(ExecContext))
+        {
+            // Without it the program would have the server's own rights in that system's eyes.
+            throw new Adit.Ssh.SshException(Adit.Ssh.SshError.PolicyDenied, $"cannot have the program run in the context {ExecContext}");
+        }
+    }
+
+    private static unsafe void SetLimits(IEnumerable<ResourceLimit> limits)
+    {
+        var values = stackalloc ulong[2];
+        foreach (var limit in limits)
+        {
+            values[0] = limit.Soft;
+            values[1] = limit.Hard;
+            _ = ProcessCalls.SetLimit(0, limit.Resource, values, null);
         }
     }
 
@@ -91,6 +114,7 @@ internal sealed record ProcessAttributes(IReadOnlyList<ResourceLimit> Limits, ui
         Write(ref writer, Umask);
         Write(ref writer, (uint?)Priority);
         Write(ref writer, LoginId);
+        writer.WriteString(OsText.Encode(ExecContext));
     }
 
     /// <summary>Throws <see cref="Adit.Ssh.SshException"/> for anything that <see cref="Write(ref SshWriter)"/> did not write.</summary>
@@ -108,7 +132,7 @@ internal sealed record ProcessAttributes(IReadOnlyList<ResourceLimit> Limits, ui
             limits[i] = new ResourceLimit((int)reader.ReadUInt32(), reader.ReadUInt64(), reader.ReadUInt64());
         }
 
-        return new ProcessAttributes(limits, ReadOptional(ref reader), (int?)ReadOptional(ref reader), ReadOptional(ref reader));
+        return new ProcessAttributes(limits, ReadOptional(ref reader), (int?)ReadOptional(ref reader), ReadOptional(ref reader), OsText.Decode(reader.ReadString()));
     }
 
     private static void Write(ref SshWriter writer, uint? value)
@@ -133,6 +157,36 @@ internal sealed record ProcessAttributes(IReadOnlyList<ResourceLimit> Limits, ui
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             return null;
+        }
+    }
+
+    /// <summary>Empty where there is none, or no such thing.</summary>
+    private static string ReadExecContext()
+    {
+        try
+        {
+            using var file = new FileStream(ExecContextFile, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
+            var content = new byte[MostContext];
+            return OsText.Decode(content.AsSpan(0, file.Read(content))).TrimEnd('\0', '\n');
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return "";
+        }
+    }
+
+    /// <param name="context">Empty for none: a line feed alone says that to the kernel.</param>
+    private static bool TrySetExecContext(string context)
+    {
+        try
+        {
+            using var file = new FileStream(ExecContextFile, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
+            file.Write(OsText.Encode(context.Length == 0 ? "\n" : context + "\0"));
+            return true;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return false;
         }
     }
 }

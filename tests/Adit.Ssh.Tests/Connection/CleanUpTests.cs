@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Adit.Ssh.Authentication;
 using Adit.Ssh.Keys;
 using Adit.Ssh.Tests.Forwarding;
+using Adit.Ssh.Transport;
 
 namespace Adit.Ssh.Tests.Connection;
 

@@ -17,7 +17,7 @@ public sealed class PamProgramTests
         + "/proc/keys | awk '{ print $5, $6, $7, $8, $9 }'";
 
     // One line for each thing that a module left: groups, a session keyring of one's own, umask, limits, nice value, a signal state that is nobody's doing.
-    private const string State = $"id -G | tr ' ' '\\n' | sort -n | xargs; {Keyring}; umask; ulimit -n; ulimit -c; nice; grep -E '^(Sig[PBIC]|Cap)' /proc/self/status; cat /proc/self/loginuid";
+    private const string State = $"id -G | tr ' ' '\\n' | sort -n | xargs; {Keyring}; umask; ulimit -n; ulimit -c; ulimit -v; nice; grep -E '^(Sig[PBIC]|Cap)' /proc/self/status; cat /proc/self/loginuid";
 
     public static TheoryData<string, string, string> Cases => new()
     {
@@ -38,7 +38,7 @@ public sealed class PamProgramTests
     {
         Need.Tools("python3", "awk");
         TemporaryUser user = await UserAsync();
-        string limits = lab.Folder.Write("limits", "* - core 4096\n* - nofile 777\n* - priority 5\n");
+        string limits = lab.Folder.Write("limits", "* - core 4096\n* - nofile 777\n* - priority 5\n* - as 400000\n"); // no runtime starts with so few addresses
         await using PamService pam = PamService.Create(
             "auth optional pam_group.so", "auth required pam_permit.so", "session optional pam_loginuid.so", "session required pam_keyinit.so force revoke",
             $"session required pam_limits.so conf={limits}", "session optional pam_umask.so umask=0027");

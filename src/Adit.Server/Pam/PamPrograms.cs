@@ -71,7 +71,7 @@ internal sealed class PamPrograms(PamSend send, Action kill, IReadOnlyList<uint>
     {
         switch (report)
         {
-            case PamStarted { ProcessId: > 0 } started:
+            case PamStarted { ProcessId: > 1 } started: // a signal to the groups of 0 and 1 would be one to everybody
                 var program = RunningProgram.OfAnother(started.ProcessId, Find(started.Number).EndsItsGroup);
                 Find(started.Number).Program = program;
                 Find(started.Number).Started.TrySetResult(program);

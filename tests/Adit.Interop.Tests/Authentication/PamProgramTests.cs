@@ -38,7 +38,7 @@ public sealed class PamProgramTests
     {
         Need.Tools("python3", "awk");
         TemporaryUser user = await UserAsync();
-        string limits = lab.Folder.Write("limits", "* - core 4096\n* - nofile 777\n* - priority 5\n* - as 400000\n"); // no runtime starts with so few addresses
+        string limits = lab.Folder.Write("limits", "* - core 4096\n* - nofile 777\n* - priority 5\n");
         await using PamService pam = PamService.Create(
             "auth optional pam_group.so", "auth required pam_permit.so", "session optional pam_loginuid.so", "session required pam_keyinit.so force revoke",
             $"session required pam_limits.so conf={limits}", "session optional pam_umask.so umask=0027");

@@ -114,7 +114,11 @@ public static unsafe class PamHelperProcess
     /// <param name="groups">The account's; none where groups are not to be set.</param>
     private static PamResult OpenSession(bool needsCredentials, uint[] groups)
     {
-        var before = ProcessAttributes.OfThisProcess();
+        var limits = stackalloc ulong[ProcessAttributes.LimitValues];
+        var left = stackalloc ulong[ProcessAttributes.LimitValues];
+        ProcessAttributes.ReadLimits(limits);
+        ProcessAttributes.WriteLimits(limits); // a rehearsal: afterwards nothing of it is loaded or compiled for the first time
+        var before = ProcessAttributes.OfThisProcess(limits);
 
         // Credentials may be groups: modules add to those of the account. This process itself goes on with its own.
         uint[]? given = null;
@@ -133,15 +137,19 @@ public static unsafe class PamHelperProcess
             return credentials;
         }
 
-        var session = Result(PamCalls.OpenSession(s_handle, 0), "pam_open_session");
+        // Limits are for the programs. This process, and what it starts them with, may not be able to live with them: back at once, before anything here needs memory.
+        var code = PamCalls.OpenSession(s_handle, 0);
+        ProcessAttributes.ReadLimits(left);
+        ProcessAttributes.WriteLimits(limits);
+        var session = Result(code, "pam_open_session");
         s_hasSession = session.IsSuccess;
         if (!s_hasSession)
         {
             return session;
         }
 
-        var changed = ProcessAttributes.OfThisProcess().Since(before);
-        changed.TakeBack(before); // what the start of a program may not be able to live with, and is for the program alone
+        var changed = ProcessAttributes.OfThisProcess(left).Since(before);
+        changed.TakeBackContext(before);
 
         // Credentials that could not be had are told, and the session stands: what that means depends on how somebody logged in.
         return (credentials.IsSuccess ? session : credentials) with { Legacy = new PamLegacy(Variables(), changed, given) };

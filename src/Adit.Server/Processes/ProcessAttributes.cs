@@ -15,6 +15,9 @@ internal readonly record struct ResourceLimit(int Resource, ulong Soft, ulong Ha
 /// <param name="ExecContext">What the next program of this thread becomes to SELinux or AppArmor (pam_selinux): /proc/thread-self/attr/exec; empty to leave it.</param>
 internal sealed record ProcessAttributes(IReadOnlyList<ResourceLimit> Limits, uint? Umask = null, int? Priority = null, uint? LoginId = null, string ExecContext = "")
 {
+    /// <summary>Room for all limits: soft and hard.</summary>
+    public const int LimitValues = 2 * ResourceCount;
+
     private const int ResourceCount = 16;
     private const string LoginIdFile = "/proc/self/loginuid", ExecContextFile = "/proc/thread-self/attr/exec";
     private const int MostContext = 4096;
@@ -26,14 +29,18 @@ internal sealed record ProcessAttributes(IReadOnlyList<ResourceLimit> Limits, ui
     /// <summary>The calling process's, whole.</summary>
     public static unsafe ProcessAttributes OfThisProcess()
     {
+        var values = stackalloc ulong[LimitValues];
+        ReadLimits(values);
+        return OfThisProcess(values);
+    }
+
+    /// <summary>The calling process's, with limits that it had: <see cref="LimitValues"/> numbers.</summary>
+    public static unsafe ProcessAttributes OfThisProcess(ulong* values)
+    {
         var limits = new List<ResourceLimit>();
-        var values = stackalloc ulong[2];
         for (var resource = 0; resource < ResourceCount; resource++)
         {
-            if (ProcessCalls.SetLimit(0, resource, null, values) == 0)
-            {
-                limits.Add(new ResourceLimit(resource, values[0], values[1]));
-            }
+            limits.Add(new ResourceLimit(resource, values[2 * resource], values[(2 * resource) + 1]));
         }
 
         // A umask can only be read by setting it. This process has one thread that makes files: this one.
@@ -46,11 +53,27 @@ internal sealed record ProcessAttributes(IReadOnlyList<ResourceLimit> Limits, ui
     public ProcessAttributes Since(ProcessAttributes before) => new(
         [.. Limits.Except(before.Limits)], Umask == before.Umask ? null : Umask, Priority == before.Priority ? null : Priority, LoginId == before.LoginId ? null : LoginId, ExecContext == before.ExecContext ? "" : ExecContext);
 
-    /// <summary>Has this process as it was again where that is of use: its own limits, under which the runtime may not start, and the context, which is for the program and not for what starts it.</summary>
-    /// <param name="before">Whole, from before they were set.</param>
-    public void TakeBack(ProcessAttributes before)
+    /// <summary>Reads all limits. Needs no memory, as <see cref="WriteLimits"/> does not: this process may have been left without any (RLIMIT_AS).</summary>
+    public static unsafe void ReadLimits(ulong* values)
     {
-        SetLimits(before.Limits.Where(limit => Limits.Any(changed => changed.Resource == limit.Resource)));
+        for (var resource = 0; resource < ResourceCount; resource++)
+        {
+            _ = ProcessCalls.SetLimit(0, resource, null, values + (2 * resource));
+        }
+    }
+
+    /// <summary>Sets all limits, as far as this process may.</summary>
+    public static unsafe void WriteLimits(ulong* values)
+    {
+        for (var resource = 0; resource < ResourceCount; resource++)
+        {
+            _ = ProcessCalls.SetLimit(0, resource, values + (2 * resource), null);
+        }
+    }
+
+    /// <summary>Takes the context back from this process: it is for the program, not for what starts that.</summary>
+    public void TakeBackContext(ProcessAttributes before)
+    {
         if (ExecContext.Length > 0)
         {
             TrySetExecContext(before.ExecContext);

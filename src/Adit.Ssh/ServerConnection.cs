@@ -54,8 +54,10 @@ internal sealed class ServerConnection
     /// <summary>What it did that is punished: known when it is over without a login, or once it has ended.</summary>
     public SourceOffence Offence { get; private set; }
 
-    /// <summary>Runs until the connection has ended. <paramref name="startedUp"/> is called once, when it is logged in or over.</summary>
-    public async Task RunAsync(Action startedUp)
+    /// <summary>Runs until the connection has ended.</summary>
+    /// <param name="failed">Called when it is over without a login, at once: <see cref="Offence"/> is known.</param>
+    /// <param name="startedUp">Called once, when it is logged in or nothing of it is left: a login's place is free when the processes that it had are gone, not before.</param>
+    public async Task RunAsync(Action failed, Action startedUp)
     {
         _options.ConnectionBegins?.Invoke();
         _logger.LogDebug(LogEvents.Connection, "Connection from {Remote} port {RemotePort} on {Local} port {LocalPort} rdomain \"\"", Transport.RemoteAddress, Transport.RemotePort,
@@ -113,7 +115,7 @@ internal sealed class ServerConnection
             {
                 if (Offence == SourceOffence.None)
                     Offence = _progress.Offence;
-                startedUp();
+                failed();
             }
             try
             {
@@ -121,9 +123,17 @@ internal sealed class ServerConnection
             }
             finally
             {
-                // Last, and whatever became of the rest: PAM's session is closed by it.
-                if (_peer is not null && _options.Authenticator is ILoginRules rules)
-                    await rules.ForgetAsync(_peer).ConfigureAwait(false);
+                try
+                {
+                    // Last, and whatever became of the rest: PAM's session is closed by it.
+                    if (_peer is not null && _options.Authenticator is ILoginRules rules)
+                        await rules.ForgetAsync(_peer).ConfigureAwait(false);
+                }
+                finally
+                {
+                    if (counted)
+                        startedUp();
+                }
             }
         }
     }

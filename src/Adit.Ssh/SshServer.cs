@@ -269,12 +269,13 @@ public sealed class SshServer : IAsyncDisposable
         {
             using var registration = cancellationToken.UnsafeRegister(static c => ((ServerConnection)c!).Transport.End(
                 new SshException(SshError.Closed, "the connection was closed") { DisconnectReason = DisconnectReason.ByApplication }), connection);
-            await connection.RunAsync(() =>
-            {
-                Interlocked.Decrement(ref _notLoggedIn);
-                source.Leave();
-                _sources.Punish(source, punished = connection.Offence); // at once: what is cleaned up behind a login that failed may take its time
-            }).ConfigureAwait(false);
+            await connection.RunAsync(
+                () => _sources.Punish(source, punished = connection.Offence), // at once: what is cleaned up behind a login that failed may take its time
+                () =>
+                {
+                    Interlocked.Decrement(ref _notLoggedIn);
+                    source.Leave();
+                }).ConfigureAwait(false);
         }
         finally
         {

@@ -103,7 +103,7 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
     }
 
     ValueTask<LoginCompletion?> ILoginRules.CompleteAsync(AuthenticationPeer peer, SshPrincipal principal, CancellationToken cancellationToken) =>
-        principal.State is ServerLogin { Pam: { } pam } login ? PamRules.CompleteAsync(pam, login, cancellationToken) : ValueTask.FromResult<LoginCompletion?>(null);
+        principal.State is ServerLogin { Pam: { } pam } login ? PamRules.CompleteAsync(pam, login, _users, cancellationToken) : ValueTask.FromResult<LoginCompletion?>(null);
 
     async ValueTask ILoginRules.ForgetAsync(AuthenticationPeer peer)
     {

@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using Adit.Server.Pam;
+using Adit.Server.Users;
 using Adit.Ssh.Authentication;
 
 namespace Adit.Server.Authentication;
@@ -11,7 +12,7 @@ internal static class PamRules
     private static readonly LoginRight[] OfExpired = [LoginRight.PortForwarding, LoginRight.AgentForwarding, LoginRight.X11Forwarding, LoginRight.Tunnel],
         WithoutSession = [.. OfExpired, LoginRight.Pty, LoginRight.UserRc];
 
-    public static async ValueTask<LoginCompletion?> CompleteAsync(PamLogin pam, ServerLogin login, CancellationToken cancellationToken)
+    public static async ValueTask<LoginCompletion?> CompleteAsync(PamLogin pam, ServerLogin login, IUserDatabase users, CancellationToken cancellationToken)
     {
         var refusal = await pam.AccountRefusalAsync(login.Information, cancellationToken).ConfigureAwait(false);
         var text = pam.TakeText();
@@ -25,7 +26,11 @@ internal static class PamRules
             login.Restrict(Deny(OfExpired, "the password has expired"));
         }
 
-        if (await pam.OpenSessionAsync(cancellationToken).ConfigureAwait(false) is { } problem)
+        var account = login.Account;
+        uint[] groups = users.ProcessUid != 0
+            ? []
+            : await BlockingWork.RunOrLeaveAsync<uint[]>(() => [.. users.GroupIds(account).Append(account.Gid).Distinct().Order()], cancellationToken).ConfigureAwait(false);
+        if (await pam.OpenSessionAsync(groups, cancellationToken).ConfigureAwait(false) is { } problem)
         {
             return new LoginCompletion(text, problem);
         }

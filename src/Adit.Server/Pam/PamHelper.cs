@@ -16,6 +16,10 @@ internal interface IPamHelper : IAsyncDisposable
 
     /// <summary>The next report. Throws <see cref="SshException"/> when the helper is gone or talks nonsense.</summary>
     ValueTask<PamReport> ReceiveAsync(CancellationToken cancellationToken);
+
+    /// <summary>The session is open, and nothing is asked of PAM any more: from here on the helper starts programs, and its reports are about those.</summary>
+    /// <param name="groups">The groups of its programs; null for those that the account has.</param>
+    IProgramParent BecomeParent(IReadOnlyList<uint>? groups);
 }
 
 /// <summary>A helper in a process of its own, from its start to its end.</summary>
@@ -29,6 +33,9 @@ internal sealed class PamHelper : IPamHelper
     private readonly PolledDescriptor _reports;
     private readonly AsyncSignal _ready = new();
     private readonly List<byte> _received = [];
+    private PamPrograms? _programs;
+    private volatile bool _isEnding;
+    private Task _serving = Task.CompletedTask;
 
     private PamHelper(RunningProgram program, SafeFileHandle orders, SafeFileHandle reports)
     {
@@ -51,24 +58,31 @@ internal sealed class PamHelper : IPamHelper
         return new PamHelper(program, orders, reports);
     }
 
-    public void Send(PamOrder order)
+    public void Send(PamOrder order) => Send(order, []);
+
+    private void Send(PamOrder order, ReadOnlySpan<SafeFileHandle> descriptors)
     {
         var body = order.ToArray();
-        var frame = new byte[PamFrame.HeaderLength + body.Length];
-        BinaryPrimitives.WriteUInt32BigEndian(frame, (uint)body.Length);
-        body.CopyTo(frame, PamFrame.HeaderLength);
         try
         {
-            // A pipe that nobody reads holds 64 KiB, an order a few hundred bytes: it fits, or something is wrong.
-            if (ProcessCalls.Write(_orders, frame, out var error) != frame.Length)
+            // A socket that nobody reads holds some 200 KiB, an order a few hundred bytes: it fits, or something is wrong.
+            if (body.Length > DescriptorSocket.MaxLength)
+            {
+                throw Gone("an order is too long for it");
+            }
+
+            if (DescriptorSocket.Send(_orders, body, descriptors) is not 0 and var error)
             {
                 throw Gone(ProcessCalls.Describe(error));
             }
         }
+        catch (ObjectDisposedException)
+        {
+            throw Gone("it is being ended");
+        }
         finally
         {
             CryptographicOperations.ZeroMemory(body);
-            CryptographicOperations.ZeroMemory(frame);
         }
     }
 
@@ -85,7 +99,7 @@ internal sealed class PamHelper : IPamHelper
             }
 
             var hasEnded = _program.Exit.IsCompleted; // first: what it wrote before is there to be read then
-            var count = ProcessCalls.Read(_reports.Handle, buffer, out var error);
+            var (count, error) = Read(buffer);
             if (count > 0)
             {
                 _received.AddRange(buffer.AsSpan(0, count));
@@ -106,6 +120,7 @@ internal sealed class PamHelper : IPamHelper
     /// <summary>Lets it close what it has opened, and end; else kills it.</summary>
     public async ValueTask DisposeAsync()
     {
+        _isEnding = true;
         _orders.Dispose();
         try
         {
@@ -118,6 +133,49 @@ internal sealed class PamHelper : IPamHelper
         }
 
         _reports.Close();
+        _ready.Set(); // of one that not even this has ended nothing is heard any more
+        await _serving.ConfigureAwait(false);
+    }
+
+    public IProgramParent BecomeParent(IReadOnlyList<uint>? groups)
+    {
+        _programs = new PamPrograms(Send, () => _program.SignalGroup(ProcessCalls.SigKill), groups);
+        _serving = ServeAsync(_programs);
+        return _programs;
+    }
+
+    /// <summary>Until the helper has ended. Where that was not asked for its programs end too.</summary>
+    private async Task ServeAsync(PamPrograms programs)
+    {
+        await Task.Yield();
+        try
+        {
+            while (true)
+            {
+                programs.OnReport(await ReceiveAsync(CancellationToken.None).ConfigureAwait(false));
+            }
+        }
+        catch (SshException)
+        {
+            if (!_isEnding)
+            {
+                _program.SignalGroup(ProcessCalls.SigKill); // it may only have talked nonsense
+            }
+
+            await programs.CloseAsync(isLost: !_isEnding).ConfigureAwait(false);
+        }
+    }
+
+    private (int Count, int Error) Read(Span<byte> buffer)
+    {
+        try
+        {
+            return (ProcessCalls.Read(_reports.Handle, buffer, out var error), error);
+        }
+        catch (ObjectDisposedException)
+        {
+            return (0, 0);
+        }
     }
 
     private PamReport? Take()

@@ -8,7 +8,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Adit.Server.Pam;
 
 /// <summary>The PAM helper's whole work (docs/adr/0006): one transaction of PAM for one login. Orders come by descriptor 3, reports go by descriptor 4; modules run here, on this process's only
-/// thread of its own, as long as they like. When the server closes the orders, or is gone, what was opened is closed and the process ends.</summary>
+/// first thread, as long as they like. With the session open it starts the login's programs, which are its children and have from it what modules did to it. When the server closes the orders, or is
+/// gone, what was opened is closed and the process ends.</summary>
 public static unsafe class PamHelperProcess
 {
     private const int Orders = 3, Reports = 4;
@@ -17,6 +18,9 @@ public static unsafe class PamHelperProcess
     private static nint s_handle;
     private static int s_last;
     private static bool s_hasCredentials, s_hasSession;
+    private static readonly PamChildren s_children = new(Send);
+    private static readonly Lock s_reporting = new();
+    private static readonly byte[] s_buffer = new byte[DescriptorSocket.MaxLength];
 
     /// <summary>Serves until there are no more orders.</summary>
     public static int Run()
@@ -25,9 +29,22 @@ public static unsafe class PamHelperProcess
         {
             _ = ProcessCalls.Control(Orders, ProcessCalls.SetDescriptorFlags, 1);
             _ = ProcessCalls.Control(Reports, ProcessCalls.SetDescriptorFlags, 1);
-            while (ReadOrder() is { } order)
+            while (ReadOrder(out var descriptors) is { } order)
             {
-                Send(Do(order));
+                switch (order.Kind)
+                {
+                    case PamOrderKind.StartProgram when s_hasSession:
+                        s_children.Start(order, descriptors);
+                        break;
+                    case PamOrderKind.Reap:
+                        s_children.Reap(order);
+                        break;
+                    default:
+                        Send(Do(order));
+                        break;
+                }
+
+                Dispose(descriptors);
             }
 
             return 0;
@@ -49,7 +66,7 @@ public static unsafe class PamHelperProcess
         PamOrderKind.Authenticate when s_handle != 0 => Result(PamCalls.Authenticate(s_handle, order.Flag ? 0 : PamCalls.DisallowNullToken), "pam_authenticate"),
         PamOrderKind.CheckAccount when s_handle != 0 && order.Texts is [var information] => CheckAccount(information),
         PamOrderKind.ChangePassword when s_handle != 0 => Result(PamCalls.ChangeToken(s_handle, PamCalls.ChangeExpiredToken), "pam_chauthtok"),
-        PamOrderKind.OpenSession when s_handle != 0 => OpenSession(needsCredentials: order.Flag),
+        PamOrderKind.OpenSession when s_handle != 0 => OpenSession(needsCredentials: order.Flag, [.. order.Numbers]),
         _ => throw SshException.Protocol($"order {order.Kind} at a wrong time"),
     };
 
@@ -94,25 +111,48 @@ public static unsafe class PamHelperProcess
     }
 
     /// <param name="needsCredentials">PAM itself has authenticated: then its credentials are a part of that, and without them there is no session.</param>
-    private static PamResult OpenSession(bool needsCredentials)
+    /// <param name="groups">The account's; none where groups are not to be set.</param>
+    private static PamResult OpenSession(bool needsCredentials, uint[] groups)
     {
-        var before = ProcessAttributes.OfThisProcess();
+        var limits = stackalloc ulong[ProcessAttributes.LimitValues];
+        var left = stackalloc ulong[ProcessAttributes.LimitValues];
+        ProcessAttributes.ReadLimits(limits);
+        ProcessAttributes.WriteLimits(limits); // a rehearsal: afterwards nothing of it is loaded or compiled for the first time
+        var before = ProcessAttributes.OfThisProcess(limits);
+
+        // Credentials may be groups: modules add to those of the account. This process itself goes on with its own.
+        uint[]? given = null;
+        var own = ProcessGroups.Get();
+        var hasGroups = groups.Length > 0 && ProcessGroups.TrySet(groups);
         var credentials = Result(PamCalls.SetCredentials(s_handle, PamCalls.EstablishCredentials), PamCalls.SetCredentialsName);
         s_hasCredentials = credentials.IsSuccess;
+        if (hasGroups)
+        {
+            given = ProcessGroups.Get();
+            _ = ProcessGroups.TrySet(own);
+        }
+
         if (needsCredentials && !credentials.IsSuccess)
         {
             return credentials;
         }
 
-        var session = Result(PamCalls.OpenSession(s_handle, 0), "pam_open_session");
+        // Limits are for the programs. This process, and what it starts them with, may not be able to live with them: back at once, before anything here needs memory.
+        var code = PamCalls.OpenSession(s_handle, 0);
+        ProcessAttributes.ReadLimits(left);
+        ProcessAttributes.WriteLimits(limits);
+        var session = Result(code, "pam_open_session");
         s_hasSession = session.IsSuccess;
         if (!s_hasSession)
         {
             return session;
         }
 
+        var changed = ProcessAttributes.OfThisProcess(left).Since(before);
+        changed.TakeBackContext(before);
+
         // Credentials that could not be had are told, and the session stands: what that means depends on how somebody logged in.
-        return (credentials.IsSuccess ? session : credentials) with { Legacy = new PamLegacy(Variables(), ProcessAttributes.OfThisProcess().Since(before)) };
+        return (credentials.IsSuccess ? session : credentials) with { Legacy = new PamLegacy(Variables(), changed, given) };
     }
 
     /// <summary>As long as there is nothing to close this does nothing.</summary>
@@ -199,7 +239,7 @@ public static unsafe class PamHelperProcess
 
     private static bool TryAnswer(PamCalls.Response* response)
     {
-        if (ReadOrder() is not { Kind: PamOrderKind.Answer, Texts: [var answer] })
+        if (ReadOrder(out _) is not { Kind: PamOrderKind.Answer, Texts: [var answer] })
         {
             return false;
         }
@@ -240,41 +280,36 @@ public static unsafe class PamHelperProcess
     // ---- The pipes -------------------------------------------------------------------------------------------------
 
     /// <summary>Null at the end. Waits.</summary>
-    private static PamOrder? ReadOrder()
+    private static PamOrder? ReadOrder(out IReadOnlyList<SafeFileHandle> descriptors)
     {
-        Span<byte> header = stackalloc byte[PamFrame.HeaderLength];
-        if (!TryRead(header))
+        using var orders = new SafeFileHandle(Orders, ownsHandle: false);
+        var length = DescriptorSocket.Receive(orders, s_buffer, out descriptors);
+        if (length == 0)
         {
+            Dispose(descriptors);
             return null;
         }
 
-        var length = BinaryPrimitives.ReadUInt32BigEndian(header);
-        if (length > PamFrame.MaxLength)
+        var frame = s_buffer.AsSpan(0, length);
+        try
         {
-            throw SshException.Protocol("session-start pam is for adit sshd's own use");
+            return PamOrder.Read(frame);
         }
-
-        var body = new byte[length];
-        return TryRead(body) ? PamOrder.Read(body) : null;
+        finally
+        {
+            System.Security.Cryptography.CryptographicOperations.ZeroMemory(frame);
+        }
     }
 
-    private static bool TryRead(Span<byte> target)
+    private static void Dispose(IReadOnlyList<SafeFileHandle> descriptors)
     {
-        using var orders = new SafeFileHandle(Orders, ownsHandle: false);
-        while (!target.IsEmpty)
+        foreach (var descriptor in descriptors)
         {
-            var count = ProcessCalls.Read(orders, target, out _);
-            if (count <= 0)
-            {
-                return false;
-            }
-
-            target = target[count..];
+            descriptor.Dispose();
         }
-
-        return true;
     }
 
+    /// <summary>On several threads.</summary>
     private static void Send(PamReport report)
     {
         using var reports = new SafeFileHandle(Reports, ownsHandle: false);
@@ -282,15 +317,18 @@ public static unsafe class PamHelperProcess
         var frame = new byte[PamFrame.HeaderLength + body.Length];
         BinaryPrimitives.WriteUInt32BigEndian(frame, (uint)body.Length);
         body.CopyTo(frame, PamFrame.HeaderLength);
-        for (ReadOnlySpan<byte> rest = frame; !rest.IsEmpty;)
+        lock (s_reporting)
         {
-            var count = ProcessCalls.Write(reports, rest, out var error);
-            if (count < 0)
+            for (ReadOnlySpan<byte> rest = frame; !rest.IsEmpty;)
             {
-                throw new SshException(SshError.FileAccess, $"the server is gone: {ProcessCalls.Describe(error)}");
-            }
+                var count = ProcessCalls.Write(reports, rest, out var error);
+                if (count < 0)
+                {
+                    throw new SshException(SshError.FileAccess, $"the server is gone: {ProcessCalls.Describe(error)}");
+                }
 
-            rest = rest[count..];
+                rest = rest[count..];
+            }
         }
     }
 }

@@ -37,6 +37,9 @@ internal sealed class PamLogin(PamHelperStart start, PamSubject subject, ILogger
     /// <summary>A session was opened, and what it left for programs; null before, and where it could not be opened.</summary>
     public PamLegacy? Session { get; private set; }
 
+    /// <summary>Whose children the login's programs are; null where no session was opened.</summary>
+    public Processes.IProgramParent? Programs { get; private set; }
+
     /// <summary>What modules said that nobody was shown yet; empty afterwards.</summary>
     public string TakeText()
     {
@@ -123,15 +126,23 @@ internal sealed class PamLogin(PamHelperStart start, PamSubject subject, ILogger
 
     /// <summary>Establishes credentials and opens the session: afterwards <see cref="Session"/> says whether there is one. Null when the login goes on with or without, else why not, for the
     /// log: as with sshd, nobody whom PAM itself has let in comes in without its credentials. Who came by a key does.</summary>
-    public async Task<string?> OpenSessionAsync(CancellationToken cancellationToken)
+    /// <param name="groups">The account's groups, which modules may add to; none where this server cannot set any.</param>
+    /// <param name="cancellationToken">Ends the helper.</param>
+    public async Task<string?> OpenSessionAsync(IReadOnlyList<uint> groups, CancellationToken cancellationToken)
     {
-        var result = await AskAsync(new PamOrder(PamOrderKind.OpenSession, [], _hasAuthenticated), static _ => ValueTask.FromResult<string?>(null), cancellationToken).ConfigureAwait(false);
+        var order = new PamOrder(PamOrderKind.OpenSession, [], _hasAuthenticated) { Numbers = groups };
+        var result = await AskAsync(order, static _ => ValueTask.FromResult<string?>(null), cancellationToken).ConfigureAwait(false);
         if (result is { IsSuccess: false })
         {
             logger.LogError("PAM: {Function}(): {Text}", result.Function, PeerText.Escape(result.Text, 200));
         }
 
         Session = result?.Legacy;
+        if (Session is { } session)
+        {
+            Programs = _helper!.BecomeParent(session.Groups);
+        }
+
         return _hasAuthenticated && result is { IsSuccess: false, Function: PamCalls.SetCredentialsName }
             ? $"Access denied for user {PeerText.Escape(subject.UserName, 100)}: PAM has no credentials for them"
             : null;

@@ -11,7 +11,7 @@ internal static unsafe partial class ProcessCalls
     public const int OpenReadWrite = 2, OpenNonBlocking = 0x800, OpenCloseOnExec = 0x80000, OpenNoControllingTerminal = 0x100;
     public const int SetDescriptorFlags = 2, GetStatusFlags = 3, SetStatusFlags = 4, DuplicateCloseOnExec = 1030, SetPipeSize = 1031;
 
-    public const int SigHangup = 1, SigKill = 9, SigStop = 19, SigChild = 17;
+    public const int SigHangup = 1, SigKill = 9, SigChild = 17, SigContinue = 18, SigStop = 19;
 
     /// <summary>Room for posix_spawnattr_t, posix_spawn_file_actions_t and sigset_t (336, 80 and 128 bytes on 64-bit Linux).</summary>
     public const int OpaqueSize = 512;

@@ -1,4 +1,3 @@
-using System.Collections;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
@@ -15,6 +14,13 @@ namespace Adit.Server.Processes;
 /// <param name="Notice">What its standard error begins with; null for nothing.</param>
 internal sealed record LaunchedProgram(RunningProgram Program, string? Notice);
 
+/// <summary>A helper to be started by another process, and what it is told.</summary>
+/// <param name="Helper">What to run.</param>
+/// <param name="Spec">Its descriptor 3.</param>
+/// <param name="Reading">What it says, for <see cref="ProgramLauncher.Hear"/>, whose it is then.</param>
+/// <param name="Writing">Its descriptor 4.</param>
+internal sealed record HelperOrder(StartHelper Helper, SafeFileHandle Spec, SafeFileHandle Reading, SafeFileHandle Writing);
+
 /// <summary>Starts programs without fork(2), which a managed process cannot survive: by posix_spawn, directly where this process's identity is the right one, through the helper where
 /// another is to be taken (docs/adr/0004). What is started leads a session and a process group of its own, with every signal as a new process has it and nothing open but its streams.</summary>
 /// <param name="helper">For other users' programs and other roots; null for none.</param>
@@ -22,13 +28,9 @@ internal sealed record LaunchedProgram(RunningProgram Program, string? Notice);
 /// <param name="logger">Hears of what the helper could not do.</param>
 internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase users, ILogger logger)
 {
-    private const int SpecDescriptor = 3, ReportDescriptor = 4, FirstFree = 5;
     private const int OpenFilesLimit = 7; // RLIMIT_NOFILE
     private const int SearchFolder = 1; // X_OK
     private const int NoSuchProgram = 1;
-
-    /// <summary>posix_spawn_file_actions_addclosefrom_np; null where the C library is older than it (glibc 2.34).</summary>
-    private static readonly delegate* unmanaged<byte*, int, int> CloseFrom = FindCloseFrom();
 
     private static readonly Lazy<ulong> UsualOpenFiles = new(FindUsualOpenFiles);
 
@@ -83,7 +85,7 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
             folder = "/";
         }
 
-        var error = Spawn(start.File, start.Arguments, start.Environment.Select(variable => $"{variable.Key}={variable.Value}"), folder, streams, null, null, out var process);
+        var error = ProgramSpawn.Spawn(start.File, start.Arguments, start.Environment.Select(variable => $"{variable.Key}={variable.Value}"), folder, streams, null, null, out var process);
         if (error != 0)
         {
             return new LaunchedProgram(RunningProgram.Ended(NoSuchProgram), $"{notice}{start.File}: {ProcessCalls.Describe(error)}\n");
@@ -101,17 +103,11 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
             throw new SshException(SshError.Configuration, "there is no helper to start programs with");
         }
 
-        using var spec = ProcessCalls.Own(ProcessCalls.CreateMemoryFile("adit-session", 1), FirstFree);
-        var data = start.ToArray();
-        if (spec.IsInvalid || ProcessCalls.Write(spec, data, out _) != data.Length || ProcessCalls.Seek(spec, 0, 0) != 0)
-        {
-            throw Failed("memfd_create", Marshal.GetLastPInvokeError());
-        }
-
-        var (reading, writing) = CreatePipe(FirstFree);
+        using var spec = SpecOf(start);
+        var (reading, writing) = CreatePipe(ProgramSpawn.FirstFree);
         using (writing)
         {
-            var error = Spawn(helper.File, helper.Arguments, HelperEnvironment(), "/", streams, spec, writing, out var process);
+            var error = ProgramSpawn.Spawn(helper.File, helper.Arguments, ProgramSpawn.HelperEnvironment(), "/", streams, spec, writing, out var process);
             if (error != 0)
             {
                 reading.Dispose();
@@ -123,9 +119,47 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
         }
     }
 
-    /// <summary>Starts the helper as itself, with a pipe each way at descriptors 3 and 4: it keeps this process's identity and answers orders. Throws <see cref="SshException"/> when it cannot.</summary>
+    /// <summary>What a helper needs to become a program, for a process that starts it: the helper's own start, and how it is told what to become. Throws <see cref="SshException"/> where there is no helper.</summary>
+    public HelperOrder Order(ProgramStart start)
+    {
+        if (helper is null)
+        {
+            throw new SshException(SshError.Configuration, "there is no helper to start programs with");
+        }
+
+        var spec = SpecOf(start with { OpenFiles = UsualOpenFiles.Value });
+        try
+        {
+            var (reading, writing) = CreatePipe(ProgramSpawn.FirstFree);
+            return new HelperOrder(helper, spec, reading, writing);
+        }
+        catch
+        {
+            spec.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Has what a helper says logged, until it is the program.</summary>
+    public void Hear(SafeFileHandle reports) => HelperReport.Read(reports, logger);
+
+    private static SafeFileHandle SpecOf(ProgramStart start)
+    {
+        var spec = ProcessCalls.Own(ProcessCalls.CreateMemoryFile("adit-session", 1), ProgramSpawn.FirstFree);
+        var data = start.ToArray();
+        if (spec.IsInvalid || ProcessCalls.Write(spec, data, out _) != data.Length || ProcessCalls.Seek(spec, 0, 0) != 0)
+        {
+            var error = Marshal.GetLastPInvokeError();
+            spec.Dispose();
+            throw Failed("memfd_create", error);
+        }
+
+        return spec;
+    }
+
+    /// <summary>Starts the helper as itself, with a socket for orders at descriptor 3 and a pipe for reports at 4: it keeps this process's identity. Throws <see cref="SshException"/> when it cannot.</summary>
     /// <param name="word">What it is to be, behind its own arguments.</param>
-    /// <param name="orders">Where it is told what to do; closing it ends it.</param>
+    /// <param name="orders">Where it is told what to do, by <see cref="DescriptorSocket"/>; closing it ends it.</param>
     /// <param name="reports">Where it answers.</param>
     public RunningProgram LaunchHelper(string word, out SafeFileHandle orders, out SafeFileHandle reports)
     {
@@ -134,14 +168,14 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
             throw new SshException(SshError.Configuration, "there is no helper to start");
         }
 
-        (var ordersRead, orders) = CreatePipe(FirstFree);
+        (var ordersRead, orders) = DescriptorSocket.CreatePair(ProgramSpawn.FirstFree);
         using (ordersRead)
         {
-            (reports, var reportsWritten) = CreatePipe(FirstFree);
+            (reports, var reportsWritten) = CreatePipe(ProgramSpawn.FirstFree);
             using (reportsWritten)
-            using (var nowhere = ProcessCalls.Own(LibC.Open("/dev/null", ProcessCalls.OpenReadWrite | ProcessCalls.OpenCloseOnExec), FirstFree))
+            using (var nowhere = ProcessCalls.Own(LibC.Open("/dev/null", ProcessCalls.OpenReadWrite | ProcessCalls.OpenCloseOnExec), ProgramSpawn.FirstFree))
             {
-                var error = Spawn(helper.File, [.. helper.Arguments, word], HelperEnvironment(), "/", new ProgramStreams(nowhere, nowhere, nowhere), ordersRead, reportsWritten, out var process);
+                var error = ProgramSpawn.Spawn(helper.File, [.. helper.Arguments, word], ProgramSpawn.HelperEnvironment(), "/", new ProgramStreams(nowhere, nowhere, nowhere), ordersRead, reportsWritten, out var process);
                 if (error == 0)
                 {
                     return RunningProgram.Watch(process);
@@ -170,72 +204,6 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
     public static void SetNonBlocking(SafeFileHandle descriptor) =>
         _ = ProcessCalls.Control(descriptor, ProcessCalls.SetStatusFlags, ProcessCalls.Control(descriptor, ProcessCalls.GetStatusFlags, 0) | ProcessCalls.OpenNonBlocking);
 
-    private static int Spawn(
-        string file, IEnumerable<string> arguments, IEnumerable<string> environment, string folder, ProgramStreams streams, SafeFileHandle? spec, SafeFileHandle? report, out int process)
-    {
-        using var path = new NativeStrings([file]);
-        using var words = new NativeStrings(arguments);
-        using var variables = new NativeStrings(environment);
-        using var workingFolder = new NativeStrings([folder]);
-        byte* actions = stackalloc byte[ProcessCalls.OpaqueSize], attributes = stackalloc byte[ProcessCalls.OpaqueSize], signals = stackalloc byte[ProcessCalls.OpaqueSize];
-        _ = ProcessCalls.InitializeActions(actions);
-        _ = ProcessCalls.InitializeAttributes(attributes);
-        try
-        {
-            _ = ProcessCalls.SetFlags(attributes, ProcessCalls.SpawnSetSession | ProcessCalls.SpawnSetSignalDefaults | ProcessCalls.SpawnSetSignalMask);
-            _ = ProcessCalls.FillSignals(signals);
-            _ = ProcessCalls.SetSignalDefaults(attributes, signals);
-            _ = ProcessCalls.EmptySignals(signals);
-            _ = ProcessCalls.SetSignalMask(attributes, signals);
-            AddStreams(actions, streams);
-            if (spec is not null)
-            {
-                _ = ProcessCalls.AddDuplicate(actions, Number(spec), SpecDescriptor);
-                _ = ProcessCalls.AddDuplicate(actions, Number(report!), ReportDescriptor);
-            }
-
-            // All that this process opens is closed on exec; what it inherited from whoever started it may not be.
-            if (CloseFrom is not null)
-            {
-                _ = CloseFrom(actions, spec is null ? SpecDescriptor : FirstFree);
-            }
-
-            _ = ProcessCalls.AddChangeFolder(actions, workingFolder.First);
-            int started;
-            var error = ProcessCalls.Spawn(&started, path.First, actions, attributes, words.Pointer, variables.Pointer);
-            process = started;
-            return error;
-        }
-        finally
-        {
-            _ = ProcessCalls.DestroyActions(actions);
-            _ = ProcessCalls.DestroyAttributes(attributes);
-        }
-    }
-
-    private static void AddStreams(byte* actions, ProgramStreams streams)
-    {
-        if (streams.Terminal is { } terminal)
-        {
-            // The first terminal that the leader of a new session opens is its controlling one.
-            _ = ProcessCalls.AddOpen(actions, 0, terminal, ProcessCalls.OpenReadWrite, 0);
-            _ = ProcessCalls.AddDuplicate(actions, 0, 1);
-            _ = ProcessCalls.AddDuplicate(actions, 0, 2);
-            return;
-        }
-
-        _ = ProcessCalls.AddDuplicate(actions, Number(streams.Input!), 0);
-        _ = ProcessCalls.AddDuplicate(actions, Number(streams.Output!), 1);
-        _ = ProcessCalls.AddDuplicate(actions, Number(streams.Error!), 2);
-    }
-
-    private static int Number(SafeFileHandle handle) => (int)handle.DangerousGetHandle();
-
-    /// <summary>What the runtime needs to find itself, and no port for debuggers.</summary>
-    private static IEnumerable<string> HelperEnvironment() =>
-        Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().Where(variable => variable.Key is not ("DOTNET_EnableDiagnostics" or "DOTNET_TieredPGO"))
-            .Select(variable => $"{variable.Key}={variable.Value}").Concat(["DOTNET_EnableDiagnostics=0", "DOTNET_TieredPGO=0"]);
-
     /// <summary>Why a folder cannot be worked in; null when it can.</summary>
     private static string? FolderError(string folder)
     {
@@ -255,14 +223,7 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
             return users is not SystemUsers;
         }
 
-        var count = ProcessCalls.GetGroups(0, null);
-        var groups = new uint[Math.Max(count, 0)];
-        fixed (uint* pointer = groups)
-        {
-            count = ProcessCalls.GetGroups(groups.Length, pointer);
-        }
-
-        return groups.Take(count).Append(wanted.Gid).Distinct().Order().SequenceEqual(wanted.Groups);
+        return ProcessGroups.Get().Append(wanted.Gid).Distinct().Order().SequenceEqual(wanted.Groups);
     }
 
     private static void LimitFiles(int process, ulong files)
@@ -292,11 +253,6 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
             return usual;
         }
     }
-
-    private static delegate* unmanaged<byte*, int, int> FindCloseFrom() =>
-        NativeLibrary.TryLoad("libc.so.6", out var library) && NativeLibrary.TryGetExport(library, "posix_spawn_file_actions_addclosefrom_np", out var function)
-            ? (delegate* unmanaged<byte*, int, int>)function
-            : null;
 
     private static SshException Failed(string what, int error) => new(SshError.ResourceLimit, $"cannot start a program: {what}: {ProcessCalls.Describe(error)}");
 

@@ -6,10 +6,23 @@ using Microsoft.Win32.SafeHandles;
 namespace Adit.Server.Processes;
 
 /// <summary>How a program ended: one of the two is set, or neither where somebody else has reaped it.</summary>
-internal readonly record struct ProgramExit(int? Status, int? Signal = null, bool CoreDumped = false);
+internal readonly record struct ProgramExit(int? Status, int? Signal = null, bool CoreDumped = false)
+{
+    /// <summary>Room for waitid's siginfo_t.</summary>
+    public const int InformationLength = 128;
 
-/// <summary>A child of this process, the leader of a session and of a process group, from its start to its end. It is reaped as soon as it has ended, whoever waits or not.</summary>
-internal sealed unsafe class RunningProgram
+    /// <summary>From what waitid filled in.</summary>
+    public static ProgramExit Read(ReadOnlySpan<byte> information)
+    {
+        const int codeOffset = 8, statusOffset = 24, exited = 1, dumped = 3;
+        var code = BinaryPrimitives.ReadInt32LittleEndian(information[codeOffset..]);
+        var status = BinaryPrimitives.ReadInt32LittleEndian(information[statusOffset..]);
+        return code == 0 ? default : code == exited ? new ProgramExit(status) : new ProgramExit(null, status, code == dumped);
+    }
+}
+
+/// <summary>A child of this process, or of one that starts programs for it (<see cref="IProgramParent"/>), the leader of a session and of a process group, from its start to its end. It is reaped as soon as it has ended, whoever waits or not.</summary>
+internal sealed class RunningProgram
 {
     private const int ById = 1, Exited = 4, NoHang = 1;
     private const nint OpenProcess = 434; // pidfd_open; the same number everywhere
@@ -56,6 +69,45 @@ internal sealed unsafe class RunningProgram
         return program;
     }
 
+    /// <summary>A child of another process, which keeps its number taken until <see cref="HasEnded"/> was called and tells of its end.</summary>
+    public static RunningProgram OfAnother(int processId, bool endsItsGroup = false) => new(processId, endsItsGroup);
+
+    /// <summary>A child of another process has ended: from here on its number may be somebody else's.</summary>
+    public void HasEnded(ProgramExit exit)
+    {
+        lock (_lock)
+        {
+            if (!_reaped)
+            {
+                _reaped = true;
+                EndGroup();
+            }
+        }
+
+        _exit.TrySetResult(exit);
+    }
+
+    /// <summary>A child of another process that is gone: nobody tells of its end any more, so it is ended. Its process group is hung up, and killed when it is still there after <paramref name="grace"/>.</summary>
+    public async Task EndOrphanAsync(TimeSpan grace)
+    {
+        var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var descriptor = (int)ProcessCalls.SystemCall(OpenProcess, ProcessId, 0, 0);
+        PolledDescriptor? watched = null;
+        if (descriptor >= 0)
+        {
+            _ = ProcessCalls.Control(descriptor, ProcessCalls.SetDescriptorFlags, 1);
+            watched = new PolledDescriptor(new SafeFileHandle(descriptor, ownsHandle: true), _ => ended.TrySetResult());
+            watched.Watch(DescriptorLoop.Readable);
+        }
+
+        SignalGroup(ProcessCalls.SigHangup);
+        SignalGroup(ProcessCalls.SigContinue);
+        await Task.WhenAny(ended.Task, Task.Delay(grace)).ConfigureAwait(false);
+        SignalGroup(ProcessCalls.SigKill); // what it left in its group does not stay either
+        watched?.Close();
+        HasEnded(new ProgramExit(null, ProcessCalls.SigHangup));
+    }
+
     /// <summary>Sends a signal to its process group, with this process's rights. False when it has ended, or may not be sent any.</summary>
     public bool SignalGroup(int signal)
     {
@@ -81,7 +133,7 @@ internal sealed unsafe class RunningProgram
     private bool Reap(int options)
     {
         const int leaveIt = 0x1000000; // WNOWAIT
-        Span<byte> information = stackalloc byte[128]; // siginfo_t
+        Span<byte> information = stackalloc byte[ProgramExit.InformationLength];
         information.Clear();
         lock (_lock)
         {
@@ -109,10 +161,7 @@ internal sealed unsafe class RunningProgram
             }
         }
 
-        const int codeOffset = 8, statusOffset = 24, exited = 1, dumped = 3;
-        var code = BinaryPrimitives.ReadInt32LittleEndian(information[codeOffset..]);
-        var status = BinaryPrimitives.ReadInt32LittleEndian(information[statusOffset..]);
-        _exit.TrySetResult(code == 0 ? default : code == exited ? new ProgramExit(status) : new ProgramExit(null, status, code == dumped));
+        _exit.TrySetResult(ProgramExit.Read(information));
         return true;
     }
 
@@ -125,7 +174,7 @@ internal sealed unsafe class RunningProgram
     }
 
     /// <summary>True when it has ended; also when it is no child any more.</summary>
-    private bool TryWait(Span<byte> information, int options)
+    private unsafe bool TryWait(Span<byte> information, int options)
     {
         fixed (byte* pointer = information)
         {

@@ -10,7 +10,8 @@ namespace Adit.Server.Processes;
 /// <param name="helper">For accounts that are not this process's; null for none.</param>
 /// <param name="users">Accounts and their groups.</param>
 /// <param name="logger">Hears of what the helper could not do.</param>
-internal sealed class UserPrograms(StartHelper? helper, IUserDatabase users, ILogger logger) : IUserPrograms
+/// <param name="parent">Whose children they are; null for this process's.</param>
+internal sealed class UserPrograms(StartHelper? helper, IUserDatabase users, ILogger logger, IProgramParent? parent = null) : IUserPrograms
 {
     private const int MostOutput = 1024 * 1024;
     private const int SignalBase = 128;
@@ -25,7 +26,8 @@ internal sealed class UserPrograms(StartHelper? helper, IUserDatabase users, ILo
         LaunchedProgram launched;
         try
         {
-            launched = await BlockingWork.RunAsync(() => Launch(account, command, environment, pipes), cancellationToken).ConfigureAwait(false);
+            var start = await BlockingWork.RunAsync(() => Prepare(account, command, environment, pipes), cancellationToken).ConfigureAwait(false);
+            launched = await _launcher.LaunchAsync(start, pipes.Streams, parent, cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -59,19 +61,19 @@ internal sealed class UserPrograms(StartHelper? helper, IUserDatabase users, ILo
         return result;
     }
 
-    private LaunchedProgram Launch(UserAccount account, IReadOnlyList<string> command, IReadOnlyDictionary<string, string> environment, ProgramPipes pipes)
+    private ProgramStart Prepare(UserAccount account, IReadOnlyList<string> command, IReadOnlyDictionary<string, string> environment, ProgramPipes pipes)
     {
         if (_launcher.Obstacle(account, null, out var identity) is { } obstacle)
         {
             throw new SshException(SshError.PolicyDenied, obstacle);
         }
 
+        identity = parent.IdentityOf(account, identity);
         if (identity is not null)
         {
             pipes.GiveTo(identity);
         }
 
-        var start = new ProgramStart { File = command[0], Arguments = command, Environment = environment, WorkingFolder = account.HomeDirectory, Identity = identity, EndsItsGroup = true };
-        return _launcher.Launch(start, pipes.Streams);
+        return new ProgramStart { File = command[0], Arguments = command, Environment = environment, WorkingFolder = account.HomeDirectory, Identity = identity, EndsItsGroup = true };
     }
 }

@@ -2,6 +2,7 @@ using Adit.Server.Configuration;
 using Adit.Ssh;
 using Adit.Ssh.Connection;
 using Adit.Ssh.Forwarding;
+using Adit.Ssh.Wire;
 using Microsoft.Extensions.Logging;
 
 namespace Adit.Server.Sessions;
@@ -26,6 +27,10 @@ internal sealed class ConnectionSessions : IChannelHandler, IReviewed, IAsyncDis
         (Service, Scope, _makeFeatures) = (service, scope, makeFeatures);
         scope.Service.Connection.Handle("session", this);
         scope.Service.Connection.Requests.Handle(NoMoreSessions, new NoMoreHandler(this));
+        if (scope.Login.Pam?.Programs is { } parent)
+        {
+            _running.Add(WatchAsync(parent));
+        }
     }
 
     public SessionService Service { get; }
@@ -140,6 +145,22 @@ internal sealed class ConnectionSessions : IChannelHandler, IReviewed, IAsyncDis
         foreach (var feature in features)
         {
             await feature.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Without the process that holds PAM's session there is no login any more: as with sshd, whose monitor that is, the connection ends.</summary>
+    private async Task WatchAsync(Processes.IProgramParent parent)
+    {
+        var transport = Scope.Service.Connection.Transport;
+        try
+        {
+            await parent.Lost.WaitAsync(transport.Ended).ConfigureAwait(false);
+            Logger.LogError("PAM: the process that holds the session of {User} has ended, and with it the session", PeerText.Escape(Scope.Login.Account.Name, 100));
+            transport.End(new SshException(SshError.Closed, "the process that holds this login's PAM session has ended") { DisconnectReason = DisconnectReason.ByApplication });
+        }
+        catch (OperationCanceledException)
+        {
+            // The connection ended first.
         }
     }
 

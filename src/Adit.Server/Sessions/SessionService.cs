@@ -12,6 +12,7 @@ internal sealed class SessionService : IConnectionService
     private readonly IReadOnlyList<Func<SessionScope, ISessionFeature>> _features;
     private readonly IUserDatabase _users;
     private readonly StartHelper? _helper;
+    private readonly ILogger _logger;
 
     /// <param name="users">Accounts and their groups.</param>
     /// <param name="helper">For the programs of accounts that are not this process's; null for none.</param>
@@ -19,7 +20,7 @@ internal sealed class SessionService : IConnectionService
     /// <param name="features">What sessions have besides programs, asked in this order; each is made once per connection.</param>
     public SessionService(IUserDatabase users, StartHelper? helper, ILogger logger, IReadOnlyList<Func<SessionScope, ISessionFeature>> features)
     {
-        (_users, _helper, _features) = (users, helper, features);
+        (_users, _helper, _logger, _features) = (users, helper, logger, features);
         DescriptorLoop.Logger = logger;
         Launcher = new ProgramLauncher(helper, users, logger);
         Programs = new UserPrograms(helper, users, logger);
@@ -41,7 +42,9 @@ internal sealed class SessionService : IConnectionService
 
     /// <summary>Principals of an authenticator that knows no accounts get no sessions.</summary>
     public IAsyncDisposable Attach(ServiceContext context) =>
-        context.Principal.State is ServerLogin login ? new ConnectionSessions(this, new SessionScope(context, login, Programs), _features) : Nothing.Instance;
+        context.Principal.State is ServerLogin login ? new ConnectionSessions(this, new SessionScope(context, login, ProgramsOf(login)), _features) : Nothing.Instance;
+
+    private IUserPrograms ProgramsOf(ServerLogin login) => login.Pam?.Programs is { } parent ? new UserPrograms(_helper, _users, _logger, parent) : Programs;
 
     private sealed class Nothing : IAsyncDisposable
     {

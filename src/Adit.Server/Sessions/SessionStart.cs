@@ -67,13 +67,13 @@ internal sealed class SessionStart(ServerSession session)
             await authority.AddAsync(session.Scope, start.Environment, cancellationToken).ConfigureAwait(false);
         }
 
-        var run = await BlockingWork.RunAsync(launch, CancellationToken.None).ConfigureAwait(false);
+        var run = await launch().ConfigureAwait(false);
         await run.RecordAsync(session).ConfigureAwait(false);
         return run;
     }
 
     /// <summary>A run that is over before it began, or a program that can be started and how.</summary>
-    private sealed record Prepared(SessionRun? Run, ProgramStart? Start = null, Func<SessionRun>? Launch = null)
+    private sealed record Prepared(SessionRun? Run, ProgramStart? Start = null, Func<Task<SessionRun>>? Launch = null)
     {
         /// <summary>There is an rc file, and it runs ahead of the program.</summary>
         public bool RunsRc { get; init; }
@@ -99,6 +99,7 @@ internal sealed class SessionStart(ServerSession session)
         }
 
         var pam = session.Scope.Login.Pam;
+        identity = pam?.Programs.IdentityOf(_account, identity) ?? identity;
         if (pam is { Session: null })
         {
             return Ended(command, NoPamSessionStatus, pam.TakeText(), null, identity);
@@ -137,7 +138,7 @@ internal sealed class SessionStart(ServerSession session)
         };
         var prelude = PreludeOf(grant, command, start, out var runsRc);
         start = start with { Prelude = prelude };
-        return new Prepared(null, start, () => Launch(start, command, notice, Greeting(grant.Config, command, pam))) { RunsRc = runsRc };
+        return new Prepared(null, start, () => LaunchAsync(start, command, notice, Greeting(grant.Config, command, pam))) { RunsRc = runsRc };
     }
 
     /// <summary>What runs ahead of the program (sshd(8), "SSHRC"). Where nothing else needs the helper, only a file that is there does.</summary>
@@ -151,9 +152,10 @@ internal sealed class SessionStart(ServerSession session)
         var isPermitted = !command.IsSubsystem && grant.ForcedCommand is not { Rule: "ForceCommand" } && grant.Config.Get(K.PermitUserRc) && grant.RuleAgainst(LoginRight.UserRc, DateTimeOffset.UtcNow) is null;
         var userFile = isPermitted ? Path.Combine(_account.HomeDirectory, ".ssh", "rc") : null;
         var prelude = new ProgramPrelude(Shell, userFile, SystemRc, session.RcInput);
-        var isAsked = !start.NeedsHelper || (start.Root is null && session.Scope.X11.Of(session) is not null);
+        var needsHelper = start.NeedsHelper || session.Scope.Login.Pam?.Programs is not null;
+        var isAsked = !needsHelper || (start.Root is null && session.Scope.X11.Of(session) is not null);
         runsRc = isAsked && ((userFile is not null && UserFile.Exists(userFile, _account)) || File.Exists(SystemRc));
-        if (start.NeedsHelper)
+        if (needsHelper)
         {
             return prelude;
         }
@@ -174,12 +176,12 @@ internal sealed class SessionStart(ServerSession session)
     }
 
     /// <summary>PAM wants a new password ahead of anything else: on a terminal the user may give one, and logs in again then. In sshd's words.</summary>
-    private SessionRun ChangePassword(SessionCommand command, SessionEnvironment environment, UserIdentity? identity, string? root)
+    private Prepared ChangePassword(SessionCommand command, SessionEnvironment environment, UserIdentity? identity, string? root)
     {
         const string expired = "WARNING: Your password has expired.\n";
         if (session.Terminal is null)
         {
-            return Ended(command, PasswordExpiredStatus, "", expired + "Password change required but no TTY available.\n", identity);
+            return new Prepared(Ended(command, PasswordExpiredStatus, "", expired + "Password change required but no TTY available.\n", identity));
         }
 
         var start = new ProgramStart
@@ -191,13 +193,13 @@ internal sealed class SessionStart(ServerSession session)
             Identity = identity,
             Root = root,
         };
-        return Launch(start, command, expired + "You must change your password now and login again!\n", "");
+        return new Prepared(null, start, () => LaunchAsync(start, command, expired + "You must change your password now and login again!\n", "")) { RunsRc = true };
     }
 
     /// <summary>Variables that have a program run code of the user's. Who is let in for SFTP alone could break out by them: OpenSSH's internal-sftp starts no program.</summary>
     private static bool TurnsPrograms(string variable) => variable.StartsWith("LD_", StringComparison.Ordinal) || variable is "GCONV_PATH" or "GLIBC_TUNABLES";
 
-    private SessionRun Launch(ProgramStart start, SessionCommand command, string notice, string greeting)
+    private async Task<SessionRun> LaunchAsync(ProgramStart start, SessionCommand command, string notice, string greeting)
     {
         var terminal = session.Terminal;
         var pipes = terminal is null ? ProgramPipes.Create(PipeSize) : null;
@@ -208,7 +210,8 @@ internal sealed class SessionStart(ServerSession session)
 
         try
         {
-            var launched = session.Service.Launcher.Launch(start, pipes?.Streams ?? new ProgramStreams { Terminal = terminal!.Path });
+            var streams = pipes?.Streams ?? new ProgramStreams { Terminal = terminal!.Path };
+            var launched = await session.Service.Launcher.LaunchAsync(start, streams, session.Scope.Login.Pam?.Programs, CancellationToken.None).ConfigureAwait(false);
             pipes?.CloseProgramsEnds();
             terminal?.ReleaseSlave();
             return Make(command, launched with { Notice = notice + launched.Notice }, pipes, start.Identity, greeting);

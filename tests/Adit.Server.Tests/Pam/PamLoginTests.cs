@@ -4,6 +4,7 @@ using Adit.Server.Configuration;
 using Adit.Server.Pam;
 using Adit.Server.Processes;
 using Adit.Server.Tests.Support;
+using Adit.Server.Users;
 using Adit.Ssh;
 using Adit.Ssh.Authentication;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -116,13 +117,17 @@ public sealed class PamLoginTests
     [Fact]
     public async Task A_session_brings_what_modules_left()
     {
-        var attributes = new ProcessAttributes([new ResourceLimit(7, 10, 20)], Umask: 23, Priority: -5, LoginId: 1000);
-        _helper.Script = order => order.Kind == PamOrderKind.OpenSession ? [_helper.Result(0) with { Legacy = new PamLegacy(["A=b=c", "X="], attributes) }] : [];
+        var attributes = new ProcessAttributes([new ResourceLimit(7, 10, 20)], Umask: 23, Priority: -5, LoginId: 1000, ExecContext: "user_u:user_r:user_t:s0");
+        _helper.Script = order => order.Kind == PamOrderKind.OpenSession ? [_helper.Result(0) with { Legacy = new PamLegacy(["A=b=c", "X="], attributes, [.. order.Numbers, 60u]) }] : [];
         await using var login = Login();
-        Assert.Null(await login.OpenSessionAsync(CancellationToken.None));
+        Assert.Null(await login.OpenSessionAsync([1000, 27], CancellationToken.None));
         Assert.Equal(["A=b=c", "X="], login.Session!.Variables);
         Assert.Equal(attributes.Limits, login.Session.Attributes.Limits);
-        Assert.Equal((23u, -5, 1000u), (login.Session.Attributes.Umask, login.Session.Attributes.Priority, login.Session.Attributes.LoginId));
+        Assert.Equal((23u, -5, 1000u, "user_u:user_r:user_t:s0"),
+            (login.Session.Attributes.Umask, login.Session.Attributes.Priority, login.Session.Attributes.LoginId, login.Session.Attributes.ExecContext));
+        Assert.Equal([1000u, 27u, 60u], login.Programs!.Groups);
+        var account = new UserAccount("alice", 1000, 1000, "/", "");
+        Assert.Equal([1000u, 27u, 60u], login.Programs.IdentityOf(account, null)!.Groups);
     }
 
     // As sshd: it was PAM's yes, and PAM takes it back.
@@ -141,7 +146,7 @@ public sealed class PamLoginTests
             Assert.True(await login.CheckPasswordAsync("secret", isReal: true, permitEmpty: false, CancellationToken.None));
         }
 
-        Assert.Equal(byPassword ? "Access denied for user alice: PAM has no credentials for them" : null, await login.OpenSessionAsync(CancellationToken.None));
+        Assert.Equal(byPassword ? "Access denied for user alice: PAM has no credentials for them" : null, await login.OpenSessionAsync([], CancellationToken.None));
         Assert.Equal(byPassword, _helper.Orders[^1].Flag);
         Assert.Equal(byPassword, login.Session is null);
     }

@@ -1,4 +1,5 @@
 using Adit.Server.Pam;
+using Adit.Server.Processes;
 using Adit.Ssh;
 
 namespace Adit.Server.Tests.Support;
@@ -38,6 +39,10 @@ internal sealed class FakePamHelper : IPamHelper
         cancellationToken.ThrowIfCancellationRequested();
         return _reports.TryDequeue(out var report) ? ValueTask.FromResult(report) : throw new SshException(SshError.AuthenticationFailed, "the helper has ended");
     }
+
+    /// <summary>Starts nothing.</summary>
+    public IProgramParent BecomeParent(IReadOnlyList<uint>? groups) =>
+        new PamPrograms((_, _) => throw new SshException(SshError.ResourceLimit, "nothing is started here"), () => { }, groups);
 
     public ValueTask DisposeAsync()
     {

@@ -6,8 +6,7 @@ namespace Adit.Interop.Tests.Sessions;
 
 /// <summary>Our server as root records logins where the system's own programs look for them. Alone, since every server of every test writes there: as long as the files are there,
 /// logins of others are shown too, and greeted otherwise.</summary>
-[CollectionDefinition(nameof(LoginRecordTests), DisableParallelization = true)]
-[Collection(nameof(LoginRecordTests))]
+[Collection(Alone.Name)]
 public class LoginRecordTests
 {
     private static readonly string[] Files = ["/var/run/utmp", "/var/log/wtmp", "/var/log/lastlog"];

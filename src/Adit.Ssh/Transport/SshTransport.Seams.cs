@@ -221,9 +221,10 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
             await TryAsync(() => SayGoodbyeAsync(reason)).ConfigureAwait(false);
         await TryAsync(_ended.CancelAsync).ConfigureAwait(false); // runs other people's callbacks
         _queue.Close();
-        if (speaks && Role == SshRole.Server)
+        if ((speaks && Role == SshRole.Server) || (started && IsBare))
         {
-            // Closing with unread bytes would reset the connection and take our last words with it.
+            // Closing with unread bytes would reset the connection and take our last words with it. And OpenSSH's master (9.2) takes back what this process had the server
+            // listen on only where it reads our end: where writing to us fails it forgets that the ports were ours, and they stay.
             _bytes.ShutdownSend();
             await Task.WhenAny(receiving, Task.Delay(GoodbyeTime, CancellationToken.None)).ConfigureAwait(false);
         }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Net.Sockets;
 
 namespace Adit.Ssh.Transport;
 
@@ -49,6 +50,20 @@ internal sealed class StreamTransport(Stream stream) : ByteTransport
         await stream.WriteAsync(data, _abort.Token).ConfigureAwait(false);
         await stream.FlushAsync(_abort.Token).ConfigureAwait(false);
         return data.Length;
+    }
+
+    public override void ShutdownSend()
+    {
+        if (stream is not NetworkStream { Socket: var socket })
+            return;
+        try
+        {
+            socket.Shutdown(SocketShutdown.Send);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // it is gone already
+        }
     }
 
     public override void Abort()

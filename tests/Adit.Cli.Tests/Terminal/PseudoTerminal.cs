@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.IO.Pipes;
 using System.Runtime.InteropServices;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
@@ -8,7 +9,11 @@ namespace Adit.Cli.Tests.Terminal;
 /// <summary>A pseudo-terminal: the test holds the side of the person.</summary>
 internal sealed partial class PseudoTerminal : IAsyncDisposable
 {
+    /// <summary>How long something may take to show. A machine that is busy with other tests needs seconds for what it does at once otherwise.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
     private readonly FileStream _master;
+    private readonly AnonymousPipeServerStream _end = new(PipeDirection.Out);
     private readonly Task _reading;
     private readonly StringBuilder _screen = new();
     private (string Text, TaskCompletionSource Shown)? _waiting;
@@ -60,21 +65,30 @@ internal sealed partial class PseudoTerminal : IAsyncDisposable
         Assert.Equal(0, ioctl((int)_master.SafeFileHandle.DangerousGetHandle(), 0x5414, [(ushort)rows, (ushort)columns, 0, 0])); // TIOCSWINSZ
 
     /// <summary>Waits until <paramref name="text"/> is shown, after what was waited for before.</summary>
-    public Task WaitForAsync(string text)
+    public async Task WaitForAsync(string text)
     {
+        var shown = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (_screen)
         {
-            var shown = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             _waiting = (text, shown);
             Look();
-            return shown.Task.WaitAsync(TimeSpan.FromSeconds(20));
+        }
+
+        try
+        {
+            await shown.Task.WaitAsync(Patience);
+        }
+        catch (TimeoutException)
+        {
+            Assert.Fail($"not shown within {Patience.TotalSeconds:0} s: \"{text}\". The screen has: {Screen}");
         }
     }
 
+    /// <summary>As when a window is closed: who still holds the other side is hung up. Waits for nobody, for a test that failed has a better reason to tell.</summary>
     public async ValueTask DisposeAsync()
     {
-        // The reader ends when the last holder of the other side is gone.
-        await _reading.WaitAsync(TimeSpan.FromSeconds(20));
+        await _end.DisposeAsync();
+        await _reading;
         await _master.DisposeAsync();
     }
 
@@ -83,7 +97,7 @@ internal sealed partial class PseudoTerminal : IAsyncDisposable
         var buffer = new byte[4096];
         try
         {
-            for (int count; (count = _master.Read(buffer)) > 0;)
+            for (int count; WaitReadable() && (count = _master.Read(buffer)) > 0;)
             {
                 lock (_screen)
                 {
@@ -98,6 +112,23 @@ internal sealed partial class PseudoTerminal : IAsyncDisposable
         }
     }
 
+    /// <summary>False when the terminal is to be closed: a reader that is inside the system would keep it open.</summary>
+    private bool WaitReadable()
+    {
+        const short Readable = 1; // POLLIN
+        Span<PollDescriptor> descriptors =
+        [
+            new() { Descriptor = (int)_master.SafeFileHandle.DangerousGetHandle(), Events = Readable },
+            new() { Descriptor = (int)_end.ClientSafePipeHandle.DangerousGetHandle(), Events = Readable },
+        ];
+        while (poll(ref descriptors[0], (nuint)descriptors.Length, -1) < 0)
+        {
+            // EINTR
+        }
+
+        return descriptors[1].Returned == 0;
+    }
+
     private void Look()
     {
         if (_waiting is { } waiting && _screen.ToString().IndexOf(waiting.Text, _looked, StringComparison.Ordinal) is var at and >= 0)
@@ -107,6 +138,9 @@ internal sealed partial class PseudoTerminal : IAsyncDisposable
             waiting.Shown.SetResult();
         }
     }
+
+    [LibraryImport("libc")]
+    private static partial int poll(ref PollDescriptor descriptors, nuint count, int timeout);
 
     [LibraryImport("libc")]
     private static partial int posix_openpt(int flags);
@@ -122,4 +156,11 @@ internal sealed partial class PseudoTerminal : IAsyncDisposable
 
     [LibraryImport("libc")]
     private static partial int ptsname_r(int descriptor, byte[] name, nuint length);
+
+    private struct PollDescriptor
+    {
+        public int Descriptor;
+        public short Events;
+        public short Returned;
+    }
 }

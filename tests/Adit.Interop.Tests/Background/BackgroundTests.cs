@@ -64,7 +64,7 @@ public sealed class BackgroundTests
 
     [Theory]
     [InlineData("ForkAfterAuthentication yes\nSessionType none\n", "true")]
-    [InlineData("ControlMaster auto\nControlPath DIR/master\nControlPersist 1\n", "true")]
+    [InlineData("ControlMaster auto\nControlPath DIR/master\nControlPersist 100\n", "true")]
     public Task A_command_of_Match_exec_runs_once(string lines, string command) => Lab.RunAsync(async lab =>
     {
         Server server = await lab.StartServerAsync(Peer.OpenSsh);

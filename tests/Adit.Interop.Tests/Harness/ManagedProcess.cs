@@ -24,6 +24,9 @@ internal sealed class ManagedProcess : IAsyncDisposable
     public const int SigStop = 19;
     public const int SigCont = 18;
 
+    /// <summary>Held while a process is started.</summary>
+    internal static readonly Lock Starting = new();
+
     private readonly Process _process;
     private readonly Task _readers;
     private readonly Lock _lock = new();
@@ -74,7 +77,10 @@ internal sealed class ManagedProcess : IAsyncDisposable
         Process process;
         try
         {
-            process = Process.Start(start)!;
+            lock (Starting)
+            {
+                process = Process.Start(start)!;
+            }
         }
         catch (Win32Exception problem)
         {

@@ -12,14 +12,24 @@ internal sealed class TempFolder : IDisposable
     public string Write(string name, string text, UnixFileMode mode = UnixFileMode.UserRead | UnixFileMode.UserWrite)
     {
         string path = this[name];
-        File.WriteAllText(path, text);
+
+        // A process that is being started has our open files until it runs its program: a script that it holds for writing is busy, and nobody can run it.
+        lock (ManagedProcess.Starting)
+        {
+            File.WriteAllText(path, text);
+        }
+
         File.SetUnixFileMode(path, mode);
         return path;
     }
 
+    /// <summary>A shell script that can be run.</summary>
+    public string WriteProgram(string name, string script) =>
+        Write(name, $"#!/bin/sh\n{script}\n", UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+
     /// <summary>A shell script that prints one line: what SSH_ASKPASS names.</summary>
     public string WriteAskPass(string name, string answer) =>
-        Write(name, $"#!/bin/sh\nprintf '%s\\n' '{answer}'\n", UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        WriteProgram(name, $"printf '%s\\n' '{answer}'");
 
     public void Dispose()
     {

@@ -13,6 +13,10 @@ internal sealed class TemporaryUser
 
     private static readonly Lazy<Task<TemporaryUser>> Instance = new(() => CreateAsync("")), OtherInstance = new(() => AfterFirstAsync("b")), PasswordInstance = new(() => AfterFirstAsync("p"));
 
+    private static readonly SemaphoreSlim Authorizing = new(1, 1);
+
+    private readonly List<string> _authorized = [];
+
     private TemporaryUser(string name, string password, string home) => (Name, Password, Home) = (name, password, home);
 
     public string Name { get; }
@@ -28,15 +32,30 @@ internal sealed class TemporaryUser
         return await Instance.Value;
     }
 
-    /// <summary>Lets <paramref name="key"/> in, as a user would: by ~/.ssh/authorized_keys with the modes that servers insist on.</summary>
+    /// <summary>Lets <paramref name="key"/> in, as a user would: by ~/.ssh/authorized_keys with the modes that servers insist on. Other tests log in meanwhile: the keys of
+    /// before stay, and the file is at no moment without them.</summary>
     public async Task AuthorizeAsync(KeyPair key)
     {
-        string folder = Path.Combine(Home, ".ssh");
-        string file = Path.Combine(folder, "authorized_keys");
-        Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        await File.WriteAllTextAsync(file, key.PublicLine + "\n");
-        File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        await RunAsync("chown", "-R", Name + ":", folder);
+        await Authorizing.WaitAsync();
+        try
+        {
+            if (_authorized.Contains(key.PublicLine))
+            {
+                return;
+            }
+
+            string folder = Path.Combine(Home, ".ssh"), file = Path.Combine(folder, "authorized_keys"), next = file + ".next";
+            Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            await File.WriteAllLinesAsync(next, [.. _authorized, key.PublicLine]);
+            File.SetUnixFileMode(next, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            await RunAsync("chown", "-R", Name + ":", folder);
+            File.Move(next, file, overwrite: true);
+            _authorized.Add(key.PublicLine);
+        }
+        finally
+        {
+            Authorizing.Release();
+        }
     }
 
     /// <summary>Somebody else, with nothing in common with the first.</summary>

@@ -38,10 +38,20 @@ public sealed class ProxyTests
         await Net.WaitUntilAsync(() => Net.IsListening(remote), "the server's port", TimeSpan.FromSeconds(20));
         await EchoAsync(local, lab.Deadline);
         await EchoAsync(remote, lab.Deadline);
-        passenger.Signal(ManagedProcess.SigTerm);
-        await passenger.WaitForExitAsync(lab.Deadline);
-        // What the passenger had asked for goes with it.
-        await Net.WaitUntilAsync(() => !Net.IsListening(remote), "the end of the server's port", TimeSpan.FromSeconds(20));
+
+        // What the passenger had asked for goes with it, also where there is always more on the way to it.
+        Task flood;
+        using (Socket busy = await Net.ConnectAsync(remote, lab.Deadline))
+        {
+            var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            flood = Task.WhenAll(SendUntilClosedAsync(busy, lab.Deadline), ReceiveUntilClosedAsync(busy, begun, lab.Deadline));
+            await begun.Task.WaitAsync(lab.Deadline);
+            passenger.Signal(ManagedProcess.SigTerm);
+            await passenger.WaitForExitAsync(lab.Deadline);
+            await Net.WaitUntilAsync(() => !Net.IsListening(remote), "the end of the server's port", TimeSpan.FromSeconds(20));
+        }
+
+        await flood;
         Assert.Equal("still there\n", (await sharing.RunAsync(client, [], "echo still there")).Output);
     });
 
@@ -126,6 +136,37 @@ public sealed class ProxyTests
         ProcessResult result = await sharing.RunAsync(Peer.Adit, ["-O", "conninfo"]);
         Assert.Equal((255, "adit: the master does not know this request (OpenSSH's does from 10.3 on)."), (result.ExitCode, result.FirstErrorLine));
     });
+
+    private static async Task SendUntilClosedAsync(Socket socket, CancellationToken deadline)
+    {
+        try
+        {
+            while (true)
+            {
+                await Net.SendAllAsync(socket, new byte[16 * 1024], deadline);
+            }
+        }
+        catch (Exception problem) when (problem is SocketException or ObjectDisposedException)
+        {
+            // Closed, by either end.
+        }
+    }
+
+    private static async Task ReceiveUntilClosedAsync(Socket socket, TaskCompletionSource begun, CancellationToken deadline)
+    {
+        byte[] buffer = new byte[64 * 1024];
+        try
+        {
+            while (await socket.ReceiveAsync(buffer, SocketFlags.None, deadline) > 0)
+            {
+                begun.TrySetResult();
+            }
+        }
+        catch (Exception problem) when (problem is SocketException or ObjectDisposedException)
+        {
+            // Closed, by either end.
+        }
+    }
 
     private static async Task EchoAsync(int port, CancellationToken deadline)
     {

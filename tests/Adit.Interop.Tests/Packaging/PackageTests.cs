@@ -3,6 +3,7 @@ using Adit.Interop.Tests.Harness;
 namespace Adit.Interop.Tests.Packaging;
 
 /// <summary>The Debian package, made from the program under test, unpacked beside the system and run from there.</summary>
+[Collection(Alone.Name)] // one installs in a copy of this machine, which is laid over it: nothing may change below
 public sealed class PackageTests : IClassFixture<PackageTests.BuiltPackage>
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(120);

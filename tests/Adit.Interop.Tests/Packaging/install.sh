@@ -16,8 +16,8 @@ must() { "$@" >"$scratch/log" 2>&1 || { wrong "$* ended with $?"; cat "$scratch/
 
 in_root dpkg --purge --force-depends adit >/dev/null 2>&1 # this machine's own, in the copy
 cp "$package" "$root/root/adit.deb"
-# What other tests make meanwhile is in the copy as well: network namespaces, services of PAM's, users on their way into the files.
-listing() { (cd "$root" && find etc usr lib bin sbin opt var/lib -xdev \( -path etc/netns -o -path etc/pam.d/adit\* -o -path 'etc/*[+.]lock' -o -path 'etc/*+' -o -path 'etc/.pwd.lock' -o -path var/lib/dpkg -o -path var/lib/adit-t\* -o -path var/cache \) -prune -o \( -type f -o -type l -o -type d \) -print 2>/dev/null | sort); }
+# What other runs of the tests make meanwhile is in the copy as well: network namespaces, services of PAM's, users on their way into the files.
+listing() { (cd "$root" && find etc usr lib bin sbin opt var/lib -xdev \( -path etc/netns -o -path etc/pam.d/adit\* -o -path 'etc/security/*/adit-test*' -o -path 'etc/*[+.]lock' -o -path 'etc/*+' -o -path 'etc/.pwd.lock' -o -path var/lib/dpkg -o -path var/lib/adit-t\* -o -path var/cache \) -prune -o \( -type f -o -type l -o -type d \) -print 2>/dev/null | sort); }
 listing >"$scratch/before"
 
 # The ports that its services would take are somebody else's.

@@ -74,8 +74,17 @@ internal static class Servers
         }
 
         lines.AddRange(options.LastLines);
+        if (!lines.Any(line => line.StartsWith("SetEnv ", StringComparison.Ordinal)))
+        {
+            lines.AddRange([$"Match User {Machine.UserName}", $"    SetEnv {Home(lab)}"]);
+        }
+
         return lab.Folder.Write($"sshd_config.{port}", string.Join('\n', lines) + "\n");
     }
+
+    /// <summary>For SetEnv, where whoever runs the tests logs in: a home of the test's own. bash reads ~/.bashrc for commands over SSH too, and what people have there takes long,
+    /// waits for locks (pyenv's for a minute) and writes lines of its own.</summary>
+    public static string Home(Lab lab) => "HOME=" + Directory.CreateDirectory(lab.Folder["home"]).FullName;
 
     private static IReadOnlyList<string> HostKeyTypes(ServerOptions options) =>
         options.HostKeyTypes ?? [Keys.TypeFor(options.Algorithms.HostKey)];

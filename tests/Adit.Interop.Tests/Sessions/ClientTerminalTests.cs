@@ -28,13 +28,17 @@ public sealed class ClientTerminalTests
         await terminal.WaitForAsync("started\r\n");
         terminal.Type("\u0003");
         await terminal.WaitForAsync("prompt> ");
-        terminal.Type("sh -c 'echo ag\"\"ain; exec sleep 100'\r");
+        terminal.Type("sh -c 'echo ag\"\"ain; exec cat'\r");
         await terminal.WaitForAsync("again\r\n");
         terminal.Type("\u001a");
         await terminal.WaitForAsync("Stopped");
         await terminal.WaitForAsync("prompt> ");
         terminal.Type("fg\r");
-        await terminal.WaitForAsync("exec sleep 100'\r\n");
+        await terminal.WaitForAsync("exec cat'\r\n");
+
+        // bash prints the command before it gives it the terminal: a Ctrl-C at once could still be bash's own.
+        terminal.Type("a line\r");
+        await terminal.WaitForAsync("a line\r\na line\r\n");
         terminal.Type("\u0003");
         await terminal.WaitForAsync("prompt> ");
         terminal.Type("exit 7\r");

@@ -4,7 +4,9 @@ using Adit.Interop.Tests.Peers;
 
 namespace Adit.Interop.Tests.Sessions;
 
-/// <summary>Our server as root records logins where the system's own programs look for them.</summary>
+/// <summary>Our server as root records logins where the system's own programs look for them. Alone, since every server of every test writes there: as long as the files are there,
+/// logins of others are shown too, and greeted otherwise.</summary>
+[Collection(Alone.Name)]
 public class LoginRecordTests
 {
     private static readonly string[] Files = ["/var/run/utmp", "/var/log/wtmp", "/var/log/lastlog"];

@@ -17,7 +17,7 @@ public class ServerUserTests
         { "", "-tt", Environment + " | grep -v SSH_TTY" },
         { "", "", "id; umask; pwd; ulimit -n; grep -E '^(Groups|Cap|Sig|NoNewPrivs|Umask)' /proc/self/status" },
         { "", "-tt", "stty -a; stty size; stat -c '%U %G %a' $(tty); [ $(ps -o sid= -p $$) = $$ ] && echo leader" },
-        { "", "", "touch ~/made && stat -c '%U %G %a' ~/made; rm ~/made; cat /etc/shadow; kill -0 1" },
+        { "", "", "made=~/made.$$; touch $made && stat -c '%U %G %a' $made; rm $made; cat /etc/shadow; kill -0 1" },
         { "", "", "echo a >/dev/stderr; echo b >/dev/stdout; ls /proc/self/fd | wc -l" },
         { "", "", "exec >&- 2>&-; sleep 0.3; exit 6" },
         { "", "", "kill -SEGV $$" },

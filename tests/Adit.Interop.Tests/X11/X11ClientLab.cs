@@ -44,7 +44,7 @@ internal sealed class X11ClientLab
     /// <summary>A server whose users' cookies stay in the test's folder.</summary>
     public static Task<Server> ServeAsync(Lab lab, bool forwards = true) => lab.StartServerAsync(Peer.OpenSsh, new ServerOptions
     {
-        Lines = [$"X11Forwarding {(forwards ? "yes" : "no")}", $"SetEnv XAUTHORITY={lab.Folder.Write($"Xauthority.{Guid.NewGuid():N}", "")}", "PrintMotd no", "PrintLastLog no"],
+        Lines = [$"X11Forwarding {(forwards ? "yes" : "no")}", $"SetEnv XAUTHORITY={lab.Folder.Write($"Xauthority.{Guid.NewGuid():N}", "")} {Servers.Home(lab)}", "PrintMotd no", "PrintLastLog no"],
     });
 
     /// <summary>"-X" or "-Y" in a way that Debian's client understands as OpenSSH's own.</summary>

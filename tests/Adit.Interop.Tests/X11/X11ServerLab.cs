@@ -33,7 +33,7 @@ internal sealed class X11ServerLab
     {
         Need.Tools("xclock", "xwd");
         VirtualDisplay display = await VirtualDisplay.StartAsync(lab, screens);
-        string own = user is null ? $"SetEnv XAUTHORITY={lab.Folder["Xauthority.there"]}" : "AuthorizedKeysFile .ssh/authorized_keys";
+        string own = user is null ? $"SetEnv XAUTHORITY={lab.Folder["Xauthority.there"]} {Servers.Home(lab)}" : "AuthorizedKeysFile .ssh/authorized_keys";
         Server server = await lab.StartServerAsync(kind, new ServerOptions
         {
             AuthorizedKeys = [$"{options} {(await Keys.UserAsync()).PublicLine}".TrimStart()],

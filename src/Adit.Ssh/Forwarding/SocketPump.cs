@@ -76,7 +76,10 @@ internal sealed class SocketPump(Socket socket, SocketReadiness readiness, SshCh
         int count = wanted <= channel.MaxData ? ReceiveOne(wanted) : ReceiveMany(wanted);
         // Only now: whatever sending makes room for may go on right here, another pump with this thread's lists among it.
         if (count > 0)
+        {
+            readiness.Received(count);
             channel.Flush();
+        }
         if (count == wanted && wanted == _readSize)
             _readSize = Math.Min(_readSize * 2, MaxSegments * SmallRead);
         else if (count < _readSize / 4)

@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace Adit.Ssh.Transport;
 
@@ -18,9 +19,13 @@ internal static unsafe partial class SocketPoller
     public const uint Failed = 0x18;
 
     private const uint OneShot = 1u << 30;
+    private const uint EdgeTriggered = 1u << 31;
     private const int Add = 1;
     private const int Modify = 3;
     private const int CloseOnExec = 0x80000;
+    private const int MonotonicClock = 1;
+    private const int TimerFlags = 0x80800; // TFD_NONBLOCK, TFD_CLOEXEC
+    private const int TimerMark = 1; // beside the descriptor in an event's data
     private const int Interrupted = 4;
     private const int StackSize = 256 * 1024;
 
@@ -53,6 +58,20 @@ internal static unsafe partial class SocketPoller
         // Watched already under the other name of the operation: the same descriptor was closed and opened again.
         if (epoll_ctl(Epoll, isNew ? Modify : Add, descriptor, value) != 0)
             throw new SocketException((int)SocketError.NoBufferSpaceAvailable); // /proc/sys/fs/epoll/max_user_watches, or memory
+    }
+
+    /// <summary>A timer of timerfd_create(2): each time it runs out, <see cref="SocketReadiness.OnTimer"/> of the socket with this descriptor is called. Null where there is no room for another descriptor.</summary>
+    public static SafeFileHandle? TryMakeTimer(int descriptor)
+    {
+        var timer = new SafeFileHandle(timerfd_create(MonotonicClock, TimerFlags), ownsHandle: true);
+        var value = stackalloc byte[16];
+        *(uint*)value = Readable | EdgeTriggered;
+        *(int*)(value + DataOffset) = descriptor;
+        *(int*)(value + DataOffset + 4) = TimerMark;
+        if (!timer.IsInvalid && epoll_ctl(Epoll, Add, (int)timer.DangerousGetHandle(), value) == 0)
+            return timer;
+        timer.Dispose();
+        return null;
     }
 
     /// <summary>The socket is closed; its descriptor may be another's by now.</summary>
@@ -93,18 +112,21 @@ internal static unsafe partial class SocketPoller
         {
             int count = epoll_wait(descriptor, received, 1, -1);
             if (count > 0)
-                Dispatch(*(int*)(received + DataOffset), *(uint*)received);
+                Dispatch(*(int*)(received + DataOffset), *(int*)(received + DataOffset + 4) == TimerMark, *(uint*)received);
             else if (count < 0 && Marshal.GetLastPInvokeError() != Interrupted)
                 throw new IOException($"epoll_wait: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
         }
     }
 
     /// <summary>An event of a descriptor that was closed meanwhile may reach whoever has it now, who then tries in vain and waits again.</summary>
-    private static void Dispatch(int descriptor, uint events)
+    private static void Dispatch(int descriptor, bool isTimer, uint events)
     {
         var table = Volatile.Read(ref _byDescriptor);
-        if (descriptor < table.Length)
-            table[descriptor]?.OnEvents(events);
+        var socket = descriptor < table.Length ? table[descriptor] : null;
+        if (isTimer)
+            socket?.OnTimer();
+        else
+            socket?.OnEvents(events);
     }
 
     [LibraryImport("libc", SetLastError = true)]
@@ -112,6 +134,9 @@ internal static unsafe partial class SocketPoller
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int epoll_ctl(int epoll, int operation, int descriptor, byte* value);
+
+    [LibraryImport("libc")]
+    private static partial int timerfd_create(int clock, int flags);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int epoll_wait(int epoll, byte* events, int count, int timeout);

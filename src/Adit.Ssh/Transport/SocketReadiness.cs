@@ -13,6 +13,7 @@ internal sealed class SocketReadiness(Socket socket)
     private int _descriptor = -1;
     private uint _watched; // what somebody waits for; the kernel may be set to more or, for a moment, to less
     private volatile bool _closed;
+    private ReceiveModeration? _moderation; // few sockets are busy
 
     /// <summary>Completes when a receive has something to say, or the socket was closed. Throws <see cref="SocketException"/> and <see cref="ObjectDisposedException"/>
     /// where it would.</summary>
@@ -20,11 +21,22 @@ internal sealed class SocketReadiness(Socket socket)
     {
         if (!SocketPoller.IsSupported)
             return Wait(socket);
+        if (_moderation is { } moderation && _descriptor >= 0)
+            moderation.BeforeWait(_descriptor);
         Watch(SocketPoller.Readable);
         return _readable.WaitAsync(mayInline: true);
 
         [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
         static async ValueTask Wait(Socket socket) => await socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None).ConfigureAwait(false);
+    }
+
+    /// <summary>The reader received so much: what waits are judged by.</summary>
+    public void Received(int count)
+    {
+        if (_moderation is { } moderation)
+            moderation.Received(count);
+        else if (count >= ModerationPolicy.Much && SocketPoller.IsSupported && socket.AddressFamily is AddressFamily.InterNetwork or AddressFamily.InterNetworkV6)
+            _moderation = new ReceiveModeration(socket);
     }
 
     /// <summary>Sends at least one byte, waiting for room if it must; returns the count. Throws as the socket does.</summary>
@@ -63,6 +75,7 @@ internal sealed class SocketReadiness(Socket socket)
     {
         socket.Dispose();
         _closed = true;
+        _moderation?.Close();
         if (Volatile.Read(ref _descriptor) is >= 0 and var descriptor)
             SocketPoller.Forget(this, descriptor);
         _readable.Set();
@@ -85,6 +98,18 @@ internal sealed class SocketReadiness(Socket socket)
             _writable!.Set(inline: (fired & SocketPoller.Readable) == 0);
         if ((fired & SocketPoller.Readable) != 0)
             _readable.Set(inline: true);
+    }
+
+    /// <summary>For tests.</summary>
+    internal void Moderate(ReceiveModeration moderation) => _moderation = moderation;
+
+    /// <summary>On a thread of the poller: the wait has been long enough.</summary>
+    internal void OnTimer()
+    {
+        if (_closed || (Interlocked.And(ref _watched, ~SocketPoller.Readable) & SocketPoller.Readable) == 0)
+            return; // that wait is over
+        _moderation?.EndWait();
+        _readable.Set(inline: true);
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]

@@ -43,6 +43,8 @@ internal sealed class SocketTransport : ByteTransport
     public override int TryReceive(Span<byte> buffer)
     {
         int count = _socket.Receive(buffer, SocketFlags.None, out var error);
+        if (count > 0)
+            _readiness.Received(count);
         return error switch
         {
             SocketError.Success => count,

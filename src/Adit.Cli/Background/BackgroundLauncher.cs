@@ -44,7 +44,7 @@ internal static class BackgroundLauncher
             try
             {
                 var marker = string.Create(CultureInfo.InvariantCulture, $"{Variable}={there}:{Environment.ProcessId}:{purpose}");
-                process = PosixProcess.Spawn(Environment.ProcessPath!, words is null ? Arguments() : Ssh(Arguments()[0], words), [.. Variables(), Encoding.ASCII.GetBytes(marker), MatchAnswers.Mark], [(there, there)]);
+                process = PosixProcess.Spawn(Environment.ProcessPath!, words is null ? Arguments() : Ssh(Arguments()[0], Assembly(Environment.ProcessPath!), words), [.. Variables(), Encoding.ASCII.GetBytes(marker), MatchAnswers.Mark], [(there, there)]);
             }
             catch (IOException e)
             {
@@ -90,15 +90,30 @@ internal static class BackgroundLauncher
     }
 
     /// <summary>The client under the name that this process was called by.</summary>
-    private static List<byte[]> Ssh(byte[] name, IReadOnlyList<string> words)
+    /// <param name="name">That name.</param>
+    /// <param name="assembly">What a process run by "dotnet adit.dll" has to be told first; null for none.</param>
+    /// <param name="words">What follows "ssh".</param>
+    internal static List<byte[]> Ssh(byte[] name, string? assembly, IReadOnlyList<string> words)
     {
-        var isSsh = name.AsSpan()[(name.AsSpan().LastIndexOf((byte)'/') + 1)..].SequenceEqual("ssh"u8);
-        return [name, .. isSsh ? [] : (IEnumerable<byte[]>)["ssh"u8.ToArray()], .. words.Select(Encoding.UTF8.GetBytes)];
+        var isSsh = assembly is null && name.AsSpan()[(name.AsSpan().LastIndexOf((byte)'/') + 1)..].SequenceEqual("ssh"u8);
+        IEnumerable<string> ahead = (assembly, isSsh) switch
+        {
+            ({ } file, _) => [file, "ssh"],
+            (null, true) => [],
+            (null, false) => ["ssh"],
+        };
+        return [name, .. ahead.Concat(words).Select(Encoding.UTF8.GetBytes)];
     }
+
+    /// <summary>The program's assembly where its process is the runtime's; null where it is the program's own.</summary>
+    /// <param name="process">The process's file.</param>
+    internal static string? Assembly(string process) =>
+        Path.GetFileNameWithoutExtension(process) == "dotnet" ? Path.GetFullPath(Environment.GetCommandLineArgs()[0]) : null;
 
     /// <summary>argv as the system has it: the runtime replaces its first word, and decodes.</summary>
     private static List<byte[]> Arguments() =>
-        FromSystem("/proc/self/cmdline") ?? [.. Environment.GetCommandLineArgs().Select(Encoding.UTF8.GetBytes)];
+        FromSystem("/proc/self/cmdline")
+        ?? [.. (Assembly(Environment.ProcessPath!) is null ? [] : (IEnumerable<string>)["dotnet"]).Concat(Environment.GetCommandLineArgs()).Select(Encoding.UTF8.GetBytes)];
 
     private static IEnumerable<byte[]> Variables()
     {

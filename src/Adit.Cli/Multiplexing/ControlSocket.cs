@@ -63,11 +63,18 @@ internal static unsafe partial class ControlSocket
     /// <summary>strerror(3).</summary>
     public static string Describe(int error) => Marshal.GetPInvokeErrorMessage(error);
 
-    /// <summary>Removes one that nobody listens on.</summary>
+    /// <summary>Removes one that nobody listens on. Where that cannot be, whoever wants to listen there finds it.</summary>
     public static void RemoveStale(string path, LogOutput log)
     {
         log.Write(OpenSshLogLevel.Debug1, $"Stale control socket {path}, unlinking");
-        File.Delete(path);
+        try
+        {
+            File.Delete(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The connection does not need it gone.
+        }
     }
 
     /// <summary>Listens at <paramref name="path"/>, for this user alone. The socket is made under another name and then linked: nobody ever finds one there that does not

@@ -5,7 +5,7 @@ using System.Runtime.InteropServices;
 using Adit.Server.Processes;
 using Adit.Server.Users;
 using Adit.Ssh.Wire;
-using Microsoft.Extensions.Logging;
+using Microsoft.Win32.SafeHandles;
 
 namespace Adit.Server.Sessions;
 
@@ -17,19 +17,17 @@ namespace Adit.Server.Sessions;
 /// <param name="Address">The client's numeric address.</param>
 internal sealed record TerminalLogin(string User, uint Uid, int ProcessId, string Line, string Address);
 
-/// <summary>Who logged in on which terminal and when (utmp(5), wtmp, lastlog), for who(1), last(1), lastlog(8) and "Last login". Files that are not there are not made. What cannot be written is
-/// logged and does nobody any harm: any user can hold a lock that the C library waits for, so nothing here is waited for longer than <see cref="Limit"/>.</summary>
-internal sealed partial class LoginRecords(string now, string history, string last)
+/// <summary>Who logged in on which terminal and when (utmp(5), wtmp, lastlog), for who(1), last(1), lastlog(8) and "Last login". Files that are not there are not made. The C library's own functions
+/// for this are not used: they take SIGALRM from the whole process for the time they wait for a lock, which any user can hold; see <see cref="RecordedLogin"/> for what else they would hold up.</summary>
+internal sealed class LoginRecords(string now, string history, string last)
 {
     public const int LastSize = 292; // struct lastlog
     private const int LastLine = 4, LastHost = 36;
     private const short UserProcess = 7, DeadProcess = 8;
+    private const short FirstWithId = 5; // INIT_PROCESS; LOGIN_PROCESS, USER_PROCESS and DEAD_PROCESS follow
     private const int Type = 0, ProcessId = 4, Line = 8, Id = 40, User = 44, Host = 76, Session = 336, LineRoom = 32, IdRoom = 4, HostRoom = 256;
 
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(5), LockLimit = TimeSpan.FromSeconds(2);
-
-    /// <summary>The C library has one current file and one place in it per process.</summary>
-    private static readonly Lock Library = new();
+    private static readonly TimeSpan LockLimit = TimeSpan.FromSeconds(2);
 
     /// <summary>The system's own files; null where a record's layout is not known.</summary>
     public static LoginRecords? OfSystem { get; } =
@@ -38,20 +36,16 @@ internal sealed partial class LoginRecords(string now, string history, string la
     /// <summary>glibc on arm64 has 64-bit times in its struct utmpx; on x64 it shares 32-bit programs' files.</summary>
     private static bool IsWide => RuntimeInformation.ProcessArchitecture == Architecture.Arm64;
 
-    /// <summary>Records that a login begins.</summary>
-    public Task BeginAsync(TerminalLogin login, ILogger logger) => WriteAsync(login, UserProcess, logger);
-
-    /// <summary>Records that it is over.</summary>
-    public Task EndAsync(TerminalLogin login, ILogger logger) => WriteAsync(login, DeadProcess, logger);
+    public override string ToString() => $"{now}, {history} and {last}";
 
     /// <summary>sshd's line about the login before this one; empty when none is known. May wait for the disk.</summary>
     public string Notice(uint uid)
     {
         try
         {
-            using var file = File.OpenHandle(last, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+            using var file = Open(last, LibC.OpenReadOnly);
             var record = new byte[LastSize];
-            return RandomAccess.Read(file, record, uid * (long)LastSize) == LastSize ? Notice(record) : "";
+            return !file.IsInvalid && RandomAccess.Read(file, record, uid * (long)LastSize) == LastSize ? Notice(record) : "";
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -131,59 +125,31 @@ internal sealed partial class LoginRecords(string now, string history, string la
         bytes.AsSpan(0, Math.Min(bytes.Length, room)).CopyTo(record.AsSpan(at));
     }
 
-    private async Task WriteAsync(TerminalLogin login, short type, ILogger logger)
-    {
-        try
-        {
-            using var limit = new CancellationTokenSource(Limit);
-            if (!await BlockingWork.RunOrLeaveAsync(() => Write(login, type == DeadProcess), limit.Token).ConfigureAwait(false))
-            {
-                logger.LogDebug("the login on {Line} is not in all of {Now}, {History} and {Last}", login.Line, now, history, last);
-            }
-        }
-        catch (Exception problem) when (problem is OperationCanceledException or EntryPointNotFoundException)
-        {
-            logger.LogDebug("the login on {Line} cannot be recorded: {Problem}", login.Line, problem.Message);
-        }
-    }
-
-    /// <summary>False when a file is not there or was not to be had.</summary>
-    private unsafe bool Write(TerminalLogin login, bool isOver)
+    /// <summary>Writes the beginning or the end of a login. May wait: for a lock for as long as <see cref="LockLimit"/>, for the disk without end.</summary>
+    /// <param name="login">The login.</param>
+    /// <param name="isOver">It ends.</param>
+    /// <param name="limit">Once cancelled, the terminal may be another login's.</param>
+    /// <returns>False when a file is not there or was not to be had.</returns>
+    public bool Write(TerminalLogin login, bool isOver, CancellationToken limit)
     {
         var time = DateTimeOffset.UtcNow;
         var record = Record(login, isOver, time, IsWide);
-        var isWritten = isOver || WriteLast(login, time);
-        if (!Library.TryEnter(LockLimit))
-        {
-            return false;
-        }
 
-        try
-        {
-            fixed (byte* entry = record)
-            {
-                isWritten &= SetFile(now) == 0;
-                SetEntry();
-                isWritten &= PutLine(entry) is not null;
-                EndEntry();
-                UpdateHistory(history, entry); // says nothing of how it went
-            }
-        }
-        finally
-        {
-            Library.Exit();
-        }
-
-        return isWritten && File.Exists(history);
+        // What needs no lock goes first: nobody can keep it from being written.
+        var isWritten = Try(history, LibC.OpenWriteOnly | LibC.OpenAppend, file => Append(file, record));
+        isWritten &= isOver || Try(last, LibC.OpenWriteOnly, file => WriteAt(file, LastRecord(login, time), login.Uid * (long)LastSize));
+        return Try(now, LibC.OpenReadWrite, file => Put(file, record, isOver, limit)) && isWritten;
     }
 
-    private bool WriteLast(TerminalLogin login, DateTimeOffset time)
+    /// <summary>Opened without the runtime's own lock, which it would fail for when anybody else has one.</summary>
+    private static SafeFileHandle Open(string path, int flags) => new(LibC.Open(path, flags | LibC.OpenCloseOnExec), ownsHandle: true);
+
+    private static bool Try(string path, int flags, Func<SafeFileHandle, bool> write)
     {
         try
         {
-            using var file = File.OpenHandle(last, FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
-            RandomAccess.Write(file, LastRecord(login, time), login.Uid * (long)LastSize);
-            return true;
+            using var file = Open(path, flags);
+            return !file.IsInvalid && write(file);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -191,18 +157,68 @@ internal sealed partial class LoginRecords(string now, string history, string la
         }
     }
 
-    [LibraryImport("libc", EntryPoint = "utmpxname", StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int SetFile(string path);
+    private static bool WriteAt(SafeFileHandle file, ReadOnlySpan<byte> record, long place)
+    {
+        RandomAccess.Write(file, record, place);
+        return true;
+    }
 
-    [LibraryImport("libc", EntryPoint = "setutxent")]
-    private static partial void SetEntry();
+    /// <summary>Adds to a file that is open for appending: the kernel does it as one. What a full disk left of a record goes first, or all that follow were out of place.</summary>
+    private static bool Append(SafeFileHandle file, ReadOnlySpan<byte> record)
+    {
+        if (RandomAccess.GetLength(file) is var length && length % record.Length is > 0 and var rest)
+        {
+            RandomAccess.SetLength(file, length - rest);
+        }
 
-    [LibraryImport("libc", EntryPoint = "endutxent")]
-    private static partial void EndEntry();
+        return WriteAt(file, record, length);
+    }
 
-    [LibraryImport("libc", EntryPoint = "pututxline")]
-    private static unsafe partial byte* PutLine(byte* entry);
+    /// <summary>Puts a record in the place of the terminal's last one, as pututxline(3) does, or at the end where there is none. A login that is over and has none is left out.</summary>
+    private static bool Put(SafeFileHandle file, byte[] record, bool isOver, CancellationToken limit)
+    {
+        var isLocked = FileLock.TryTake(file, LockLimit);
+        var place = Find(file, record, out var owner);
+        if (limit.IsCancellationRequested && (!isOver || owner != BinaryPrimitives.ReadInt32LittleEndian(record.AsSpan(ProcessId))))
+        {
+            return false;
+        }
 
-    [LibraryImport("libc", EntryPoint = "updwtmpx", StringMarshalling = StringMarshalling.Utf8)]
-    private static unsafe partial void UpdateHistory(string path, byte* entry);
+        if (place is { } old)
+        {
+            // With or without the lock: nobody else has this terminal.
+            return WriteAt(file, record, old);
+        }
+
+        // Two who add something at a time would take the same place.
+        return !isOver && isLocked && WriteAt(file, record, RandomAccess.GetLength(file) / record.Length * record.Length);
+    }
+
+    /// <summary>Where the record of the same terminal is, and the process in it.</summary>
+    private static long? Find(SafeFileHandle file, ReadOnlySpan<byte> wanted, out int owner)
+    {
+        const int atOnce = 64;
+        var size = wanted.Length;
+        var buffer = new byte[atOnce * size];
+        int read;
+        for (long place = 0; (read = RandomAccess.Read(file, buffer, place) / size * size) > 0; place += read)
+        {
+            for (var at = 0; at < read; at += size)
+            {
+                ReadOnlySpan<byte> record = buffer.AsSpan(at, size);
+                if (BinaryPrimitives.ReadInt16LittleEndian(record[Type..]) is >= FirstWithId and <= DeadProcess && IsSame(record, wanted))
+                {
+                    owner = BinaryPrimitives.ReadInt32LittleEndian(record[ProcessId..]);
+                    return place + at;
+                }
+            }
+        }
+
+        owner = 0;
+        return null;
+    }
+
+    /// <summary>By what identifies a terminal, or by its name where a record has no such thing.</summary>
+    private static bool IsSame(ReadOnlySpan<byte> record, ReadOnlySpan<byte> wanted) =>
+        record[Id] != 0 && wanted[Id] != 0 ? record.Slice(Id, IdRoom).SequenceEqual(wanted.Slice(Id, IdRoom)) : record.Slice(Line, LineRoom).SequenceEqual(wanted.Slice(Line, LineRoom));
 }

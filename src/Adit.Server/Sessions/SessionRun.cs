@@ -30,7 +30,7 @@ internal sealed class SessionRun
     private readonly LaunchedProgram _launched;
     private readonly ProgramPipes? _pipes;
     private volatile SessionOutput? _output;
-    private TerminalLogin? _login;
+    private RecordedLogin? _login;
     private int _isExitTold;
 
     public SessionRun(ServerSession session, SessionCommand command, LaunchedProgram launched, ProgramPipes? pipes)
@@ -64,8 +64,8 @@ internal sealed class SessionRun
         if (session.Service.Records is { } records && Terminal is not null && Program.ProcessId != 0)
         {
             var (account, line) = (session.Scope.Login.Account, Terminal.Path.Replace("/dev/", "", StringComparison.Ordinal));
-            _login = new TerminalLogin(account.Name, account.Uid, Program.ProcessId, line, session.Scope.Service.Peer.RemoteAddress);
-            await records.BeginAsync(_login, _logger).ConfigureAwait(false);
+            _login = new RecordedLogin(records, new TerminalLogin(account.Name, account.Uid, Program.ProcessId, line, session.Scope.Service.Peer.RemoteAddress), _logger);
+            await _login.BeginAsync().ConfigureAwait(false);
         }
     }
 
@@ -142,7 +142,7 @@ internal sealed class SessionRun
             if (_login is not null)
             {
                 // Ahead of giving the terminal up: its number is another's soon.
-                await session.Service.Records!.EndAsync(_login, _logger).ConfigureAwait(false);
+                await _login.EndAsync().ConfigureAwait(false);
             }
 
             Terminal?.Dispose();

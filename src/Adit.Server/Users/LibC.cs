@@ -11,7 +11,10 @@ internal static unsafe partial class LibC
     public const int RangeTooSmall = 34;
 
     public const int OpenReadOnly = 0;
+    public const int OpenWriteOnly = 1;
+    public const int OpenReadWrite = 2;
     public const int OpenNoControllingTerminal = 0x100;
+    public const int OpenAppend = 0x400;
     public const int OpenNonBlocking = 0x800;
     public const int OpenCloseOnExec = 0x80000;
 

@@ -1,3 +1,4 @@
+using Adit.Cli.Diagnostics;
 using Adit.Cli.Multiplexing;
 using Adit.Ssh;
 
@@ -42,6 +43,18 @@ public sealed class ControlSocketTests : IDisposable
         ControlSocket.Listen(path)!.Dispose();
         Assert.Null(ControlSocket.Connect(path, out error));
         Assert.Equal(ControlSocket.Refused, error);
+    }
+
+    // A folder stands for what cannot be removed: it cannot be by anybody.
+    [Fact]
+    public void What_cannot_be_removed_stays_and_stops_nobody()
+    {
+        var path = Path.Combine(_folder, "master");
+        Directory.CreateDirectory(path);
+        using var log = new LogOutput(_ => { });
+        ControlSocket.RemoveStale(path, log);
+        Assert.True(Directory.Exists(path));
+        ControlSocket.RemoveStale(Path.Combine(_folder, "missing", "master"), log);
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Text;
+using Adit.Cli.Background;
 using Adit.Cli.Multiplexing;
 
 namespace Adit.Cli.Tests.Multiplexing;
@@ -57,7 +58,7 @@ public sealed class DescriptorPassingTests
     public async Task Disposing_ends_a_read_that_waits()
     {
         using var pair = new ControlPair();
-        var waiting = new PassedDescriptor(Background.PosixProcess.Duplicate((int)pair.Raw.Handle));
+        var waiting = new PassedDescriptor(PosixProcess.Duplicate((int)pair.Raw.Handle));
         var read = waiting.ReadAsync(new byte[10]);
         Assert.False(read.IsCompleted);
         waiting.Dispose();
@@ -70,7 +71,7 @@ public sealed class DescriptorPassingTests
     public async Task Disposing_ends_a_write_that_nobody_reads()
     {
         using var pair = new ControlPair();
-        var waiting = new PassedDescriptor(Background.PosixProcess.Duplicate((int)pair.Raw.Handle));
+        var waiting = new PassedDescriptor(PosixProcess.Duplicate((int)pair.Raw.Handle));
         pair.Raw.SendBufferSize = 4096;
         var write = waiting.WriteAsync(new byte[4 * 1024 * 1024]);
         await Task.WhenAny(write, Task.Delay(100)); // time to fill the buffers: whether it did changes nothing

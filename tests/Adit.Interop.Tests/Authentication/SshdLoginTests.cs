@@ -61,6 +61,26 @@ public sealed class SshdLoginTests
         Assert.Equal(255, (await LogInAsync(lab, blind, good.Path)).ExitCode);
     });
 
+    // The runtime's own lock on files it opens would fail here, and a list that cannot be read refuses everybody.
+    [Fact]
+    public Task A_lock_that_somebody_holds_on_a_file_keeps_nobody_out() => Lab.RunAsync(async lab =>
+    {
+        KeyPair bad = await Keys.MakeAsync(lab.Folder["bad"]), good = await Keys.MakeAsync(lab.Folder["good"]), authority = await Keys.MakeAsync(lab.Folder["ca"]), key = await Keys.MakeAsync(lab.Folder["key"]);
+        await Keys.RunKeygenAsync("-q", "-s", authority.Path, "-I", "id", "-n", Machine.UserName, key.Path + ".pub");
+        string revoked = bad.Path + ".pub", trusted = authority.Path + ".pub";
+        Server server = await lab.StartServerAsync(Peer.Adit, new ServerOptions { Lines = [$"RevokedKeys {revoked}", $"TrustedUserCAKeys {trusted}"], AuthorizedKeys = [bad.PublicLine, good.PublicLine] });
+        foreach (string file in new[] { revoked, trusted })
+        {
+            ManagedProcess holder = lab.Own(ManagedProcess.Start("flock", Machine.Tool("flock"), ["-x", file, "sh", "-c", "echo held; exec sleep 600"]));
+            await holder.WaitForLineAsync("held", lab.Deadline);
+        }
+
+        Assert.Equal(0, (await LogInAsync(lab, server, good.Path)).ExitCode);
+        Assert.Equal(0, (await LogInAsync(lab, server, key.Path)).ExitCode);
+        Assert.Equal(255, (await LogInAsync(lab, server, bad.Path)).ExitCode);
+        await server.Process.WaitForLineAsync($"revoked by file {revoked}", lab.Deadline);
+    });
+
     [Fact]
     public Task Rules_for_one_user_count_before_the_login() => Lab.RunAsync(async lab =>
     {

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Globalization;
 using System.Runtime.Versioning;
 using System.Text;
+using Adit.Server.Processes;
 using Adit.Server.Sessions;
 using Adit.Server.Tests.Support;
 
@@ -12,6 +13,10 @@ public sealed class LoginRecordsTests : IDisposable
 {
     private static readonly TerminalLogin Login = new("alice", 3, 4711, "pts/12", "10.0.0.7");
     private static readonly DateTimeOffset Time = DateTimeOffset.FromUnixTimeMilliseconds(1_700_000_000_250);
+
+    private static bool IsWide => System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture == System.Runtime.InteropServices.Architecture.Arm64;
+
+    private static int Size => IsWide ? 400 : 384;
 
     private readonly TempFolder _folder = new();
     private readonly CapturingLogger _log = new();
@@ -67,25 +72,150 @@ public sealed class LoginRecordsTests : IDisposable
     public async Task ALoginIsInAllFilesAndItsEndToo()
     {
         var records = Files(make: true);
+        var login = Recorded(records);
         Assert.Equal("", records.Notice(Login.Uid));
-        await records.BeginAsync(Login, _log);
+        await login.BeginAsync();
         Assert.StartsWith("Last login: ", records.Notice(Login.Uid), StringComparison.Ordinal);
         Assert.Equal("", records.Notice(Login.Uid - 1));
         Assert.Equal("", records.Notice(Login.Uid + 1));
         Assert.Equal(7, Assert.Single(Types("now")));
-        await records.EndAsync(Login, _log);
+        await login.EndAsync();
         Assert.Equal(8, Assert.Single(Types("now")));
         Assert.Equal([7, 8], Types("history"));
+        Assert.Empty(_log.Lines);
     }
 
     [Fact]
     public async Task FilesThatAreNotThereAreNotMade()
     {
         var records = Files(make: false);
-        await records.BeginAsync(Login, _log);
-        await records.EndAsync(Login, _log);
+        var login = Recorded(records);
+        await login.BeginAsync();
+        await login.EndAsync();
         Assert.Empty(Directory.GetFileSystemEntries(_folder.Path));
         Assert.Equal("", records.Notice(Login.Uid));
+    }
+
+    [Fact]
+    public async Task TheTerminalsOwnRecordIsReplacedAndNoOther()
+    {
+        var records = Files(make: true);
+        var boot = new byte[Size];
+        boot[0] = 2;
+        "s/12"u8.CopyTo(boot.AsSpan(40)); // of a type without terminals
+        var earlier = LoginRecords.Record(Login with { User = "bob", ProcessId = 1 }, isOver: true, Time, IsWide);
+        var nameless = LoginRecords.Record(Login with { Line = "pts/77" }, isOver: false, Time, IsWide);
+        nameless.AsSpan(40, 4).Clear();
+        byte[] many = [.. Enumerable.Range(100, 100).SelectMany(n => LoginRecords.Record(Login with { Line = $"pts/{n}" }, isOver: false, Time, IsWide))];
+        await File.WriteAllBytesAsync(_folder["now"], [.. boot, .. many, .. nameless, .. earlier, 1, 2, 3]);
+        await Recorded(records).BeginAsync();
+        await Recorded(records, Login with { Line = "pts/77", User = "carol" }).BeginAsync();
+        await Recorded(records, Login with { Line = "pts/13", User = "dave" }).BeginAsync();
+        byte[][] found = [.. (await File.ReadAllBytesAsync(_folder["now"])).Chunk(Size)];
+        Assert.Equal(boot, found[0]);
+        Assert.Equal(many, found[1..101].SelectMany(record => record));
+        Assert.Equal(["carol", "alice", "dave"], found[101..].Select(record => Text(record, 44, 32)));
+        Assert.All(found, record => Assert.Equal(Size, record.Length));
+    }
+
+    [Fact]
+    public async Task WhatAFullDiskLeftOfARecordIsNotInTheWay()
+    {
+        var records = Files(make: true);
+        var whole = LoginRecords.Record(Login, isOver: false, Time, IsWide);
+        await File.WriteAllBytesAsync(_folder["history"], [.. whole, 7, 7, 7]);
+        await Recorded(records).BeginAsync();
+        var found = await File.ReadAllBytesAsync(_folder["history"]);
+        Assert.Equal(2 * Size, found.Length);
+        Assert.Equal(whole, found[..Size]);
+        Assert.Equal("alice", Text(found[Size..], 44, 32));
+    }
+
+    // Any user may read utmp, and so hold a lock on it.
+    [Fact]
+    public async Task ALockThatAReaderHoldsLeavesNoLoginWithoutEnd()
+    {
+        var records = Files(make: true);
+        var (early, late) = (Recorded(records), Recorded(records, Login with { Line = "pts/13" }));
+        await early.BeginAsync();
+        using (var reader = File.OpenHandle(_folder["now"], FileMode.Open, FileAccess.Read, FileShare.ReadWrite))
+        {
+            Assert.True(FileLock.TryShare(reader));
+            await late.BeginAsync();
+            Assert.Equal([7, 7], Types("history"));
+            Assert.StartsWith("Last login: ", records.Notice(Login.Uid), StringComparison.Ordinal);
+            await early.EndAsync();
+            Assert.Equal([8], Types("now"));
+        }
+
+        await late.EndAsync();
+        Assert.Equal([7, 7, 8, 8], Types("history"));
+        Assert.Equal([8], Types("now"));
+    }
+
+    // The C library's kind of lock, which belongs to a process.
+    [Fact]
+    public async Task ALockOfOtherProgramsKindIsMinded()
+    {
+        var records = Files(make: true);
+        using var reader = new FileStream(_folder["now"], FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        reader.Lock(0, 0);
+        await Recorded(records).BeginAsync();
+        Assert.Equal([7], Types("history"));
+        Assert.Empty(Types("now"));
+    }
+
+    // flock(2) is what the runtime takes by itself, and fails for.
+    [Fact]
+    public async Task ALockOfTheRuntimesKindIsNot()
+    {
+        var records = Files(make: true);
+        string[] names = ["now", "history", "last"];
+        var held = names.Select(name => File.OpenHandle(_folder[name], FileMode.Open, FileAccess.Read, FileShare.None)).ToList();
+        try
+        {
+            await Recorded(records).BeginAsync();
+            Assert.StartsWith("Last login: ", records.Notice(Login.Uid), StringComparison.Ordinal);
+        }
+        finally
+        {
+            held.ForEach(file => file.Dispose());
+        }
+
+        Assert.Equal([7], Types("history"));
+        Assert.Equal([7], Types("now"));
+    }
+
+    [Fact]
+    public async Task ALoginThatIsOverDoesNotBeginAnyMore()
+    {
+        var login = Recorded(Files(make: true));
+        await login.EndAsync();
+        await login.BeginAsync();
+        Assert.Empty(Types("history"));
+        Assert.Empty(Types("now"));
+    }
+
+    [Fact]
+    public void WhatComesLateLeavesTheNextLoginOnTheTerminalAlone()
+    {
+        var records = Files(make: true);
+        var (late, next) = (new CancellationToken(canceled: true), Login with { ProcessId = 4712, User = "bob" });
+        Assert.True(records.Write(next, isOver: false, CancellationToken.None));
+        Assert.False(records.Write(Login, isOver: true, late));
+        Assert.False(records.Write(Login, isOver: false, late));
+        Assert.Equal("bob", Text(File.ReadAllBytes(_folder["now"]), 44, 32));
+        Assert.True(records.Write(next, isOver: true, late));
+        Assert.Equal([8], Types("now"));
+    }
+
+    [Fact]
+    public async Task NoFailureComesOut()
+    {
+        var login = Recorded(Files(make: true), Login with { User = null! });
+        await login.BeginAsync();
+        Assert.Contains("cannot be recorded", Assert.Single(_log.Lines), StringComparison.Ordinal);
+        await login.EndAsync();
     }
 
     public void Dispose() => _folder.Dispose();
@@ -100,11 +230,9 @@ public sealed class LoginRecordsTests : IDisposable
         return new LoginRecords(_folder["now"], _folder["history"], _folder["last"]);
     }
 
-    private IEnumerable<int> Types(string name)
-    {
-        var size = LoginRecords.Record(Login, isOver: true, Time, System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture == System.Runtime.InteropServices.Architecture.Arm64).Length;
-        return File.ReadAllBytes(_folder[name]).Chunk(size).Select(record => (int)record[0]);
-    }
+    private RecordedLogin Recorded(LoginRecords records, TerminalLogin? login = null) => new(records, login ?? Login, _log);
+
+    private IEnumerable<int> Types(string name) => File.ReadAllBytes(_folder[name]).Chunk(Size).Select(record => (int)record[0]);
 
     private static string Text(byte[] record, int at, int room) => Encoding.ASCII.GetString(record, at, room).TrimEnd('\0');
 }

@@ -8,7 +8,8 @@ namespace Adit.Server.Pam;
 /// <summary>The helper's end of the programs that it starts for its login. They are started by the thread that called the modules: what those changed about it (namespaces, keyrings, audit's
 /// login id) is the programs' too.</summary>
 /// <param name="send">Reports; called on several threads.</param>
-internal sealed class PamChildren(Action<PamReport> send)
+/// <param name="begin">Starts a thread; null for what does that.</param>
+internal sealed class PamChildren(Action<PamReport> send, Action<Thread>? begin = null)
 {
     private const int ById = 1, Exited = 4, LeaveIt = 0x1000000; // P_PID, WEXITED, WNOWAIT
     private const int StackSize = 256 * 1024;
@@ -25,17 +26,28 @@ internal sealed class PamChildren(Action<PamReport> send)
 
         var (terminal, file) = (texts[0], texts[1]);
         var streams = terminal.Length == 0 ? new ProgramStreams(descriptors[2], descriptors[3], descriptors[4]) : new ProgramStreams { Terminal = terminal };
-        var error = ProgramSpawn.Spawn(file, texts.Skip(2), ProgramSpawn.HelperEnvironment(), "/", streams, descriptors[0], descriptors[1], out var process);
+        var process = 0;
+        var waiting = new Thread(() => WaitFor(number, process), StackSize) { IsBackground = true };
+        var error = ProgramSpawn.Spawn(file, texts.Skip(2), ProgramSpawn.HelperEnvironment(), "/", streams, descriptors[0], descriptors[1], out process);
         if (error != 0)
         {
             send(new PamStarted(number, 0, error));
             return;
         }
 
-        var waiting = new Thread(() => WaitFor(number, process), StackSize) { IsBackground = true };
         _running.Add(number, process);
         send(new PamStarted(number, process, 0));
-        waiting.Start(); // behind the report of the start
+        try
+        {
+            // Behind the report of the start.
+            (begin ?? (static thread => thread.Start()))(waiting);
+        }
+        catch (Exception problem) when (problem is OutOfMemoryException or ThreadStartException)
+        {
+            // The program was the last task that the session may have (pam_systemd's TasksMax). Without somebody who waits for it there is none; the session stands.
+            _ = ProcessCalls.Kill(-process, ProcessCalls.SigKill);
+            WaitFor(number, process);
+        }
     }
 
     /// <summary>The server knows that it has ended.</summary>

@@ -112,7 +112,7 @@ internal sealed class PamHelper : IPamHelper
                 throw Gone(count == 0 || error == ProcessCalls.TryAgain ? "it has ended" : ProcessCalls.Describe(error));
             }
 
-            _reports.Watch(DescriptorLoop.Readable);
+            Watch();
             await _ready.WaitAsync().ConfigureAwait(false);
         }
     }
@@ -121,6 +121,7 @@ internal sealed class PamHelper : IPamHelper
     public async ValueTask DisposeAsync()
     {
         _isEnding = true;
+        _programs?.BeginEnd();
         _orders.Dispose();
         try
         {
@@ -139,7 +140,7 @@ internal sealed class PamHelper : IPamHelper
 
     public IProgramParent BecomeParent(IReadOnlyList<uint>? groups)
     {
-        _programs = new PamPrograms(Send, () => _program.SignalGroup(ProcessCalls.SigKill), groups);
+        _programs = new PamPrograms(Send, groups);
         _serving = ServeAsync(_programs);
         return _programs;
     }
@@ -163,6 +164,18 @@ internal sealed class PamHelper : IPamHelper
             }
 
             await programs.CloseAsync(isLost: !_isEnding).ConfigureAwait(false);
+        }
+    }
+
+    private void Watch()
+    {
+        try
+        {
+            _reports.Watch(DescriptorLoop.Readable);
+        }
+        catch (ObjectDisposedException)
+        {
+            throw Gone("it is being ended"); // by another, just now
         }
     }
 

@@ -9,7 +9,7 @@ namespace Adit.Server.Pam;
 
 /// <summary>The PAM helper's whole work (docs/adr/0006): one transaction of PAM for one login. Orders come by descriptor 3, reports go by descriptor 4; modules run here, on this process's only
 /// first thread, as long as they like. With the session open it starts the login's programs, which are its children and have from it what modules did to it. When the server closes the orders, or is
-/// gone, what was opened is closed and the process ends.</summary>
+/// gone, what was opened is closed and the process ends; so it does when it is told to end by a signal (a service manager's, for the session's scope).</summary>
 public static unsafe class PamHelperProcess
 {
     private const int Orders = 3, Reports = 4;
@@ -25,6 +25,8 @@ public static unsafe class PamHelperProcess
     /// <summary>Serves until there are no more orders.</summary>
     public static int Run()
     {
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+        using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Stop); // comes with the other where a session's scope is stopped
         try
         {
             _ = ProcessCalls.Control(Orders, ProcessCalls.SetDescriptorFlags, 1);
@@ -58,6 +60,14 @@ public static unsafe class PamHelperProcess
         {
             End();
         }
+    }
+
+    /// <summary>On another thread than the modules': there are no more orders.</summary>
+    private static void Stop(PosixSignalContext context)
+    {
+        context.Cancel = true;
+        using var orders = new SafeFileHandle(Orders, ownsHandle: false);
+        DescriptorSocket.StopReading(orders);
     }
 
     private static PamResult Do(PamOrder order) => order.Kind switch

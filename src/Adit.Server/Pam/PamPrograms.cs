@@ -9,11 +9,11 @@ internal delegate void PamSend(PamOrder order, ReadOnlySpan<SafeFileHandle> desc
 
 /// <summary>The server's end of what a PAM helper starts: each program from the order to start it to its end.</summary>
 /// <param name="send">Sends orders; never waits.</param>
-/// <param name="kill">Ends a helper that does not answer.</param>
 /// <param name="groups">The groups of its programs; null for those that the account has.</param>
-internal sealed class PamPrograms(PamSend send, Action kill, IReadOnlyList<uint>? groups) : IProgramParent
+/// <param name="startLimit">How long the start of a program may take; null for <see cref="StartLimit"/>.</param>
+internal sealed class PamPrograms(PamSend send, IReadOnlyList<uint>? groups, TimeSpan? startLimit = null) : IProgramParent
 {
-    /// <summary>A helper has nothing else to do than this, which takes milliseconds.</summary>
+    /// <summary>A helper has nothing else to do than this, which takes milliseconds. A machine that is too slow for it costs the one start: others of the login's programs run.</summary>
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(20);
 
     /// <summary>How long programs have behind a hang-up.</summary>
@@ -57,12 +57,41 @@ internal sealed class PamPrograms(PamSend send, Action kill, IReadOnlyList<uint>
 
         try
         {
-            return await entry.Started.Task.WaitAsync(StartLimit).ConfigureAwait(false);
+            return await entry.Started.Task.WaitAsync(startLimit ?? StartLimit).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
-            kill(); // whatever it has started meanwhile is ended with it
-            throw Gone();
+            return GiveUp(entry, spec) ?? throw new SshException(SshError.ResourceLimit, "the program did not start in time");
+        }
+    }
+
+    /// <summary>Null, or the program where it has started after all.</summary>
+    private RunningProgram? GiveUp(Entry entry, SafeFileHandle spec)
+    {
+        lock (_lock)
+        {
+            if (entry.Program is null)
+            {
+                // What is started later is killed when that is heard of. It must not become the program until then: its terminal may be another's by now.
+                entry.IsGivenUp = true;
+                _ = ProcessCalls.Truncate(spec, 0);
+            }
+
+            return entry.Program;
+        }
+    }
+
+    /// <summary>The helper is about to be told to end, and still keeps its programs' numbers: those whose groups are not to stay are killed. Nothing is started from here on.</summary>
+    public void BeginEnd()
+    {
+        lock (_lock)
+        {
+            _isClosed = true;
+            foreach (var entry in _all.Values.Where(entry => entry.EndsItsGroup))
+            {
+                entry.IsGivenUp = true;
+                entry.Program?.SignalGroup(ProcessCalls.SigKill);
+            }
         }
     }
 
@@ -72,18 +101,16 @@ internal sealed class PamPrograms(PamSend send, Action kill, IReadOnlyList<uint>
         switch (report)
         {
             case PamStarted { ProcessId: > 1 } started: // a signal to the groups of 0 and 1 would be one to everybody
-                var program = RunningProgram.OfAnother(started.ProcessId, Find(started.Number).EndsItsGroup);
-                Find(started.Number).Program = program;
-                Find(started.Number).Started.TrySetResult(program);
+                OnStarted(Find(started.Number), started.ProcessId);
                 break;
             case PamStarted failed:
-                Find(failed.Number).Started.TrySetException(new SshException(SshError.ResourceLimit, $"cannot start a program: {ProcessCalls.Describe(failed.Error)}"));
+                Fail(Find(failed.Number), new SshException(SshError.ResourceLimit, $"cannot start a program: {ProcessCalls.Describe(failed.Error)}"));
                 Remove(failed.Number);
                 break;
             case PamEnded ended when Find(ended.Number).Program is { } over:
                 over.HasEnded(ended.Exit);
                 Remove(ended.Number);
-                send(new PamOrder(PamOrderKind.Reap) { Numbers = [ended.Number] }, []);
+                Reap(ended.Number);
                 break;
             case PamText:
                 break; // a module speaks while the session is closed: nobody is there to be told
@@ -105,15 +132,14 @@ internal sealed class PamPrograms(PamSend send, Action kill, IReadOnlyList<uint>
 
         foreach (var entry in left)
         {
-            entry.Started.TrySetException(Gone());
-            _ = entry.Started.Task.Exception; // seen
+            Fail(entry, Gone());
         }
 
         if (!isLost)
         {
             foreach (var entry in left)
             {
-                entry.Program?.HasEnded(default);
+                entry.Program?.IsLost(default);
             }
 
             return;
@@ -121,6 +147,41 @@ internal sealed class PamPrograms(PamSend send, Action kill, IReadOnlyList<uint>
 
         _lost.TrySetResult();
         await Task.WhenAll(left.Select(entry => entry.Program?.EndOrphanAsync(HangUpLimit) ?? Task.CompletedTask)).ConfigureAwait(false);
+    }
+
+    private void OnStarted(Entry entry, int processId)
+    {
+        // The helper keeps its number at least until it hears of the end.
+        var program = RunningProgram.OfAnother(processId, entry.EndsItsGroup);
+        lock (_lock)
+        {
+            entry.Program = program;
+            if (entry.IsGivenUp)
+            {
+                program.SignalGroup(ProcessCalls.SigKill);
+            }
+        }
+
+        entry.Started.TrySetResult(program);
+    }
+
+    private static void Fail(Entry entry, SshException problem)
+    {
+        entry.Started.TrySetException(problem);
+        _ = entry.Started.Task.Exception; // seen, where nobody waits for it
+    }
+
+    /// <summary>A helper that takes no orders any more may be closing the session still, and has more to report: that it is gone is seen by its end.</summary>
+    private void Reap(uint number)
+    {
+        try
+        {
+            send(new PamOrder(PamOrderKind.Reap) { Numbers = [number] }, []);
+        }
+        catch (SshException)
+        {
+            // The helper's end frees the number as well.
+        }
     }
 
     private Entry Find(uint number)
@@ -147,7 +208,10 @@ internal sealed class PamPrograms(PamSend send, Action kill, IReadOnlyList<uint>
 
         public TaskCompletionSource<RunningProgram> Started { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        /// <summary>Set by the one who reads reports.</summary>
+        /// <summary>Set by the one who reads reports, under the lock.</summary>
         public RunningProgram? Program { get; set; }
+
+        /// <summary>Nobody wants it any more: it is killed when it has started. Under the lock.</summary>
+        public bool IsGivenUp { get; set; }
     }
 }

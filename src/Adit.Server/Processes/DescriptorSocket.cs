@@ -101,6 +101,12 @@ internal static unsafe partial class DescriptorSocket
         }
     }
 
+    /// <summary>Behind what is in it already, readers of this end find the end, and senders at the other an error.</summary>
+    public static void StopReading(SafeFileHandle socket) => _ = shutdown(socket, 0);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int shutdown(SafeFileHandle socket, int how);
+
     [LibraryImport("libc", SetLastError = true)]
     private static partial int socketpair(int domain, int type, int protocol, int* ends);
 

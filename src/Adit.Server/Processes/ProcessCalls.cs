@@ -18,6 +18,9 @@ internal static unsafe partial class ProcessCalls
 
     public const short SpawnSetSignalDefaults = 4, SpawnSetSignalMask = 8, SpawnSetSession = 0x80;
 
+    [LibraryImport("libc", EntryPoint = "ftruncate", SetLastError = true)]
+    public static partial int Truncate(SafeFileHandle descriptor, long length);
+
     [LibraryImport("libc", EntryPoint = "pipe2", SetLastError = true)]
     public static partial int Pipe(int* ends, int flags);
 

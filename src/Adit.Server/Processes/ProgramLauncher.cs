@@ -171,7 +171,17 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
         (var ordersRead, orders) = DescriptorSocket.CreatePair(ProgramSpawn.FirstFree);
         using (ordersRead)
         {
-            (reports, var reportsWritten) = CreatePipe(ProgramSpawn.FirstFree);
+            SafeFileHandle reportsWritten;
+            try
+            {
+                (reports, reportsWritten) = CreatePipe(ProgramSpawn.FirstFree);
+            }
+            catch
+            {
+                orders.Dispose();
+                throw;
+            }
+
             using (reportsWritten)
             using (var nowhere = ProcessCalls.Own(LibC.Open("/dev/null", ProcessCalls.OpenReadWrite | ProcessCalls.OpenCloseOnExec), ProgramSpawn.FirstFree))
             {

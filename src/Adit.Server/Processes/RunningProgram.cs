@@ -30,6 +30,7 @@ internal sealed class RunningProgram
     private readonly TaskCompletionSource<ProgramExit> _exit = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _lock = new();
     private PolledDescriptor? _watched;
+    private SafeFileHandle? _proof;
     private bool _reaped;
 
     private readonly bool _endsItsGroup;
@@ -47,16 +48,14 @@ internal sealed class RunningProgram
     public static RunningProgram Watch(int processId, bool endsItsGroup = false)
     {
         var program = new RunningProgram(processId, endsItsGroup);
-        var descriptor = (int)ProcessCalls.SystemCall(OpenProcess, processId, 0, 0);
-        if (descriptor < 0)
+        if (Open(processId) is not { } descriptor)
         {
             // An old kernel, or a container that forbids it: a thread that waits.
             _ = BlockingWork.RunAsync(() => program.Reap(0), CancellationToken.None);
             return program;
         }
 
-        _ = ProcessCalls.Control(descriptor, ProcessCalls.SetDescriptorFlags, 1);
-        program._watched = new PolledDescriptor(new SafeFileHandle(descriptor, ownsHandle: true), _ => program.OnReady());
+        program._watched = new PolledDescriptor(descriptor, _ => program.OnReady());
         program._watched.Watch(DescriptorLoop.Readable);
         return program;
     }
@@ -70,7 +69,7 @@ internal sealed class RunningProgram
     }
 
     /// <summary>A child of another process, which keeps its number taken until <see cref="HasEnded"/> was called and tells of its end.</summary>
-    public static RunningProgram OfAnother(int processId, bool endsItsGroup = false) => new(processId, endsItsGroup);
+    public static RunningProgram OfAnother(int processId, bool endsItsGroup = false) => new(processId, endsItsGroup) { _proof = Open(processId) };
 
     /// <summary>A child of another process has ended: from here on its number may be somebody else's.</summary>
     public void HasEnded(ProgramExit exit)
@@ -84,28 +83,51 @@ internal sealed class RunningProgram
             }
         }
 
+        IsLost(exit);
+    }
+
+    /// <summary>A child of another process that is gone: nothing is known of it any more, and its number may be somebody else's.</summary>
+    public void IsLost(ProgramExit exit)
+    {
+        lock (_lock)
+        {
+            _reaped = true;
+            _proof?.Dispose();
+        }
+
         _exit.TrySetResult(exit);
     }
 
-    /// <summary>A child of another process that is gone: nobody tells of its end any more, so it is ended. Its process group is hung up, and killed when it is still there after <paramref name="grace"/>.</summary>
+    /// <summary>A child of another process that is gone: nobody tells of its end any more, so it is ended. Its process group is hung up, and killed when it has ended or is still there after <paramref name="grace"/>; killed at once where it cannot be
+    /// told how long its number is its own.</summary>
     public async Task EndOrphanAsync(TimeSpan grace)
     {
-        var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var descriptor = (int)ProcessCalls.SystemCall(OpenProcess, ProcessId, 0, 0);
-        PolledDescriptor? watched = null;
-        if (descriptor >= 0)
+        if (_proof is { } proof && IsRunning(proof))
         {
-            _ = ProcessCalls.Control(descriptor, ProcessCalls.SetDescriptorFlags, 1);
-            watched = new PolledDescriptor(new SafeFileHandle(descriptor, ownsHandle: true), _ => ended.TrySetResult());
+            var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            var watched = new PolledDescriptor(proof, _ =>
+            {
+                SignalGroup(ProcessCalls.SigKill); // at once: what it left in its group does not stay either, and without that its number is free
+                ended.TrySetResult();
+            });
+            SignalGroup(ProcessCalls.SigHangup);
+            SignalGroup(ProcessCalls.SigContinue);
             watched.Watch(DescriptorLoop.Readable);
+            await Task.WhenAny(ended.Task, Task.Delay(grace)).ConfigureAwait(false);
+            if (IsRunning(proof))
+            {
+                SignalGroup(ProcessCalls.SigKill);
+            }
+
+            watched.Close();
+        }
+        else
+        {
+            // Nothing shows how long its number is its own, or that of what it left in its group: now or never.
+            SignalGroup(ProcessCalls.SigKill);
         }
 
-        SignalGroup(ProcessCalls.SigHangup);
-        SignalGroup(ProcessCalls.SigContinue);
-        await Task.WhenAny(ended.Task, Task.Delay(grace)).ConfigureAwait(false);
-        SignalGroup(ProcessCalls.SigKill); // what it left in its group does not stay either
-        watched?.Close();
-        HasEnded(new ProgramExit(null, ProcessCalls.SigHangup));
+        IsLost(new ProgramExit(null, ProcessCalls.SigHangup));
     }
 
     /// <summary>Sends a signal to its process group, with this process's rights. False when it has ended, or may not be sent any.</summary>
@@ -116,6 +138,19 @@ internal sealed class RunningProgram
             // Until it is reaped its number is nobody else's.
             return !_reaped && ProcessCalls.Kill(-ProcessId, signal) == 0;
         }
+    }
+
+    /// <summary>Its pidfd, which tells of its end; null where there is none to be had.</summary>
+    private static SafeFileHandle? Open(int processId)
+    {
+        var descriptor = (int)ProcessCalls.SystemCall(OpenProcess, processId, 0, 0);
+        return descriptor < 0 ? null : new SafeFileHandle(descriptor, ownsHandle: true); // closed on exec as it is
+    }
+
+    private static unsafe bool IsRunning(SafeFileHandle proof)
+    {
+        var request = new ProcessCalls.PollRequest { Descriptor = (int)proof.DangerousGetHandle(), Events = (short)DescriptorLoop.Readable };
+        return ProcessCalls.Poll(&request, 1, 0) == 0;
     }
 
     private void OnReady()

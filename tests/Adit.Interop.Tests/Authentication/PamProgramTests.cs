@@ -8,6 +8,7 @@ namespace Adit.Interop.Tests.Authentication;
 /// <summary>With UsePAM a login's programs are children of the process that opened PAM's session: they have what its modules did to that, as with real sshd, and end with it. As root only.</summary>
 public sealed class PamProgramTests
 {
+    private const int SigHangup = 1;
     private const string GroupFile = "/etc/security/group.conf";
 
     private static readonly string[] Base = ["AuthorizedKeysFile .ssh/authorized_keys", "Subsystem hello /bin/echo hello there"];
@@ -134,6 +135,44 @@ public sealed class PamProgramTests
         await Until.TrueAsync(() => !processes.Any(process => process.IsAlive), lab.Deadline);
         await server.Process.WaitForLineAsync($"PAM: the process that holds the session of {user.Name} has ended, and with it the session", lab.Deadline);
         Assert.Equal("in\n", (await lab.SshAsync(server, "echo in", user.Name)).Output); // others have nothing to do with it
+    });
+
+    // As a service manager ends a session's scope: PAM's session is closed, and programs' ends are told for as long as that takes.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public Task When_that_process_is_told_to_end_it_closes_the_session(bool endsByItself) => Lab.RunAsync(async lab =>
+    {
+        TemporaryUser user = await UserAsync();
+        (string log, string closing, string ending) = (lab.Folder["log"], lab.Folder["closing"], lab.Folder["ending"]);
+        string script = lab.Folder.Write(
+            "script", $"#!/bin/sh\n[ $PAM_TYPE = close_session ] || exit 0\necho begun >> {log}\nuntil [ -e {closing} ]; do sleep 0.05; done\necho closed >> {log}\n");
+        File.SetUnixFileMode(script, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        File.SetUnixFileMode(lab.Folder.FullPath, (UnixFileMode)0x1ED);
+        await using PamService pam = PamService.Create($"session required pam_exec.so {script}");
+        Server server = await StartAsync(lab, Peer.Adit, pam, Base);
+        List<string> words = await lab.SshWordsAsync(server, user.Name, "-T", "-o", "LogLevel=INFO");
+        ManagedProcess client = lab.Start("ssh", words[0], [.. words.Skip(1), $"trap '' HUP; echo \"$$ $PPID ready\"; until [ -e {ending} ]; do sleep 0.05; done; exit 7"]);
+        await Until.TrueAsync(() => client.Output.Contains("ready", StringComparison.Ordinal), lab.Deadline);
+        ProcessIdentity[] processes = [.. client.Output.Split(' ').Take(2).Select(id => ProcessIdentity.Of(int.Parse(id, CultureInfo.InvariantCulture))!)];
+        processes[1].Signal(ManagedProcess.SigTerm);
+        processes[1].Signal(SigHangup);
+        await Until.TrueAsync(() => File.Exists(log), lab.Deadline);
+        if (endsByItself)
+        {
+            lab.Folder.Write("ending", "");
+            Assert.Equal(7, (await client.WaitForExitAsync(lab.Deadline)).ExitCode);
+        }
+
+        lab.Folder.Write("closing", "");
+        await Until.TrueAsync(() => !processes.Any(process => process.IsAlive), lab.Deadline);
+        Assert.Equal(["begun", "closed"], await File.ReadAllLinesAsync(log));
+        if (!endsByItself)
+        {
+            ProcessResult result = await client.WaitForExitAsync(lab.Deadline);
+            Assert.Equal(255, result.ExitCode);
+            Assert.Contains("the process that holds this login's PAM session has ended", result.Errors, StringComparison.Ordinal);
+        }
     });
 
     // What a client leaves behind goes on, as with sshd, and PAM's session is closed all the same.

@@ -42,7 +42,7 @@ internal sealed class FakePamHelper : IPamHelper
 
     /// <summary>Starts nothing.</summary>
     public IProgramParent BecomeParent(IReadOnlyList<uint>? groups) =>
-        new PamPrograms((_, _) => throw new SshException(SshError.ResourceLimit, "nothing is started here"), () => { }, groups);
+        new PamPrograms((_, _) => throw new SshException(SshError.ResourceLimit, "nothing is started here"), groups);
 
     public ValueTask DisposeAsync()
     {

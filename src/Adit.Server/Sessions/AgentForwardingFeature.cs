@@ -225,13 +225,8 @@ internal sealed class AgentForwardingFeature : ISessionFeature, IReviewed
         }
     }
 
-    private async ValueTask LookAgainAsync(SshChannel channel, int reviews)
-    {
-        if (await _channels.LookAgainAsync(channel, reviews).ConfigureAwait(false) is { } rule)
-        {
-            Logger.LogInformation("forwarded agent of {User}: a connection closed, it is not allowed any more: {Rule}", PeerText.Escape(_scope.Login.Account.Name, 256), rule);
-        }
-    }
+    private ValueTask LookAgainAsync(SshChannel channel, int reviews) => _channels.LookAgainAsync(channel, reviews, rule =>
+        Logger.LogInformation("forwarded agent of {User}: a connection closed, it is not allowed any more: {Rule}", PeerText.Escape(_scope.Login.Account.Name, 256), rule));
 
     private async ValueTask<string?> RefusalAsync(Socket socket)
     {

@@ -27,18 +27,17 @@ internal sealed class ReviewedChannels(SshConnection connection, Predicate<SshCh
         return (ChannelEnd.AbortAll(connection, isMeant), rule);
     }
 
-    /// <summary>The rules may have changed while the client took its time to take the channel, and the review did not see it yet. Where there is one against it now it is closed, and
-    /// the rule returned.</summary>
+    /// <summary>The rules may have changed while the client took its time to take the channel, and the review did not see it yet. Where there is one against it now, that is told and
+    /// then the channel closed.</summary>
     /// <param name="channel">It is open by now.</param>
     /// <param name="reviews">What <see cref="Reviews"/> was.</param>
-    public async ValueTask<string?> LookAgainAsync(SshChannel channel, int reviews)
+    /// <param name="report">Takes the rule.</param>
+    public async ValueTask LookAgainAsync(SshChannel channel, int reviews, Action<string> report)
     {
-        if (Reviews == reviews || await ruleAgainst(connection.Transport.Ended).ConfigureAwait(false) is not { } rule)
+        if (Reviews != reviews && await ruleAgainst(connection.Transport.Ended).ConfigureAwait(false) is { } rule)
         {
-            return null;
+            report(rule);
+            ChannelEnd.Abort(channel);
         }
-
-        ChannelEnd.Abort(channel);
-        return rule;
     }
 }

@@ -251,13 +251,8 @@ internal sealed class X11ForwardingFeature : ISessionFeature, IReviewed
         }
     }
 
-    private async ValueTask LookAgainAsync(X11Display display, SshChannel channel, int reviews)
-    {
-        if (await _channels.LookAgainAsync(channel, reviews).ConfigureAwait(false) is { } rule)
-        {
-            Logger.LogInformation("closed connection to display {Display} of {User}: {Rule}", display.Name, PeerText.Escape(_scope.Login.Account.Name, 256), rule);
-        }
-    }
+    private ValueTask LookAgainAsync(X11Display display, SshChannel channel, int reviews) => _channels.LookAgainAsync(channel, reviews, rule =>
+        Logger.LogInformation("closed connection to display {Display} of {User}: {Rule}", display.Name, PeerText.Escape(_scope.Login.Account.Name, 256), rule));
 
     /// <summary><code>string originator address | uint32 originator port</code></summary>
     private (string Type, byte[] Data) Open(IPEndPoint? originator)

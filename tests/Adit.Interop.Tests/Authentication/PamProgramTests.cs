@@ -6,6 +6,7 @@ using Adit.Interop.Tests.Sessions;
 namespace Adit.Interop.Tests.Authentication;
 
 /// <summary>With UsePAM a login's programs are children of the process that opened PAM's session: they have what its modules did to that, as with real sshd, and end with it. As root only.</summary>
+[Collection(nameof(TemporaryUser.GetForPasswordsAsync))] // one of them writes ~/.ssh/rc
 public sealed class PamProgramTests
 {
     private const int SigHangup = 1;
@@ -60,7 +61,7 @@ public sealed class PamProgramTests
     [Fact]
     public Task They_are_children_of_the_process_that_opened_the_session_the_rc_file_too() => Lab.RunAsync(async lab =>
     {
-        TemporaryUser user = await TemporaryUser.GetOtherAsync();
+        TemporaryUser user = await TemporaryUser.GetForPasswordsAsync();
         await user.AuthorizeAsync(await Keys.UserAsync());
         string log = lab.Folder["log"];
         string script = lab.Folder.Write("script", $"#!/bin/sh\necho \"$PAM_TYPE $PPID <$PAM_RUSER>\" >> {log}\n");
@@ -71,6 +72,7 @@ public sealed class PamProgramTests
         await using PamService pam = PamService.Create("session optional pam_umask.so umask=0053", $"session required pam_exec.so {script}");
         Server server = await StartAsync(lab, Peer.Adit, pam, Base);
         ProcessResult result = await lab.SshAsync(server, "echo $PPID; cut -d' ' -f4 /proc/$PPID/stat; umask", user.Name);
+        File.Delete(rc); // the next test's sessions have none
         string[] lines = result.Output.Split('\n');
         Assert.Equal(["0053", lines[1], server.Process.Id.ToString(CultureInfo.InvariantCulture), "0053", ""], lines);
         await Until.TrueAsync(() => File.Exists(log) && File.ReadAllText(log).Count(letter => letter == '\n') >= 2, lab.Deadline);

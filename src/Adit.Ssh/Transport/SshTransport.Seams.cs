@@ -114,7 +114,21 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
             AskForRekey();
     }
 
-    void ISendQueueOwner.OnSendFault(Exception fault) => End(fault as SshException ?? Lost(fault));
+    void ISendQueueOwner.OnSendFault(Exception fault)
+    {
+        if (fault is SshException ours)
+            End(ours);
+        else
+            _ = EndAfterLastWordsAsync(Lost(fault));
+    }
+
+    /// <summary>Nothing can be sent any more, but the peer may have said why before it went: what it sent lies in the socket still. So the receive loop has a moment
+    /// to come upon that, or upon the end.</summary>
+    private async Task EndAfterLastWordsAsync(SshException reason)
+    {
+        await Task.WhenAny(_receiving, Task.Delay(GoodbyeTime, CancellationToken.None)).ConfigureAwait(false);
+        End(reason);
+    }
 
     /// <summary>Messages below 80 and ping, after the gate let them through.</summary>
     private ValueTask OnTransportMessage(MessageId id, ReadOnlyMemory<byte> payload)

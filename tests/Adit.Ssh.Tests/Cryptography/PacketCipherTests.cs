@@ -98,10 +98,15 @@ public class PacketCipherTests
         byte[] clear = pair.Frame(1000), frame = new byte[clear.Length];
         uint sequence = 0;
         Pass(200);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        bool opened = Pass(1000);
-        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
-        Assert.True(opened);
+        // The least of a few: a collection that another test causes may count the rest of this thread's allocation context as used.
+        long allocated = long.MaxValue;
+        for (int round = 0; round < 5 && allocated != 0; round++)
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            bool opened = Pass(1000);
+            allocated = Math.Min(allocated, GC.GetAllocatedBytesForCurrentThread() - before);
+            Assert.True(opened);
+        }
         Assert.Equal(0, allocated);
 
         bool Pass(int count)

@@ -1,8 +1,10 @@
+using System.Net.Sockets;
 using Adit.Ssh.Connection;
 using Adit.Ssh.Cryptography;
 using Adit.Ssh.Keys;
 using Adit.Ssh.Tests.Connection;
 using Adit.Ssh.Transport;
+using Adit.Ssh.Wire;
 
 namespace Adit.Ssh.Tests.Transport;
 
@@ -91,6 +93,36 @@ public class TransportEndTests
         Assert.Contains("unexpected message 94", System.Text.Encoding.Latin1.GetString(all), StringComparison.Ordinal);
     }
 
+    // A client that says goodbye and goes at once resets the connection where the server still writes to it; what it said lies in the socket, and the log is to have it.
+    [Fact]
+    public async Task WhatThePeerSaidBeforeItResetTheConnectionIsTheReason()
+    {
+        var (a, b) = MemoryDuplex.Pair();
+        var lost = new LostPeer(b);
+        await using var pair = await ConnectionPair.ConnectAsync(new StreamTransport(a), lost);
+        lost.Hold();
+        pair.ClientTransport.End(new SshException(SshError.Closed, "disconnected by user") { DisconnectReason = DisconnectReason.ByApplication });
+        await pair.ClientTransport.Completion.WaitAsync(Deadline);
+        pair.ServerTransport.SendControl([(byte)MessageId.Ignore, 0, 0, 0, 0], flush: true);
+        await lost.Failed.WaitAsync(Deadline);
+        lost.Release();
+        var reason = await pair.ServerTransport.Completion.WaitAsync(Deadline);
+        Assert.Equal((SshError.Disconnected, DisconnectReason.ByApplication), (reason.Error, reason.DisconnectReason));
+    }
+
+    [Fact]
+    public async Task APeerThatIsLostAndSaysNothingIsGivenUp()
+    {
+        var (a, b) = MemoryDuplex.Pair();
+        var lost = new LostPeer(b);
+        await using var pair = await ConnectionPair.ConnectAsync(new StreamTransport(a), lost);
+        lost.Hold();
+        pair.ServerTransport.SendControl([(byte)MessageId.Ignore, 0, 0, 0, 0], flush: true);
+        var reason = await pair.ServerTransport.Completion.WaitAsync(Deadline);
+        Assert.Equal(SshError.ConnectionLost, reason.Error);
+        Assert.Contains("Connection reset by", reason.Message, StringComparison.Ordinal);
+    }
+
     private static SshTransport Server(Stream stream, TimeProvider time) => new(new StreamTransport(stream), new TransportOptions
     {
         Role = SshRole.Server,
@@ -104,6 +136,49 @@ public class TransportEndTests
         using var all = new MemoryStream();
         await stream.CopyToAsync(all);
         return all.ToArray();
+    }
+
+    /// <summary>A transport whose peer resets the connection: nothing can be sent, and what came before is read once <see cref="Release"/> was called.</summary>
+    private sealed class LostPeer(Stream stream) : ByteTransport
+    {
+        private readonly StreamTransport _inner = new(stream);
+        private readonly TaskCompletionSource _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private volatile bool _held;
+
+        public Task Failed => _failed.Task;
+
+        public void Hold() => _held = true;
+
+        public void Release() => _released.TrySetResult();
+
+        public override int TryReceive(Span<byte> buffer) => _held && !_released.Task.IsCompleted ? WouldBlock : _inner.TryReceive(buffer);
+
+        public override async ValueTask WaitReadableAsync()
+        {
+            if (_held && !_released.Task.IsCompletedSuccessfully)
+                await _released.Task;
+            else
+                await _inner.WaitReadableAsync();
+        }
+
+        public override int TrySend(List<ArraySegment<byte>> segments) => _held ? throw Reset() : _inner.TrySend(segments);
+
+        public override ValueTask<int> SendAsync(ReadOnlyMemory<byte> data) => _held ? throw Reset() : _inner.SendAsync(data);
+
+        public override void Abort()
+        {
+            _released.TrySetException(new IOException("closed"));
+            _inner.Abort();
+        }
+
+        public override ValueTask DisposeAsync() => _inner.DisposeAsync();
+
+        private SocketException Reset()
+        {
+            _failed.TrySetResult();
+            return new SocketException((int)SocketError.ConnectionReset);
+        }
     }
 
     private sealed class FaultyClose(Stream inner) : Wrapped(inner)

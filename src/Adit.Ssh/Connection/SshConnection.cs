@@ -34,9 +34,9 @@ internal sealed partial class SshConnection : IConnectionHandler
     /// <summary>The usual window, with which a channel starts when memory is not short; as OpenSSH.</summary>
     private const int UsualWindow = 2 * 1024 * 1024;
 
-    /// <summary>A full window must fit into OpenSSH's input buffer, which ends at 16 MiB; and its server moves the whole buffer to the front whenever that end is
-    /// reached, so every MiB that is left free makes those moves rarer: with 15 MiB its CPU time per byte rises twentyfold.</summary>
-    private const int WindowCeiling = 13 * 1024 * 1024;
+    /// <summary>A full window must fit into OpenSSH's input buffer of a channel, which ends at 16 MiB, with room to spare: whenever that end is reached the whole
+    /// buffer is moved to the front.</summary>
+    private const int WindowCeiling = 14 * 1024 * 1024;
 
     private const int OwnWindowCeiling = 64 * 1024 * 1024;
 
@@ -70,8 +70,10 @@ internal sealed partial class SshConnection : IConnectionHandler
 
     public GlobalRequests Requests { get; }
 
-    /// <summary>What we tell the peer that one message may hold. Between our own ends fewer, larger packets cost less.</summary>
-    public int MaximumPacket => Transport.Quirks.IsAdit ? 128 * 1024 : 32 * 1024;
+    /// <summary>What we tell the peer that one message may hold. Between our own ends fewer, larger packets cost less. OpenSSH reads 32 KiB at a time into a channel's
+    /// buffer and sends one packet for each: allowed no more than that it never sheds what a pause of the network left there, and a buffer that has to grow is copied for
+    /// every 32 KiB more.</summary>
+    public int MaximumPacket => Transport.Quirks.TakesLargePackets ? 128 * 1024 : 32 * 1024;
 
     /// <summary>Channels open now.</summary>
     public int ChannelCount => _channels.Count;

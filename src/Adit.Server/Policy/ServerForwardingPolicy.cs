@@ -21,6 +21,9 @@ public sealed class ServerForwardingPolicy(LiveSshdConfig live, IUserDatabase us
     /// <summary>Lower ports are bound for root only. Linux can be told another number than 1024.</summary>
     internal int FirstUnprivilegedPort { get; init; } = SystemsFirstUnprivilegedPort;
 
+    /// <summary>Always: what may take time, looking at the files that let a user in, is waited for.</summary>
+    public bool NeverBlocks => true;
+
     public ValueTask<ForwardingDecision> DecideAsync(ForwardingRequest request, CancellationToken cancellationToken)
     {
         if (request.Principal.State is not ServerLogin login)

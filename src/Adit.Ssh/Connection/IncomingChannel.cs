@@ -8,6 +8,9 @@ internal interface IChannelHandler
     /// <summary>Answers the request, once, by <see cref="IncomingChannel.Accept"/> or <see cref="IncomingChannel.Reject"/>; one that returns or throws without an answer is rejected.</summary>
     ValueTask HandleAsync(IncomingChannel request, CancellationToken cancellationToken);
 
+    /// <summary>True where <see cref="HandleAsync"/> never blocks its thread, so that it may be called on one that watches sockets.</summary>
+    bool NeverBlocks => false;
+
     /// <summary>The request has arrived; on the receive loop, in order with everything else that arrives. Must not block. Throwing <see cref="SshException"/> ends the connection.</summary>
     void OnArrived()
     {

@@ -1,3 +1,4 @@
+using Adit.Ssh.Transport;
 using Microsoft.Extensions.Logging;
 
 namespace Adit.Ssh.Connection;
@@ -31,7 +32,7 @@ internal sealed class OpenQueue(ILogger logger, CancellationToken ended)
             else
             {
                 _running++;
-                ThreadPool.UnsafeQueueUserWorkItem(static s => _ = s.Self.RunAsync(s.Handler, s.Request), (Self: this, Handler: handler, Request: request), preferLocal: false);
+                Start(handler, request);
                 return;
             }
         }
@@ -50,36 +51,46 @@ internal sealed class OpenQueue(ILogger logger, CancellationToken ended)
         }
     }
 
+    /// <summary>Not on the receive loop, but without waking another thread where this one is about to have nothing to do.</summary>
+    private void Start(IChannelHandler handler, IncomingChannel request)
+    {
+        var work = new Work(this, handler, request);
+        if (!handler.NeverBlocks || !SocketPoller.TryRunAfter(static state => ((Work)state).Run(), work))
+            ThreadPool.UnsafeQueueUserWorkItem(static state => state.Run(), work, preferLocal: false);
+    }
+
+    private sealed record Work(OpenQueue Queue, IChannelHandler Handler, IncomingChannel Request)
+    {
+        public void Run() => _ = Queue.RunAsync(Handler, Request);
+    }
+
     private async Task RunAsync(IChannelHandler handler, IncomingChannel request)
     {
-        while (true)
+        try
         {
-            try
+            if (!ended.IsCancellationRequested)
+                await handler.HandleAsync(request, ended).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            // the connection ended
+        }
+        catch (Exception e)
+        {
+            logger.LogError(e, "opening a {Type} channel failed", request.ChannelType);
+        }
+        request.Reject(OpenFailureReason.ConnectFailed, "open failed");
+        lock (_lock)
+        {
+            if (_waiting.TryDequeue(out var next))
             {
-                if (!ended.IsCancellationRequested)
-                    await handler.HandleAsync(request, ended).ConfigureAwait(false);
+                _waitingBytes -= next.Request.Data.Length;
+                Start(next.Handler, next.Request);
+                return;
             }
-            catch (OperationCanceledException)
-            {
-                // the connection ended
-            }
-            catch (Exception e)
-            {
-                logger.LogError(e, "opening a {Type} channel failed", request.ChannelType);
-            }
-            request.Reject(OpenFailureReason.ConnectFailed, "open failed");
-            lock (_lock)
-            {
-                if (!_waiting.TryDequeue(out var next))
-                {
-                    _running--;
-                    if (_running == 0)
-                        _idle?.TrySetResult();
-                    return;
-                }
-                (handler, request) = next;
-                _waitingBytes -= request.Data.Length;
-            }
+            _running--;
+            if (_running == 0)
+                _idle?.TrySetResult();
         }
     }
 }

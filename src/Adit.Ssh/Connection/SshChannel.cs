@@ -177,7 +177,8 @@ internal sealed partial class SshChannel
     public void Flush() => _transport.Flush();
 
     /// <summary>No more data follows from here; data still comes the other way.</summary>
-    public void SendEof()
+    /// <param name="flush">False: it leaves with what follows.</param>
+    public void SendEof(bool flush = true)
     {
         lock (_lock)
         {
@@ -186,7 +187,8 @@ internal sealed partial class SshChannel
             _eofSent = true;
             Signal(MessageId.ChannelEof);
         }
-        _transport.Flush();
+        if (flush)
+            _transport.Flush();
         _maySend.Set();
     }
 

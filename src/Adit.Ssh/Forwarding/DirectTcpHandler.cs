@@ -12,6 +12,8 @@ internal sealed class DirectTcpHandler(IForwardingPolicy? policy, SshPrincipal p
 {
     private const string ByPolicy = "refused by its policy";
 
+    public bool NeverBlocks => policy is { NeverBlocks: true } && dialer is TcpDialer;
+
     public async ValueTask HandleAsync(IncomingChannel request, CancellationToken cancellationToken)
     {
         var target = TcpipChannelData.Read(request.Data.Span);

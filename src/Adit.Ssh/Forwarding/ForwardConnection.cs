@@ -63,12 +63,8 @@ internal sealed class ForwardConnection : IChannelSink
             _sink.Abort();
             return;
         }
-        _sink.OnEnd();
         // The pump may be waiting for a socket that will never speak again: with the last byte delivered there is nobody to pump to.
-        if (_sink.Done.IsCompleted)
-            _readiness.CloseSocket();
-        else
-            _sink.Done.ContinueWith(static (_, readiness) => ((SocketReadiness)readiness!).CloseSocket(), _readiness, TaskScheduler.Default);
+        _sink.EndAndClose();
     }
 
     /// <summary>Carries bytes both ways until both directions have ended; call once the channel is open.</summary>
@@ -77,9 +73,9 @@ internal sealed class ForwardConnection : IChannelSink
         var channel = _channel ?? throw new InvalidOperationException("the channel is not open");
         var end = await new SocketPump(_socket, _readiness, channel).RunAsync(_early).ConfigureAwait(false);
         if (end == PumpEnd.Eof)
-            channel.SendEof();
+            channel.SendEof(flush: !_sink.IsDone); // with CLOSE, where that follows
         if (end != PumpEnd.Failed)
-            await _sink.Done.ConfigureAwait(false);
+            await _sink.WhenDoneAsync().ConfigureAwait(false);
         channel.Close();
         _sink.Abort();
         _readiness.CloseSocket();

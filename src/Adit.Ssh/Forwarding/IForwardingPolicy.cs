@@ -8,6 +8,11 @@ namespace Adit.Ssh.Forwarding;
 /// Never called on the receive loop. Where a server has none, everything is denied.</summary>
 public interface IForwardingPolicy
 {
+    /// <summary>True where <see cref="DecideAsync"/> never blocks the thread that calls it: what takes time is waited for. Then it may be asked on a thread that watches sockets, and
+    /// a forwarded connection needs one change of thread less. One that blocks after all holds up other connections.</summary>
+    bool NeverBlocks => false;
+
+    /// <summary>Decides one request.</summary>
     ValueTask<ForwardingDecision> DecideAsync(ForwardingRequest request, CancellationToken cancellationToken);
 }
 

@@ -16,7 +16,7 @@ internal sealed class SocketSink(Socket socket, SocketReadiness readiness)
     private static List<ArraySegment<byte>>? _segments;
 
     private readonly Lock _lock = new();
-    private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly AsyncSignal _done = new();
     private Ranges _ranges;
     private int _count;
     private Backlog _backlog;
@@ -26,6 +26,8 @@ internal sealed class SocketSink(Socket socket, SocketReadiness readiness)
     private bool _drainEnded;
     private volatile bool _failed;
     private bool _eof;
+    private volatile bool _closes;
+    private int _isDone;
 
     [InlineArray(MaxRanges)]
     private struct Ranges
@@ -36,8 +38,11 @@ internal sealed class SocketSink(Socket socket, SocketReadiness readiness)
     /// <summary>The channel, once it is open.</summary>
     public SshChannel? Channel { get; set; }
 
-    /// <summary>Completes when everything up to the peer's EOF or CLOSE was delivered and passed on as shutdown, or delivery failed.</summary>
-    public Task Done => _done.Task;
+    /// <summary>Everything up to the peer's EOF or CLOSE was delivered and passed on as shutdown, or delivery failed.</summary>
+    public bool IsDone => Volatile.Read(ref _isDone) != 0;
+
+    /// <summary>Completes when <see cref="IsDone"/>. For one waiter, once, who has no more to do then than to end.</summary>
+    public ValueTask WhenDoneAsync() => _done.WaitAsync(mayInline: true);
 
     public void OnData(ReadOnlyMemory<byte> data)
     {
@@ -126,10 +131,19 @@ internal sealed class SocketSink(Socket socket, SocketReadiness readiness)
         _moreToDrain?.Set();
     }
 
+    /// <summary>As <see cref="OnEnd"/>, and the socket is closed with that.</summary>
+    public void EndAndClose()
+    {
+        _closes = true;
+        OnEnd();
+        if (IsDone)
+            readiness.CloseSocket();
+    }
+
     /// <summary>What waits is dropped, and so is what comes.</summary>
     public void Abort() => Fail();
 
-    /// <summary>Completes when no background delivery runs. After <see cref="Done"/>, or after the socket was disposed.</summary>
+    /// <summary>Completes when no background delivery runs. After <see cref="IsDone"/>, or after the socket was disposed.</summary>
     public Task WhenDrainedAsync()
     {
         lock (_lock)
@@ -214,24 +228,26 @@ internal sealed class SocketSink(Socket socket, SocketReadiness readiness)
 
     private void Finish()
     {
-        if (!_failed)
-        {
-            try
-            {
-                socket.Shutdown(SocketShutdown.Send);
-            }
-            catch (Exception e) when (e is SocketException or ObjectDisposedException)
-            {
-                Fail();
-            }
-        }
-        _done.TrySetResult();
+        if (IsDone)
+            return; // CLOSE after EOF
+        if (!_failed && !SocketCalls.TryShutdownSend(socket))
+            Fail();
+        Complete();
     }
 
     private void Fail()
     {
         _failed = true;
-        _done.TrySetResult();
+        Complete();
         _moreToDrain?.Set();
+    }
+
+    private void Complete()
+    {
+        if (Interlocked.Exchange(ref _isDone, 1) != 0)
+            return;
+        _done.SetForAfter();
+        if (_closes)
+            readiness.CloseSocket();
     }
 }

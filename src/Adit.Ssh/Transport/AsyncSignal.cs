@@ -37,21 +37,23 @@ internal sealed class AsyncSignal : IValueTaskSource
     /// <param name="inline">The waiter may go on inside this call: no lock is held and it would cost more to wake another thread.</param>
     public void Set(bool inline = false)
     {
-        while (true)
-        {
-            int state = Volatile.Read(ref _state);
-            if (state == Signaled)
-                return;
-            int next = state == Waiting ? Idle : Signaled;
-            if (Interlocked.CompareExchange(ref _state, next, state) != state)
-                continue;
-            if (state == Waiting)
-            {
-                _core.RunContinuationsAsynchronously = !(inline && _mayInline);
-                _core.SetResult(true);
-            }
+        if (!TakeWaiter())
             return;
-        }
+        _core.RunContinuationsAsynchronously = !(inline && _mayInline);
+        _core.SetResult(true);
+    }
+
+    /// <summary>As <see cref="Set"/>, but on a thread that watches sockets a waiter that may goes on there, once that is done with its event
+    /// (<see cref="SocketPoller.TryRunAfter"/>): locks may be held.</summary>
+    public void SetForAfter()
+    {
+        if (!TakeWaiter())
+            return;
+        _core.RunContinuationsAsynchronously = false;
+        if (_mayInline && SocketPoller.TryRunAfter(static self => ((AsyncSignal)self)._core.SetResult(true), this))
+            return;
+        _core.RunContinuationsAsynchronously = true;
+        _core.SetResult(true);
     }
 
     void IValueTaskSource.GetResult(short token) => _core.GetResult(token);
@@ -60,6 +62,19 @@ internal sealed class AsyncSignal : IValueTaskSource
 
     void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _core.OnCompleted(continuation, state, token, flags);
+
+    /// <summary>True when somebody waits, who is now to be let go on; the signal is kept otherwise.</summary>
+    private bool TakeWaiter()
+    {
+        while (true)
+        {
+            int state = Volatile.Read(ref _state);
+            if (state == Signaled)
+                return false;
+            if (Interlocked.CompareExchange(ref _state, state == Waiting ? Idle : Signaled, state) == state)
+                return state == Waiting;
+        }
+    }
 
     private ValueTask TakeSignal()
     {

@@ -7,6 +7,7 @@ namespace Adit.Ssh.Transport;
 /// <summary>System calls on sockets that .NET's class makes only with an exception or a second thread in between, for each connection. Linux; elsewhere .NET's way is gone.</summary>
 internal static unsafe partial class SocketCalls
 {
+    private const int SendSide = 1; // SHUT_WR
     private const int InProgress = 115; // EINPROGRESS
     private const int Interrupted = 4; // EINTR: the attempt goes on
     private const int TryAgain = 11; // EAGAIN: a Unix listener's queue is full, and no attempt is under way
@@ -47,6 +48,22 @@ internal static unsafe partial class SocketCalls
         return true;
     }
 
+    /// <summary>Tells the socket's peer that nothing follows. False when that cannot be: it has gone, or the socket is closed.</summary>
+    public static bool TryShutdownSend(Socket socket)
+    {
+        try
+        {
+            if (OperatingSystem.IsLinux())
+                return shutdown(socket.SafeHandle, SendSide) == 0;
+            socket.Shutdown(SocketShutdown.Send);
+            return true;
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>What it is connected to; null for a Unix socket and when it is not connected. Throws <see cref="ObjectDisposedException"/>.</summary>
     public static IPEndPoint? Remote(Socket socket) => socket.RemoteEndPoint as IPEndPoint ?? (OperatingSystem.IsLinux() ? Ask(socket, peer: true) : null);
 
@@ -70,6 +87,9 @@ internal static unsafe partial class SocketCalls
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int connect(SafeSocketHandle socket, byte* address, int length);
+
+    [LibraryImport("libc")]
+    private static partial int shutdown(SafeSocketHandle socket, int how);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int getpeername(SafeSocketHandle socket, byte* address, ref int length);

@@ -36,6 +36,9 @@ internal static unsafe partial class SocketPoller
     private static readonly int Epoll = Start();
     private static SocketReadiness?[] _byDescriptor = new SocketReadiness?[256];
 
+    [ThreadStatic]
+    private static Queue<(Action<object> Work, object State)>? _after; // on threads of the poller only
+
     /// <summary>False where epoll(7) is not to be had: then .NET's engine waits.</summary>
     public static bool IsSupported => Epoll >= 0;
 
@@ -84,6 +87,18 @@ internal static unsafe partial class SocketPoller
         }
     }
 
+    /// <summary>Has this thread do something once it is done with the event that it is at: another loop may have its socket by then, and no thread has to be woken.
+    /// False on a thread that is not the poller's.</summary>
+    /// <param name="work">Must not block, nor throw.</param>
+    /// <param name="state">For it.</param>
+    public static bool TryRunAfter(Action<object> work, object state)
+    {
+        if (_after is not { } after)
+            return false;
+        after.Enqueue((work, state));
+        return true;
+    }
+
     private static void Enter(SocketReadiness socket, int descriptor)
     {
         lock (TableLock)
@@ -108,6 +123,7 @@ internal static unsafe partial class SocketPoller
     {
         int descriptor = (int)epoll!;
         var received = stackalloc byte[16];
+        var after = _after = new Queue<(Action<object> Work, object State)>();
         while (true)
         {
             int count = epoll_wait(descriptor, received, 1, -1);
@@ -115,6 +131,8 @@ internal static unsafe partial class SocketPoller
                 Dispatch(*(int*)(received + DataOffset), *(int*)(received + DataOffset + 4) == TimerMark, *(uint*)received);
             else if (count < 0 && Marshal.GetLastPInvokeError() != Interrupted)
                 throw new IOException($"epoll_wait: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
+            while (after.TryDequeue(out var next))
+                next.Work(next.State);
         }
     }
 

@@ -69,6 +69,70 @@ public class LocalForwardTests
         }
     }
 
+    // A policy may look something up the slow way, with its thread: the connections that are there do not notice.
+    [Fact]
+    public async Task APolicyThatBlocksItsThreadHoldsUpNoOtherConnection()
+    {
+        var policy = new SwitchedPolicy();
+        await using var tunnel = await TunnelPair.ConnectAsync(policy);
+        var (near, far) = await tunnel.OpenAsync();
+        using var answer = new ManualResetEventSlim();
+        using var asked = new CountdownEvent(10);
+        policy.Decide = _ =>
+        {
+            asked.Signal();
+            answer.Wait(Deadline);
+            return new(ForwardingDecision.Deny("at last"));
+        };
+        var waiting = Enumerable.Range(0, 10).Select(_ => new TcpClient("127.0.0.1", tunnel.Entrance.Port)).ToList();
+        try
+        {
+            Assert.True(await Task.Run(() => asked.Wait(Deadline)));
+            byte[] one = new byte[1];
+            for (int i = 0; i < 100; i++)
+            {
+                await near.SendAsync(new[] { (byte)i });
+                Assert.Equal(1, await far.ReceiveAsync(one).WaitAsync(Deadline));
+                Assert.Equal(i, one[0]);
+            }
+        }
+        finally
+        {
+            answer.Set();
+            waiting.ForEach(client => client.Dispose());
+        }
+    }
+
+    // One that says that it never blocks is asked on a thread that watches sockets: right answers, also when it is waited for after all.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task APolicyThatNeverBlocksDecidesAsAnyOther(bool waits)
+    {
+        bool allows = true;
+        var policy = new SwitchedPolicy { NeverBlocks = true };
+        policy.Decide = async _ =>
+        {
+            if (waits)
+                await Task.Yield();
+            return allows ? ForwardingDecision.Allow : ForwardingDecision.Deny("not now");
+        };
+        await using var tunnel = await TunnelPair.ConnectAsync(policy);
+        for (int i = 0; i < 50; i++)
+        {
+            var (near, far) = await tunnel.OpenAsync();
+            await near.SendAsync("question"u8.ToArray());
+            near.Shutdown(SocketShutdown.Send);
+            Assert.Equal("question"u8.ToArray(), await ReadToEndAsync(far).WaitAsync(Deadline));
+            await SendAllAsync(far, "answer"u8.ToArray());
+            far.Dispose();
+            Assert.Equal("answer"u8.ToArray(), await ReadToEndAsync(near).WaitAsync(Deadline));
+        }
+        allows = false;
+        using var refused = new TcpClient("127.0.0.1", tunnel.Entrance.Port);
+        Assert.Empty(await ReadToEndAsync(refused.Client).WaitAsync(Deadline));
+    }
+
     // INVARIANTS 19: EOF one way, data the other way for as long as it likes.
     [Fact]
     public async Task AnAnswerMayComeAfterTheQuestionsEof()

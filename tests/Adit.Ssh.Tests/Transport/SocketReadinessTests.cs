@@ -86,6 +86,63 @@ public class SocketReadinessTests
         await Assert.ThrowsAsync<ObjectDisposedException>(() => readiness.WaitReadableAsync().AsTask());
     }
 
+    // What is put off comes when the thread is done with its event, not in the middle of it, and on that thread.
+    [Fact]
+    public async Task WorkForAfterwardsComesOnTheSameThreadWhenItsEventIsOver()
+    {
+        if (!SocketPoller.IsSupported)
+            return;
+        using var pair = await SocketPair.ConnectAsync();
+        var readiness = new SocketReadiness(pair.Near);
+        var order = new List<string>();
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var signal = new AsyncSignal();
+        _ = WaitForSignalAsync();
+        var watching = OnEventAsync();
+        pair.Far.Send([1]);
+        await watching.WaitAsync(Deadline);
+        await done.Task.WaitAsync(Deadline);
+        Assert.Equal(["event", "rest of the event", "first", "signalled"], order);
+        Assert.False(await Task.Run(() => SocketPoller.TryRunAfter(static _ => Assert.Fail("not here"), order)));
+
+        async Task OnEventAsync()
+        {
+            await readiness.WaitReadableAsync().ConfigureAwait(false);
+            order.Add("event");
+            int thread = Environment.CurrentManagedThreadId;
+            Assert.True(SocketPoller.TryRunAfter(_ => order.Add(Environment.CurrentManagedThreadId == thread ? "first" : "on another thread"), order));
+            signal.SetForAfter();
+            order.Add("rest of the event");
+        }
+
+        async Task WaitForSignalAsync()
+        {
+            await signal.WaitAsync(mayInline: true).ConfigureAwait(false);
+            order.Add("signalled");
+            done.SetResult();
+        }
+    }
+
+    [Fact]
+    public async Task ASignalForAfterwardsNeedsNoWatchingThread()
+    {
+        var signal = new AsyncSignal();
+        int here = Environment.CurrentManagedThreadId;
+        bool inside = true;
+        var waiting = WaitAsync();
+        signal.SetForAfter();
+        inside = false;
+        await waiting.WaitAsync(Deadline);
+        signal.SetForAfter();
+        await signal.WaitAsync(mayInline: true).AsTask().WaitAsync(Deadline); // kept
+
+        async Task WaitAsync()
+        {
+            await signal.WaitAsync(mayInline: true).ConfigureAwait(false);
+            Assert.False(inside && Environment.CurrentManagedThreadId == here);
+        }
+    }
+
     [Fact]
     public async Task AResetEndsAWait()
     {

@@ -29,6 +29,9 @@ internal static unsafe partial class SocketPoller
     private const int Interrupted = 4;
     private const int StackSize = 256 * 1024;
 
+    /// <summary>Pieces of work behind one event, those among it that they bring about; what is more is for the pool, for sockets are waiting to be watched.</summary>
+    private const int MaxAfter = 8;
+
     /// <summary>struct epoll_event is packed on x64 alone: uint32 events, then 8 bytes of our own at 4 or at 8.</summary>
     private static readonly int DataOffset = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 4 : 8;
 
@@ -87,7 +90,7 @@ internal static unsafe partial class SocketPoller
         }
     }
 
-    /// <summary>Has this thread do something once it is done with the event that it is at: another loop may have its socket by then, and no thread has to be woken.
+    /// <summary>Has this thread do something once it is done with the event that it is at: another loop may have its socket by then, and no thread has to be woken. The pool does what is too much for it.
     /// False on a thread that is not the poller's.</summary>
     /// <param name="work">Must not block, nor throw.</param>
     /// <param name="state">For it.</param>
@@ -131,8 +134,10 @@ internal static unsafe partial class SocketPoller
                 Dispatch(*(int*)(received + DataOffset), *(int*)(received + DataOffset + 4) == TimerMark, *(uint*)received);
             else if (count < 0 && Marshal.GetLastPInvokeError() != Interrupted)
                 throw new IOException($"epoll_wait: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
-            while (after.TryDequeue(out var next))
+            for (int i = 0; i < MaxAfter && after.TryDequeue(out var next); i++)
                 next.Work(next.State);
+            while (after.TryDequeue(out var rest))
+                ThreadPool.UnsafeQueueUserWorkItem(rest.Work, rest.State, preferLocal: false);
         }
     }
 

@@ -123,6 +123,43 @@ public class SocketReadinessTests
         }
     }
 
+    // A peer may bring about as much of it as it likes: the watching threads are there for everybody.
+    [Fact]
+    public async Task TooMuchWorkForAfterwardsGoesToThePool()
+    {
+        if (!SocketPoller.IsSupported)
+            return;
+        using var pair = await SocketPair.ConnectAsync();
+        var readiness = new SocketReadiness(pair.Near);
+        using var all = new CountdownEvent(200);
+        int here = 0;
+        var watching = OnEventAsync();
+        pair.Far.Send([1]);
+        await watching.WaitAsync(Deadline);
+        Assert.True(await Task.Run(() => all.Wait(Deadline)));
+        Assert.InRange(here, 1, 8);
+
+        async Task OnEventAsync()
+        {
+            await readiness.WaitReadableAsync().ConfigureAwait(false);
+            Assert.True(SocketPoller.TryRunAfter(Again, all));
+        }
+
+        void Again(object state)
+        {
+            if (Thread.CurrentThread.IsThreadPoolThread)
+            {
+                all.Signal();
+                if (!all.IsSet)
+                    ThreadPool.UnsafeQueueUserWorkItem(Again, state, preferLocal: false);
+                return;
+            }
+            here++;
+            all.Signal();
+            Assert.True(SocketPoller.TryRunAfter(Again, state));
+        }
+    }
+
     [Fact]
     public async Task ASignalForAfterwardsNeedsNoWatchingThread()
     {

@@ -29,9 +29,6 @@ internal static unsafe partial class SocketPoller
     private const int Interrupted = 4;
     private const int StackSize = 256 * 1024;
 
-    /// <summary>Pieces of work behind one event, those among it that they bring about; what is more is for the pool, for sockets are waiting to be watched.</summary>
-    private const int MaxAfter = 8;
-
     /// <summary>struct epoll_event is packed on x64 alone: uint32 events, then 8 bytes of our own at 4 or at 8.</summary>
     private static readonly int DataOffset = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 4 : 8;
 
@@ -134,11 +131,19 @@ internal static unsafe partial class SocketPoller
                 Dispatch(*(int*)(received + DataOffset), *(int*)(received + DataOffset + 4) == TimerMark, *(uint*)received);
             else if (count < 0 && Marshal.GetLastPInvokeError() != Interrupted)
                 throw new IOException($"epoll_wait: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
-            for (int i = 0; i < MaxAfter && after.TryDequeue(out var next); i++)
-                next.Work(next.State);
-            while (after.TryDequeue(out var rest))
-                ThreadPool.UnsafeQueueUserWorkItem(rest.Work, rest.State, preferLocal: false);
+            if (!after.TryDequeue(out var next))
+                continue;
+            // One piece of work behind each event: more, or what that brings about, would keep everybody's sockets waiting.
+            GiveToPool(after);
+            next.Work(next.State);
+            GiveToPool(after);
         }
+    }
+
+    private static void GiveToPool(Queue<(Action<object> Work, object State)> after)
+    {
+        while (after.TryDequeue(out var next))
+            ThreadPool.UnsafeQueueUserWorkItem(next.Work, next.State, preferLocal: false);
     }
 
     /// <summary>An event of a descriptor that was closed meanwhile may reach whoever has it now, who then tries in vain and waits again.</summary>

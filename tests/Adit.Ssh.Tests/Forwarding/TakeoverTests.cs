@@ -114,8 +114,10 @@ public class TakeoverTests
         await old.ListenAsync(port);
         old.Way.Cut();
         TakeoverClient[] young = [await lab.ConnectAsync(), await lab.ConnectAsync(), await lab.ConnectAsync()];
+        var asked = lab.Time.WhenAwaitedAsync(Patience); // one question for all three
         var asking = Array.ConvertAll(young, client => client.ListenAsync(port));
         await lab.Log.WhenSaidAsync(Asking, 3);
+        await asked.WaitAsync(TakeoverLab.Deadline);
         lab.Time.Advance(Patience);
         await using var won = await asking[2];
         foreach (var lost in asking[..2])

@@ -117,7 +117,12 @@ public sealed class SshdConfigReader(ILogger logger)
         switch (row.Support)
         {
             case KeywordSupport.RefusedYet:
-                return IsHarmless(row, words) || (row.Refusal is { } refusal ? throw arguments.Error(refusal, $"{row.Name} restricts access, and a server without it would let in more than the file says.") : BadYet(keyword, source));
+                if (!IsHarmless(row, words) && row.Refusal is { } refusal)
+                {
+                    throw arguments.Error(refusal, $"{row.Name} restricts access, and a server without it would let in more than the file says.");
+                }
+
+                return IsHarmless(row, words) || BadYet(keyword, source);
             case KeywordSupport.NoEffect:
                 if (row.Warning is { } warning && !IsHarmless(row, words))
                 {
@@ -230,7 +235,8 @@ public sealed class SshdConfigReader(ILogger logger)
         }
         catch (Exception error) when (error is IOException and not SshException or UnauthorizedAccessException)
         {
-            throw new SshException(SshError.FileAccess, $"{path}: {FileErrors.Describe(error)}", error);
+            var reason = Directory.Exists(path) ? "Is a directory" : FileErrors.Describe(error); // which .NET calls denied
+            throw new SshException(SshError.FileAccess, $"{path}: {reason}", error);
         }
     }
 

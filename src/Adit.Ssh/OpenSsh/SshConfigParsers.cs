@@ -11,6 +11,9 @@ internal static class SshConfigParsers
     private static readonly string[] Facilities =
         ["DAEMON", "USER", "AUTH", "AUTHPRIV", "LOCAL0", "LOCAL1", "LOCAL2", "LOCAL3", "LOCAL4", "LOCAL5", "LOCAL6", "LOCAL7"];
 
+    /// <summary>What ssh shows for an argument that is missing.</summary>
+    private const string NoWord = "<NONE>";
+
     public static bool Flag(SshConfigArguments arguments) => OneOf(FlagWords)(arguments);
 
     public static Func<SshConfigArguments, T?> OneOf<T>((string Word, T Value)[] words) => arguments =>
@@ -196,13 +199,13 @@ internal static class SshConfigParsers
 
     public static string? Facility(SshConfigArguments arguments)
     {
-        string word = arguments.Next() ?? "";
+        string word = arguments.Next() ?? NoWord;
         return Facilities.FirstOrDefault(name => name.Equals(word, StringComparison.OrdinalIgnoreCase)) ?? arguments.Fail($"unsupported log facility '{Shown(word)}'");
     }
 
     public static SshConfigLogLevel LogLevel(SshConfigArguments arguments)
     {
-        string word = arguments.Next() ?? "";
+        string word = arguments.Next() ?? NoWord;
         switch (word.ToUpperInvariant())
         {
             case "QUIET" or "SILENT":

@@ -35,10 +35,12 @@ internal static class SshConfigSpecialParsers
     {
         if (Text(arguments) is not { } listen)
             return null;
+        bool hasDestination = false;
         if (kind != ForwardKind.Dynamic)
         {
             if (arguments.Next() is { Length: > 0 } destination)
             {
+                hasDestination = true;
                 listen = $"{listen}:{destination}";
             }
             else if (kind == ForwardKind.Local)
@@ -57,7 +59,7 @@ internal static class SshConfigSpecialParsers
             arguments.Fail("Bad forwarding specification.");
             return null;
         }
-        if (ForwardSpecification.TryParse(listen, kind, out var specification))
+        if (ForwardSpecification.TryParse(listen, kind, out var specification) && (specification.Destination is not null || !hasDestination))
             return [specification];
         arguments.Fail("Bad forwarding specification.");
         return null;

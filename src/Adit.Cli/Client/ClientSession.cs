@@ -25,6 +25,9 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
     /// <summary>There was a terminal: at the end ssh tells that the connection is closed.</summary>
     public bool HadTerminal { get; private set; }
 
+    /// <summary>What was carried; null where ssh does not tell: after a signal, after an error, for -W, and where another process has the connection.</summary>
+    public ConnectionTotals? Totals { get; private set; }
+
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
         // Up to the login a signal takes its usual course; a prompt puts the terminal right before that.
@@ -34,6 +37,7 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
             settings.Connected?.Invoke(client);
         }
 
+        var totals = client.IsProxied || settings.StandardIo is not null ? null : new ConnectionTotals(client);
         using var signals = new EndingSignals();
         var forwards = new ForwardTable(client, settings, log);
         MuxMaster? master = null;
@@ -70,7 +74,14 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
                 await late.DetachAsync(log).ConfigureAwait(false);
             }
 
-            return await GoOnAsync(client, forwards, master, descriptors, signals, cancellationToken).ConfigureAwait(false);
+            var exitCode = await GoOnAsync(client, forwards, master, descriptors, signals, cancellationToken).ConfigureAwait(false);
+            Totals = exitCode != ExitCode.Success && signals.Received.IsCompleted ? null : totals;
+            return exitCode;
+        }
+        catch (SshException e) when (IsClosedByServer(e))
+        {
+            Totals = totals;
+            throw;
         }
         finally
         {
@@ -82,6 +93,8 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
             {
                 await master.DisposeAsync().ConfigureAwait(false);
             }
+
+            totals?.Stop();
         }
     }
 
@@ -221,6 +234,10 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
     /// <summary>After login ssh has other words for a server that went away.</summary>
     private SshException AfterLogin(SshException e) =>
         e.Error == SshError.ConnectionLost && e.Message.StartsWith("Connection closed by", StringComparison.Ordinal)
-            ? new SshException(e.Error, $"Connection to {settings.Options.Host} closed by remote host.", e) { Hint = e.Hint }
+            ? new SshException(e.Error, ClosedByServer, e) { Hint = e.Hint }
             : e;
+
+    private string ClosedByServer => $"Connection to {settings.Options.Host} closed by remote host.";
+
+    private bool IsClosedByServer(SshException e) => e.Error == SshError.ConnectionLost && e.Message == ClosedByServer;
 }

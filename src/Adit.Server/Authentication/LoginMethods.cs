@@ -28,11 +28,16 @@ internal sealed class LoginMethods
         EmptyPasswordsByNone = passwordsPossible && config.Get(K.PasswordAuthentication) && config.Get(K.PermitEmptyPasswords);
         var chains = config.Get(K.AuthenticationMethods);
         _any = chains.Count == 0;
+        Disabled = [.. chains.Select(chain => (Chain: chain, Step: chain.Steps.FirstOrDefault(step => !IsPossible(step)))).Where(pair => pair.Step is not null)
+            .Select(pair => $"Disabled method \"{pair.Step!.Method}\" in AuthenticationMethods list \"{pair.Chain}\"")];
         _chains = [.. chains.Where(chain => chain.Steps.All(IsPossible))];
     }
 
     /// <summary>Methods that are switched on.</summary>
     public IReadOnlyList<string> Enabled { get; }
+
+    /// <summary>A line about each chain that cannot be completed.</summary>
+    public IReadOnlyList<string> Disabled { get; }
 
     /// <summary>"none" logs an account without a password in.</summary>
     public bool EmptyPasswordsByNone { get; }

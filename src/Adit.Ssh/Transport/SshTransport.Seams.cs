@@ -23,6 +23,12 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
 
     public string RemoteVersion => _version.RemoteVersion;
 
+    /// <summary>See <see cref="RekeyPolicy.BytesSent"/>.</summary>
+    public long BytesSent => _rekey.BytesSent;
+
+    /// <summary>See <see cref="RekeyPolicy.BytesReceived"/>.</summary>
+    public long BytesReceived => _rekey.BytesReceived;
+
     /// <summary>New keys are being agreed on.</summary>
     public bool IsExchangingKeys => _kex.InProgress;
 

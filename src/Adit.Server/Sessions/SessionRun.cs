@@ -30,6 +30,7 @@ internal sealed class SessionRun
     private readonly LaunchedProgram _launched;
     private readonly ProgramPipes? _pipes;
     private volatile SessionOutput? _output;
+    private volatile bool _outputUnwanted;
     private RecordedLogin? _login;
     private int _isExitTold;
 
@@ -71,6 +72,16 @@ internal sealed class SessionRun
 
     /// <summary>The client has closed the channel, or is gone. On the receive loop.</summary>
     public void OnChannelClosed() => _output?.ChannelClosed();
+
+    /// <summary>The client takes no more of the standard output: the program learns it by writing, as in a pipe (SIGPIPE). A terminal stays as it is.</summary>
+    public void OutputUnwanted()
+    {
+        _outputUnwanted = true;
+        if (Terminal is null)
+        {
+            _output?.Unwanted();
+        }
+    }
 
     /// <summary>Sends a signal to the program's process group. False when that is not to be.</summary>
     public async ValueTask<bool> SignalAsync(string name, CancellationToken cancellationToken)
@@ -156,6 +167,11 @@ internal sealed class SessionRun
         var transport = _channel.Connection.Transport;
         var output = new SessionOutput(_channel, _pipes?.Output ?? Terminal!.Master, _pipes?.Error, TellExit);
         _output = output;
+        if (_outputUnwanted)
+        {
+            OutputUnwanted();
+        }
+
         if (Terminal is not null)
         {
             _input.Attach(Terminal.DuplicateMaster(), endsAtEof: false, TellUnwanted);

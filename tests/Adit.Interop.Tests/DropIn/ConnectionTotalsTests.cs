@@ -11,6 +11,8 @@ public sealed partial class ConnectionTotalsTests
     /// <summary>Bytes that a packet has on the wire and that are not counted: the tag.</summary>
     private const int TagLength = 16;
 
+    private static readonly ClientOptions Verbose = new() { Arguments = ["-v"] };
+
     [Fact]
     public Task The_numbers_are_those_of_the_wire() => Lab.RunAsync(async lab =>
     {
@@ -18,11 +20,8 @@ public sealed partial class ConnectionTotalsTests
         foreach (Peer peer in new[] { Peer.OpenSsh, Peer.Adit })
         {
             await using Relay relay = Relay.To(there.Port, lab.Deadline);
-            ProcessResult result = await lab.RunSshAsync(peer, there, new ClientOptions
-            {
-                ConnectPort = relay.Port,
-                Arguments = ["-v", "-o", "SessionType=default", "-o", "RequestTTY=no", "-o", "Ciphers=aes128-gcm@openssh.com", "-o", "RemoteCommand=head -c 300000 /dev/zero"],
-            });
+            ManagedProcess process = await RunAsync(lab, peer, there, "head -c 300000 /dev/zero", new ClientOptions { ConnectPort = relay.Port, Arguments = ["-v", "-c", "aes128-gcm@openssh.com"] });
+            ProcessResult result = await process.WaitForExitAsync(lab.Deadline);
             Assert.Equal(0, result.ExitCode);
             Totals told = Totals.In(result);
             Assert.Equal(0, told.ExitStatus);
@@ -45,10 +44,7 @@ public sealed partial class ConnectionTotalsTests
         Server there = await lab.StartServerAsync(Peer.OpenSsh);
         foreach (Peer peer in new[] { Peer.OpenSsh, Peer.Adit })
         {
-            ProcessResult result = await lab.RunSshAsync(peer, there, new ClientOptions
-            {
-                Arguments = ["-v", "-o", "SessionType=default", "-o", "RequestTTY=no", "-o", $"RemoteCommand={command}"],
-            });
+            ProcessResult result = await (await RunAsync(lab, peer, there, command, Verbose)).WaitForExitAsync(lab.Deadline);
             Assert.Equal((exitCode, status), (result.ExitCode, Totals.In(result).ExitStatus));
         }
     });
@@ -59,7 +55,7 @@ public sealed partial class ConnectionTotalsTests
         Server there = await lab.StartServerAsync(Peer.OpenSsh);
         foreach (Peer peer in new[] { Peer.OpenSsh, Peer.Adit })
         {
-            Client tunnel = await lab.StartClientAsync(peer, there, new ClientOptions { Arguments = ["-v"], Targets = [1] });
+            Client tunnel = await lab.StartClientAsync(peer, there, Verbose with { Targets = [1] });
             if (peer == Peer.OpenSsh)
             {
                 await tunnel.Process.WaitForLineAsync("Entering interactive session", lab.Deadline); // from then on it has its own way with signals
@@ -67,11 +63,7 @@ public sealed partial class ConnectionTotalsTests
 
             Assert.True(await TellsAsync(lab, tunnel.Process, 0));
 
-            IReadOnlyList<string> command = await Clients.SshCommandAsync(lab, peer, there, new ClientOptions
-            {
-                Arguments = ["-v", "-o", "SessionType=default", "-o", "RequestTTY=no", "-o", "RemoteCommand=echo here >&2; sleep 30"],
-            }, []);
-            ManagedProcess session = lab.Start($"client ({peer})", command[0], command.Skip(1));
+            ManagedProcess session = await RunAsync(lab, peer, there, "echo here >&2; sleep 30", Verbose);
             await session.WaitForLineAsync("here", lab.Deadline);
             Assert.False(await TellsAsync(lab, session, 255));
         }
@@ -81,12 +73,16 @@ public sealed partial class ConnectionTotalsTests
     public Task Without_v_nothing_is_told() => Lab.RunAsync(async lab =>
     {
         Server there = await lab.StartServerAsync(Peer.OpenSsh);
-        ProcessResult result = await lab.RunSshAsync(Peer.Adit, there, new ClientOptions
-        {
-            Arguments = ["-o", "SessionType=default", "-o", "RequestTTY=no", "-o", "RemoteCommand=true"],
-        });
+        ProcessResult result = await (await RunAsync(lab, Peer.Adit, there, "true", new ClientOptions())).WaitForExitAsync(lab.Deadline);
         Assert.Equal((0, ""), (result.ExitCode, result.Errors));
     });
+
+    /// <summary>Starts a client that runs a command there.</summary>
+    private static async Task<ManagedProcess> RunAsync(Lab lab, Peer peer, Server there, string command, ClientOptions options)
+    {
+        IReadOnlyList<string> words = await Clients.SshCommandAsync(lab, peer, there, options, []);
+        return lab.Start($"client ({peer})", words[0], [.. words.Skip(1).Where(word => word != "-N"), command]);
+    }
 
     /// <summary>Ends it by a signal; whether it told totals.</summary>
     private static async Task<bool> TellsAsync(Lab lab, ManagedProcess process, int exitCode)
@@ -104,7 +100,7 @@ public sealed partial class ConnectionTotalsTests
         /// <summary>The last three lines.</summary>
         public static Totals In(ProcessResult result)
         {
-            string text = string.Join('\n', result.ErrorLines.Where(line => !line.StartsWith("adit: ", StringComparison.Ordinal)).Select(line => line.TrimEnd('\r')).Where(line => line.Length > 0));
+            string text = string.Join('\n', result.Errors.Split('\n').Where(line => !line.StartsWith("adit: ", StringComparison.Ordinal)).Select(line => line.TrimEnd('\r')).Where(line => line.Length > 0));
             Match match = Lines().Match(text);
             Assert.True(match.Success, text);
             return new Totals(Number(1), Number(2), (int)Number(3));

@@ -91,10 +91,19 @@ public class SshdConfigTests
     [InlineData("Match User a\n RDomain vrf1")]
     public void A_restriction_that_is_not_built_is_refused(string text)
     {
-        var log = new CapturingLogger();
-        Assert.Throws<SshException>(() => SshdConfig.Parse(text, "f", log));
-        Assert.Contains("is not supported yet", Assert.Single(log.Errors));
-        Assert.StartsWith($"f: line {text.Count(c => c == '\n') + 1}: ", log.Errors[0]);
+        var error = Assert.Throws<SshException>(() => SshdConfig.Parse(text, "f"));
+        Assert.Equal($"f line {text.Count(c => c == '\n') + 1}: setting RDomain not supported on this platform.", error.Message);
+    }
+
+    [Theory]
+    [InlineData("vrf1", false)]
+    [InlineData("*", true)]
+    [InlineData("!vrf1,*", true)]
+    public void A_block_for_a_routing_domain_is_for_others(string pattern, bool matches)
+    {
+        var config = SshdConfig.Parse($"Match RDomain {pattern}\n MaxSessions 3", "f");
+        Assert.Equal(matches ? 3 : 10, config.For(new MatchContext()).Get(SessionKeywords.MaxSessions));
+        Assert.Equal(10, config.For(new MatchContext { RoutingDomain = null }).Get(SessionKeywords.MaxSessions)); // -T -C without rdomain=
     }
 
     [Fact]
@@ -126,7 +135,7 @@ public class SshdConfigTests
     [InlineData("IPQoS 256", "f line 1: Bad IPQoS value: 256")]
     [InlineData("IPQoS ef x", "f line 1: Bad IPQoS value: x")]
     [InlineData("LogVerbose none a", "f line 1: keyword LogVerbose \"none\" argument must appear alone.")]
-    [InlineData("Match Address 192.0.2.1/33", "f line 1: Invalid mask length in match list entry \"192.0.2.1/33\"")]
+    [InlineData("Match Address 192.0.2.1/33", "Invalid Match address argument '192.0.2.1/33' at line 1")]
     public void What_has_no_effect_must_be_right_all_the_same(string text, string error) =>
         Assert.Equal(error, Assert.Throws<SshException>(() => SshdConfig.Parse(text, "f", new CapturingLogger())).Message);
 

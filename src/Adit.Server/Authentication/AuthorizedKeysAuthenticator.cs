@@ -77,7 +77,7 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
     public bool CanAnybodyLogIn => Methods.CanSucceed;
 
     /// <summary>What is wrong with chains of AuthenticationMethods, a line about each.</summary>
-    internal IReadOnlyList<string> DisabledMethods => Methods.Disabled;
+    internal IEnumerable<string> DisabledMethods => Methods.Disabled;
 
     private LoginMethods Methods => new(_live.Current, ArePasswordsPossible(_live.Current));
 

@@ -139,9 +139,9 @@ internal static class SshConfigParsers
         if (Text(arguments) is not { } spec)
             return null;
         // Removing what is not there is no error, and neither is removing all: that shows when the connection is made.
-        if (spec[0] != '-' && !Cryptography.Algorithms.ApplySpec(kind, Cryptography.Algorithms.Defaults(kind), spec).Succeeded)
+        if (spec[0] != '-' && Cryptography.Algorithms.ApplySpec(kind, Cryptography.Algorithms.Defaults(kind), spec) is { Succeeded: false } applied)
         {
-            if (kind == AlgorithmKind.KeyExchange && spec.Length > 1 && Cryptography.Algorithms.ApplySpec(kind, Cryptography.Algorithms.Defaults(kind), spec).BadName is { } bad)
+            if (kind == AlgorithmKind.KeyExchange && spec.Length > 1 && applied.BadName is { } bad)
                 arguments.ReportPlain($"Unsupported KEX algorithm \"{PeerText.Escape(bad, 100)}\"");
             return arguments.Fail($"Bad {what} '{Shown(spec)}'.");
         }

@@ -14,8 +14,8 @@ internal sealed record PeerQuirks(string Software, Version? OpenSshVersion, bool
     /// <summary>The peer says OpenSSH_….</summary>
     public bool IsOpenSsh => Software.StartsWith("OpenSSH_", StringComparison.Ordinal);
 
-    /// <summary>The peer is known to send, within its own limit of 256 KiB for a packet, messages as large as it was told that it may.</summary>
-    public bool TakesLargePackets => IsAdit || IsOpenSsh;
+    /// <summary>The peer has what OpenSSH has without announcing it: eow@openssh.com, and packets of up to 256 KiB, filled as far as it was told that it may.</summary>
+    public bool HasOpenSshsWays => IsAdit || IsOpenSsh;
 
     /// <summary>Looks at what follows "SSH-2.0-".</summary>
     public static PeerQuirks From(string softwareAndComments)

@@ -110,7 +110,7 @@ public class VersionExchangeTests
         Assert.Equal(openSsh, quirks.IsOpenSsh);
         Assert.Equal(version is null ? null : Version.Parse(version), quirks.OpenSshVersion);
         Assert.Equal(adit, quirks.IsAdit);
-        Assert.Equal(openSsh || adit, quirks.TakesLargePackets);
+        Assert.Equal(openSsh || adit, quirks.HasOpenSshsWays);
     }
 
     // INVARIANT 30

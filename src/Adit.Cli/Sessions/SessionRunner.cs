@@ -35,8 +35,8 @@ internal sealed class SessionRunner(SshSession session, SessionDescriptors descr
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var stopped = cancellationToken.UnsafeRegister(static reader => ((DescriptorReader?)reader)?.Stop(), reader);
         Reading?.Invoke(reader);
-        var unwanted = StopWhenUnwantedAsync(reader, over.Token);
         var sending = SendAsync(reader, over.Token);
+        var unwanted = StopWhenUnwantedAsync(reader, over.Token);
         try
         {
             var receiving = Task.WhenAll(

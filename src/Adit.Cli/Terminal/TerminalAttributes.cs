@@ -91,6 +91,14 @@ internal static class TerminalAttributes
         return [.. result];
     }
 
+    /// <summary>The modes of a terminal that has none set: no echo, no signals from keys, lines end as programs write them. What OpenSSH's master asks for when a passenger wants a terminal
+    /// and has none; what such a passenger pipes in, a password say, is not sent back then.</summary>
+    public static byte[] EncodeNone()
+    {
+        const int longerThanAny = 128;
+        return Encode(new byte[longerThanAny]);
+    }
+
     private static int WordSize => IsMac ? sizeof(ulong) : sizeof(uint);
 
     private static int CharactersAt => IsMac ? 32 : 17;

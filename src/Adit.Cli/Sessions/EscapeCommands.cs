@@ -119,7 +119,7 @@ internal sealed class EscapeCommands(SshClient client, ClientSettings settings, 
             return;
         }
 
-        Terminal?.LeaveRaw();
+        Terminal?.EnterQuestion();
         Output.Close(); // what the program says would come between what is typed
         try
         {

@@ -146,6 +146,11 @@ internal sealed partial class ControllingTerminal : IDisposable
                     return length == 0 ? null : Encoding.UTF8.GetString(line[..length]);
                 }
 
+                if (one == TerminalAttributes.GiveUp)
+                {
+                    return null;
+                }
+
                 if (one is (byte)'\n' or (byte)'\r')
                 {
                     return Encoding.UTF8.GetString(line[..length]);

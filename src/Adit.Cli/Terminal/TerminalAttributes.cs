@@ -5,6 +5,9 @@ namespace Adit.Cli.Terminal;
 /// <summary>Reads a struct termios (Linux's and macOS's): makes it raw, and encodes it for another system (RFC 4254, section 8).</summary>
 internal static class TerminalAttributes
 {
+    /// <summary>Ctrl-C, where a terminal sends no signal for it.</summary>
+    public const byte GiveUp = 3;
+
     private const byte InputSpeed = 128;
     private const byte OutputSpeed = 129;
     private const byte NoCharacter = 255;
@@ -54,6 +57,13 @@ internal static class TerminalAttributes
         Clear(attributes, Field.Output, 0x1); // OPOST
         attributes[CharactersAt + (IsMac ? 16 : 6)] = 1; // VMIN
         attributes[CharactersAt + (IsMac ? 17 : 5)] = 0; // VTIME
+    }
+
+    /// <summary>Lines as they are, but keys send no signals, and Ctrl-C ends a line and is its last character: it gives up an answer, not the session around it.</summary>
+    public static void MakeQuestion(Span<byte> attributes)
+    {
+        Clear(attributes, Field.Local, IsMac ? 0x80u : 0x1u); // ISIG
+        attributes[CharactersAt + (IsMac ? 1 : 11)] = GiveUp; // VEOL
     }
 
     /// <summary>The modes as the wire has them.</summary>

@@ -78,6 +78,10 @@ public sealed class ClientTerminalTests
         await terminal.WaitForAsync("ssh> ");
         terminal.Type("-X\r");
         await terminal.WaitForAsync("Invalid command.");
+        terminal.Type("\r~C");
+        await terminal.WaitForAsync("ssh> ");
+        terminal.Type("-L\u0003"); // gives up the line, not the session
+        await terminal.WaitForAsync("-L^C");
         terminal.Type("\r~R");
         terminal.Type("echo ke''yed\r");
         await terminal.WaitForAsync("keyed\r\n");

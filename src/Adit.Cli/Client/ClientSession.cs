@@ -130,13 +130,27 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
     /// <summary>Where the host key is wrong nothing is forwarded, and a session may go on without. Null where that ends the run.</summary>
     private bool? MayForward(SshClient client)
     {
-        var areWanted = settings.LocalForwards.Count + settings.DynamicForwards.Count + settings.RemoteForwards.Count > 0;
-        if (!areWanted || !client.IsHostKeyUnsafe || session.Type == SessionType.None)
+        if (!client.IsHostKeyUnsafe)
         {
             return true;
         }
 
-        log.Write(OpenSshLogLevel.Error, "Port forwarding is disabled to avoid man-in-the-middle attacks.");
+        var areWanted = settings.LocalForwards.Count + settings.DynamicForwards.Count + settings.RemoteForwards.Count > 0 && session.Type != SessionType.None;
+        if (areWanted)
+        {
+            log.Write(OpenSshLogLevel.Error, "Port forwarding is disabled to avoid man-in-the-middle attacks.");
+        }
+
+        if (settings.Attach is null && settings.Options.HostKeyUpdater is not null)
+        {
+            log.Write(OpenSshLogLevel.Error, "UpdateHostkeys is disabled because the host key is not trusted.");
+        }
+
+        if (!areWanted)
+        {
+            return true;
+        }
+
         if (!settings.ExitOnForwardFailure)
         {
             return false;

@@ -58,6 +58,20 @@ public sealed class PamTests
     });
 
     [Fact]
+    public Task A_login_shell_without_a_terminal_shows_what_PAM_says_and_a_command_does_not() => Lab.RunAsync(async lab =>
+    {
+        TemporaryUser user = await UserAsync();
+        string text = lab.Folder.Write("text", "welcome\n");
+        await using PamService pam = PamService.Create($"session optional pam_echo.so file={text}");
+        Server server = await StartAsync(lab, pam);
+        List<string> words = await lab.SshWordsAsync(server, user.Name);
+        ProcessResult shell = await lab.RunAsync("ssh", words[0], [.. words.Skip(1), "-T"], input: "echo in\n");
+        Assert.Equal("welcome\nin\n", shell.Output);
+        ProcessResult command = await lab.RunAsync("ssh", words[0], [.. words.Skip(1), "-T", "echo in"]);
+        Assert.Equal("in\n", command.Output);
+    });
+
+    [Fact]
     public Task A_session_is_opened_and_closed_as_root_and_leaves_variables_and_limits() => Lab.RunAsync(async lab =>
     {
         TemporaryUser user = await TemporaryUser.GetAuthorizedAsync();

@@ -105,6 +105,16 @@ public sealed class PassengerTests
             (await lab.RunAsync("terminal", Machine.Tool("python3"), [Machine.Here("Peers/on_a_terminal.py"), steps, .. words])).Output;
     });
 
+    // Ansible's way of running things: a password that is piped in must not come back, and lines end as the program writes them.
+    [Theory]
+    [MemberData(nameof(Pairs))]
+    public Task A_terminal_for_a_client_without_one_has_no_modes(Peer master, Peer client) => Lab.RunAsync(async lab =>
+    {
+        Sharing sharing = await Sharing.StartAsync(lab, master);
+        ProcessResult result = await sharing.RunAsync(client, ["-tt"], "stty -a | grep -ow -e -echo -e -isig -e -opost");
+        Assert.Equal("-opost\n-isig\n-echo\n", result.Output);
+    });
+
     [Theory]
     [MemberData(nameof(Pairs))]
     public Task Forwards_come_and_go(Peer master, Peer client) => Lab.RunAsync(async lab =>

@@ -60,7 +60,7 @@ public sealed class PamTests
     [Fact]
     public Task A_login_shell_without_a_terminal_shows_what_PAM_says_and_a_command_does_not() => Lab.RunAsync(async lab =>
     {
-        TemporaryUser user = await UserAsync();
+        TemporaryUser user = await TemporaryUser.GetAuthorizedAsync();
         string text = lab.Folder.Write("text", "welcome\n");
         await using PamService pam = PamService.Create($"session optional pam_echo.so file={text}");
         Server server = await StartAsync(lab, pam);

@@ -27,6 +27,7 @@ public sealed partial class ConnectionTotalsTests
             Assert.Equal(0, told.ExitStatus);
             Assert.InRange(told.Received, 300_000, 330_000);
             Assert.InRange(told.Sent, 1_000, 30_000);
+            await relay.Over.WaitAsync(lab.Deadline);
 
             // What is left of the bytes on the wire are the two identification strings, and a tag for every packet once there are keys.
             long rest = relay.Bytes - told.Sent - told.Received - Line(result, "Local version string (.*)").Length - $"SSH-2.0-{Line(result, "remote software version (.*)")}".Length - 4;

@@ -276,10 +276,10 @@ public sealed class SshClient : IAsyncDisposable
             _transport.Send(new PingMessage("PING!"u8.ToArray()));
     }
 
-    /// <summary>Tells an OpenSSH server that no further session will be asked for on this connection (no-more-sessions@openssh.com); others are told nothing.</summary>
+    /// <summary>Tells an OpenSSH server, or one of ours, that no further session will be asked for on this connection (no-more-sessions@openssh.com); others are told nothing.</summary>
     public void ForbidMoreSessions()
     {
-        if (_transport.Quirks.IsOpenSsh)
+        if (_transport.Quirks.HasOpenSshsWays)
             _connection.Requests.Notify("no-more-sessions@openssh.com", default);
     }
 

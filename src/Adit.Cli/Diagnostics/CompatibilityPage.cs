@@ -58,7 +58,8 @@ internal static class CompatibilityPage
             `ssh -V` and `sshd -V` print `Adit_VERSION (compatible with {Overview.CompatibleWith}), …` on standard error, in whatever form they are called. Programs that ask for the version look
             for `OpenSSH_` and two numbers in it, to know whether `StrictHostKeyChecking=accept-new` (7.6) or `SSH_ASKPASS_REQUIRE` (8.4) can be used, and find those of the
             version that is followed. One that wants them at the very beginning takes this for an ssh it does not know. `Match version` sees the same text. On the wire
-            the program calls itself what it is: Adit.
+            the program calls itself `OpenSSH.compatible.Adit_VERSION`: OpenSSH's peers take the beginning for a sign that extensions of theirs are known
+            (`ssh host yes | head` ends with them), and no version of OpenSSH's is claimed ([adr/0010](adr/0010-name-on-the-wire.md)).
 
             """);
         return page.ToString().TrimEnd('\n') + "\n";

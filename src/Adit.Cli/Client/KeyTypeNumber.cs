@@ -7,8 +7,7 @@ internal static class KeyTypeNumber
 {
     private static readonly (string Name, int Plain, int Certified)[] Rows =
     [
-        ("ssh-rsa", 0, 4), ("ecdsa-sha2-nistp256", 2, 6), ("ecdsa-sha2-nistp384", 2, 6), ("ecdsa-sha2-nistp521", 2, 6), ("ssh-ed25519", 3, 7),
-        ("sk-ecdsa-sha2-nistp256@openssh.com", 10, 11), ("sk-ssh-ed25519@openssh.com", 12, 13),
+        ("RSA", 0, 4), ("ECDSA", 2, 6), ("ED25519", 3, 7), ("ECDSA-SK", 10, 11), ("ED25519-SK", 12, 13),
     ];
 
     /// <summary>-1 for no key, and for one that OpenSSH has no number for.</summary>

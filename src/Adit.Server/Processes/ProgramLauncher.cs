@@ -69,7 +69,8 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
     public LaunchedProgram Launch(ProgramStart start, ProgramStreams streams)
     {
         start = start with { OpenFiles = OpenFilesLimit.Usual };
-        return start.NeedsHelper ? LaunchByHelper(start, streams) : LaunchDirectly(start, streams);
+        // A program that is limited from outside may have asked for its limit before.
+        return start.NeedsHelper || (helper is not null && OpenFiles() > start.OpenFiles) ? LaunchByHelper(start, streams) : LaunchDirectly(start, streams);
     }
 
     private static LaunchedProgram LaunchDirectly(ProgramStart start, ProgramStreams streams)
@@ -231,6 +232,13 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
         }
 
         return ProcessGroups.Get().Append(wanted.Gid).Distinct().Order().SequenceEqual(wanted.Groups);
+    }
+
+    /// <summary>This process's own limit of open files, which what it starts would inherit.</summary>
+    private static ulong OpenFiles()
+    {
+        var limits = stackalloc ulong[2];
+        return ProcessCalls.SetLimit(0, OpenFilesResource, null, limits) == 0 ? limits[0] : 0;
     }
 
     private static void LimitFiles(int process, ulong files)

@@ -53,7 +53,7 @@ public sealed class SshdDaemonTests
         {
             Assert.Contains(":777\0", await File.ReadAllTextAsync($"/proc/{process}/environ"));
             // A program that is not started through the helper gets the limit just after it has begun.
-            ProcessResult session = await (await StartAsync(lab, await ServerAtAsync(port), "sleep 1; ulimit -S -n")).WaitForExitAsync(lab.Deadline);
+            ProcessResult session = await (await StartAsync(lab, await ServerAtAsync(port), "ulimit -S -n")).WaitForExitAsync(lab.Deadline);
             Assert.Equal((0, "777"), (session.ExitCode, session.Output.Trim()));
         }
         finally

@@ -68,7 +68,7 @@ async def redraw(connection):
 
 
 async def hangup(connection):
-    """A terminal that goes takes its programs with it; where there is none they stay."""
+    """A terminal that goes takes its programs with it; where there is none they stay, and the channel's close is answered when they end."""
     process = await shell(connection)
     process.stdin.write("sleep 30.125 & echo pid $!; wait\n")
     rest = await until(process, "pid ")
@@ -81,8 +81,8 @@ async def hangup(connection):
     rest = await until(process, "pid ")
     pid = int((await until_line(process, rest)).strip())
     process.close()
-    await asyncio.wait_for(process.wait_closed(), LIMIT)
     assert (await connection.run(f"sleep 0.5; kill -0 {pid} && echo alive; kill {pid}", check=True)).stdout.strip() == "alive"
+    await asyncio.wait_for(process.wait_closed(), LIMIT)
 
 
 async def until_line(process, seen):

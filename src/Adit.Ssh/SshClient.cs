@@ -18,6 +18,7 @@ public sealed class SshClient : IAsyncDisposable
     private readonly SshTransport _transport;
     private readonly SshConnection _connection;
     private readonly TaskTracker _connections = new();
+    private readonly TaskTracker _tunnels = new(); // apart: a session does not wait for their end
     private readonly RemoteForwards _remoteForwards;
     private readonly ForwardFailures _failures;
     private readonly AgentForwards _agents;
@@ -269,6 +270,28 @@ public sealed class SshClient : IAsyncDisposable
             _transport.Send(new PingMessage("PING!"u8.ToArray()));
     }
 
+    /// <summary>Joins a tunnel device here to one at the server (tun@openssh.com). Completes when the server has its own; packets then flow until the connection ends or either
+    /// device goes. Takes the device over. Throws <see cref="SshException"/> (<see cref="SshError.ChannelOpenFailed"/>) with the server's reason.</summary>
+    /// <param name="device">Open.</param>
+    /// <param name="remoteUnit">The N of the server's tunN or tapN; negative for one that is free.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task ForwardTunnelAsync(TunnelInterface device, int remoteUnit = -1, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        var tunnel = new TunnelConnection(device);
+        try
+        {
+            ThrowIfHostKeyUnsafe("Tunnel forwarding");
+            await _connection.OpenAsync(TunnelFrames.ChannelType, TunnelFrames.OpenData(device.Mode, remoteUnit), tunnel, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            tunnel.Abandon();
+            throw;
+        }
+        _tunnels.Add(tunnel.RunAsync());
+    }
+
     /// <summary>Tells an OpenSSH server that no further session will be asked for on this connection (no-more-sessions@openssh.com); others are told nothing.</summary>
     public void ForbidMoreSessions()
     {
@@ -309,6 +332,7 @@ public sealed class SshClient : IAsyncDisposable
         await _transport.DisposeAsync().ConfigureAwait(false);
         await _connection.WhenIdleAsync().ConfigureAwait(false);
         await _connections.WhenIdleAsync().ConfigureAwait(false);
+        await _tunnels.WhenIdleAsync().ConfigureAwait(false);
     }
 
     private static ClientAuthenticationOptions AuthenticationOptions(SshClientOptions options, AlgorithmPreferences algorithms, bool isUnsafe, ILogger logger) => new()

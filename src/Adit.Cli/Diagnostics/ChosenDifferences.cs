@@ -50,7 +50,6 @@ internal static class ChosenDifferences
         new("ssh -D /socket, ssh -R /socket", "taken, and failing once connected", "refused", "nobody can speak SOCKS there"),
         new("ssh -J 'a b'", "in 9.2 taken, for a host that no name service knows", "refused", "as OpenSSH 10.3"),
         new("ssh -J hop host", "a second process, which ends with messages of its own (`Connection closed by UNKNOWN port 65535`) where the hop cannot be reached", "one process, and the cause alone", "hops are channels here"),
-        new("ssh -w 0", "connects, and fails there", "refused before it connects", "there are no tunnel devices"),
         new("ssh -ttt, ssh -MMM, ssh -vqv", "in 9.2 the third undoes the second; -q silences what comes after", "two and more are the same; the last of -v and -q counts", "nobody means that"),
         new("ssh -l ''", "asks to log in as nobody", "refused", "a variable that is not set"),
         new("ssh -v", "`Transferred: …` and `Bytes per second: …` at the end", "neither", "the numbers would be of a layer that nobody can compare"),

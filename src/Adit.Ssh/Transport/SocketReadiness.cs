@@ -6,7 +6,7 @@ namespace Adit.Ssh.Transport;
 
 /// <summary>Waits until a non-blocking socket can be read or written. One waiter for each; it goes on right on the thread that saw the event, so what it does next is bounded
 /// (<see cref="ThreadTurn"/>). Waits may end early: whoever waits tries, and waits again. Close the socket by <see cref="CloseSocket"/>, which ends all waits.</summary>
-internal sealed class SocketReadiness(Socket socket)
+internal sealed class SocketReadiness(Socket socket) : IPolled
 {
     private readonly AsyncSignal _readable = new();
     private AsyncSignal? _writable; // few sockets are ever full
@@ -83,7 +83,7 @@ internal sealed class SocketReadiness(Socket socket)
     }
 
     /// <summary>On a thread of the poller.</summary>
-    internal void OnEvents(uint events)
+    public void OnEvents(uint events)
     {
         if (_closed)
             return;
@@ -104,7 +104,7 @@ internal sealed class SocketReadiness(Socket socket)
     internal void Moderate(ReceiveModeration moderation) => _moderation = moderation;
 
     /// <summary>On a thread of the poller: the wait has been long enough.</summary>
-    internal void OnTimer()
+    public void OnTimer()
     {
         if (_closed || (Interlocked.And(ref _watched, ~SocketPoller.Readable) & SocketPoller.Readable) == 0)
             return; // that wait is over

@@ -1,0 +1,115 @@
+using System.Net.Sockets;
+using Adit.Ssh.Connection;
+using Adit.Ssh.OpenSsh;
+using Adit.Ssh.Transport;
+
+namespace Adit.Ssh.Forwarding;
+
+/// <summary>A tunnel device on this side, a channel to the other. Packets keep their bounds. What does not fit, into the peer's window or the device's queue, is dropped, as in any
+/// network: nothing waits for a device. It knows no role.</summary>
+internal sealed class TunnelConnection(TunnelInterface device) : IChannelSink
+{
+    [ThreadStatic]
+    private static byte[]? _scratch;
+
+    private readonly TunnelReadiness _readiness = new(device.Handle);
+    private SshChannel? _channel;
+    private int _taken;
+
+    public TunnelInterface Device => device;
+
+    public void OnOpened(SshChannel channel) => _channel = channel;
+
+    public void OnData(ReadOnlyMemory<byte> data)
+    {
+        _taken += data.Length;
+        var packet = TunnelFrames.Packet(device.Mode, data.Span);
+        if (!packet.IsEmpty && !device.Write(packet))
+            Stop();
+    }
+
+    public void OnBatchEnd()
+    {
+        int taken = _taken;
+        _taken = 0;
+        _channel!.Credit(taken);
+    }
+
+    public void OnEof() => Stop();
+
+    public void OnClosed(SshException? reason) => Stop();
+
+    /// <summary>Closes the device of a channel that was not opened.</summary>
+    public void Abandon() => _readiness.Close();
+
+    /// <summary>Carries packets until the channel or the device ends; call once the channel is open.</summary>
+    public async Task RunAsync()
+    {
+        var channel = _channel ?? throw new InvalidOperationException("the channel is not open");
+        int streak = ThreadTurn.Borrowed;
+        try
+        {
+            // OpenSSH counts four bytes more for each packet when it grants the window again.
+            int overhead = channel.Connection.Transport.Quirks.IsOpenSsh ? 4 : 0;
+            while (true)
+            {
+                int allowance = channel.SendAllowance;
+                if (allowance < 0 || _readiness.IsOver)
+                    break;
+                if (allowance == 0)
+                {
+                    await channel.WaitToSendAsync().ConfigureAwait(false);
+                    streak = 0;
+                    continue;
+                }
+                int count = Forward(channel, overhead);
+                if (count < 0)
+                    break;
+                if (count == 0)
+                {
+                    await _readiness.WaitReadableAsync().ConfigureAwait(false);
+                    streak = 0;
+                }
+                else if (ThreadTurn.IsOver(ref streak))
+                {
+                    await Task.Yield();
+                }
+            }
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // Closed under us, or the kernel has no room to watch it.
+        }
+        finally
+        {
+            channel.Close();
+            _readiness.Close();
+        }
+    }
+
+    /// <summary>Ends the pump, which closes the device: that takes the kernel some time, and this may be the receive loop.</summary>
+    private void Stop()
+    {
+        _readiness.End();
+        _channel?.Close();
+    }
+
+    /// <summary>One packet, if there is one. As <see cref="TunnelInterface.Read"/>.</summary>
+    private int Forward(SshChannel channel, int overhead)
+    {
+        var scratch = _scratch ??= new byte[TunnelFrames.FamilyLength + TunnelFrames.LargestPacket];
+        int count = device.Read(scratch.AsSpan(TunnelFrames.FamilyLength));
+        if (count <= 0)
+            return count;
+        int front = device.Mode == TunnelMode.Ethernet ? 0 : TunnelFrames.FamilyLength;
+        if (front > 0)
+            TunnelFrames.WriteFamily(scratch);
+        int length = front + count;
+        if (length + overhead > channel.MaxData)
+            return count;
+        var packet = channel.Rent(length);
+        scratch.AsSpan(TunnelFrames.FamilyLength - front, length).CopyTo(packet.DataArea(length).Span);
+        channel.SendDatagram(packet, length, overhead);
+        return count;
+    }
+}

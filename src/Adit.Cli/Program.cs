@@ -10,6 +10,11 @@ internal static class Program
 {
     private static Task<int> Main(string[] arguments)
     {
+        if (!StandardDescriptors.Ensure())
+        {
+            return Task.FromResult(ExitCode.Failure);
+        }
+
         // Read by the runtime when the first socket is made: what waits for a socket continues on the thread that saw it become ready, one hop less
         // per packet. Whatever does much work there moves to the pool by itself.
         Environment.SetEnvironmentVariable("DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS", "1");

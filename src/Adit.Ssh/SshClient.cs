@@ -62,6 +62,13 @@ public sealed class SshClient : IAsyncDisposable
     /// <summary>The address that was connected to; null behind a <see cref="SshClientOptions.ConnectCallback"/>.</summary>
     public IPEndPoint? RemoteEndPoint => _transport.RemoteEndPoint;
 
+    /// <summary>Bytes of all the packets sent so far, those before login included: their lengths, padding and payloads after compression. Neither tags nor the identification
+    /// strings are counted: it is the number that OpenSSH tells.</summary>
+    public long BytesSent => _transport.BytesSent;
+
+    /// <summary>The same of the packets received.</summary>
+    public long BytesReceived => _transport.BytesReceived;
+
     /// <summary>The server's identification string.</summary>
     public string ServerVersion => _transport.RemoteVersion;
 
@@ -292,10 +299,10 @@ public sealed class SshClient : IAsyncDisposable
         _tunnels.Add(tunnel.RunAsync());
     }
 
-    /// <summary>Tells an OpenSSH server that no further session will be asked for on this connection (no-more-sessions@openssh.com); others are told nothing.</summary>
+    /// <summary>Tells an OpenSSH server, or one of ours, that no further session will be asked for on this connection (no-more-sessions@openssh.com); others are told nothing.</summary>
     public void ForbidMoreSessions()
     {
-        if (_transport.Quirks.IsOpenSsh)
+        if (_transport.Quirks.HasOpenSshsWays)
             _connection.Requests.Notify("no-more-sessions@openssh.com", default);
     }
 

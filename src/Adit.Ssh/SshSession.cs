@@ -122,7 +122,7 @@ public sealed class SshSession : IAsyncDisposable
     public void RefuseOutput()
     {
         _sink.Output.Abandon();
-        if (Channel.Connection.Transport.Quirks is { IsOpenSsh: true } or { IsAdit: true })
+        if (Channel.Connection.Transport.Quirks.HasOpenSshsWays)
             Channel.Notify("eow@openssh.com", default);
     }
 

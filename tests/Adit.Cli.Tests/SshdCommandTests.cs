@@ -59,8 +59,14 @@ public sealed class SshdCommandTests : IDisposable
         var (code, _, errors) = await SshdProcess.RunAsync("-t", "-f", file);
         Assert.Equal(255, code);
         Assert.Equal($"{file}: line 2: Bad configuration option: Prot", errors[0]);
-        Assert.StartsWith($"{file}: line 3: RDomain is not supported yet.", errors[1]);
-        Assert.Equal($"{file}: terminating, 2 bad configuration options", errors[2]);
+        Assert.Equal($"{file} line 3: setting RDomain not supported on this platform.", errors[1]);
+
+        var matched = Write("matched", "Match Colour blue\n");
+        var (_, _, told) = await SshdProcess.RunAsync("-t", "-f", matched);
+        Assert.Equal(("Unsupported Match attribute Colour", $"{matched} line 1: Bad Match condition"), (told[0], told[1]));
+
+        var (folder, _, why) = await SshdProcess.RunAsync("-t", "-f", _folder);
+        Assert.Equal((1, $"{_folder}: Is a directory"), (folder, why[0]));
 
         var (missing, _, said) = await SshdProcess.RunAsync("-t", "-f", Path.Combine(_folder, "nowhere"));
         Assert.Equal((1, $"{_folder}/nowhere: No such file or directory"), (missing, said[0]));

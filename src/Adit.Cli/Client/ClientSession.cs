@@ -25,6 +25,9 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
     /// <summary>There was a terminal: at the end ssh tells that the connection is closed.</summary>
     public bool HadTerminal { get; private set; }
 
+    /// <summary>What was carried; null where ssh does not tell: after a signal, after an error, for -W, and where another process has the connection.</summary>
+    public ConnectionTotals? Totals { get; private set; }
+
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
         // Up to the login a signal takes its usual course; a prompt puts the terminal right before that.
@@ -34,6 +37,7 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
             settings.Connected?.Invoke(client);
         }
 
+        var totals = client.IsProxied || settings.StandardIo is not null ? null : new ConnectionTotals(client);
         using var signals = new EndingSignals();
         var forwards = new ForwardTable(client, settings, log);
         var tunnel = new TunnelRequest(client, settings, log);
@@ -81,7 +85,14 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
                 await late.DetachAsync(log).ConfigureAwait(false);
             }
 
-            return await GoOnAsync(client, forwards, master, descriptors, signals, cancellationToken).ConfigureAwait(false);
+            var exitCode = await GoOnAsync(client, forwards, master, descriptors, signals, cancellationToken).ConfigureAwait(false);
+            Totals = exitCode != ExitCode.Success && signals.Received.IsCompleted ? null : totals;
+            return exitCode;
+        }
+        catch (SshException e) when (IsClosedByServer(e))
+        {
+            Totals = totals;
+            throw;
         }
         finally
         {
@@ -94,6 +105,8 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
             {
                 await master.DisposeAsync().ConfigureAwait(false);
             }
+
+            totals?.Stop();
         }
     }
 
@@ -129,13 +142,27 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
     /// <summary>Where the host key is wrong nothing is forwarded, and a session may go on without. Null where that ends the run.</summary>
     private bool? MayForward(SshClient client)
     {
-        var areWanted = settings.LocalForwards.Count + settings.DynamicForwards.Count + settings.RemoteForwards.Count > 0;
-        if (!areWanted || !client.IsHostKeyUnsafe || session.Type == SessionType.None)
+        if (!client.IsHostKeyUnsafe)
         {
             return true;
         }
 
-        log.Write(OpenSshLogLevel.Error, "Port forwarding is disabled to avoid man-in-the-middle attacks.");
+        var areWanted = settings.LocalForwards.Count + settings.DynamicForwards.Count + settings.RemoteForwards.Count > 0 && session.Type != SessionType.None;
+        if (areWanted)
+        {
+            log.Write(OpenSshLogLevel.Error, "Port forwarding is disabled to avoid man-in-the-middle attacks.");
+        }
+
+        if (settings.Attach is null && settings.Options.HostKeyUpdater is not null)
+        {
+            log.Write(OpenSshLogLevel.Error, "UpdateHostkeys is disabled because the host key is not trusted.");
+        }
+
+        if (!areWanted)
+        {
+            return true;
+        }
+
         if (!settings.ExitOnForwardFailure)
         {
             return false;
@@ -233,6 +260,10 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
     /// <summary>After login ssh has other words for a server that went away.</summary>
     private SshException AfterLogin(SshException e) =>
         e.Error == SshError.ConnectionLost && e.Message.StartsWith("Connection closed by", StringComparison.Ordinal)
-            ? new SshException(e.Error, $"Connection to {settings.Options.Host} closed by remote host.", e) { Hint = e.Hint }
+            ? new SshException(e.Error, ClosedByServer, e) { Hint = e.Hint }
             : e;
+
+    private string ClosedByServer => $"Connection to {settings.Options.Host} closed by remote host.";
+
+    private bool IsClosedByServer(SshException e) => e.Error == SshError.ConnectionLost && e.Message == ClosedByServer;
 }

@@ -3,7 +3,8 @@ using System.Runtime.InteropServices;
 namespace Adit.Cli.CommandLine;
 
 /// <summary>Reads a descriptor on a thread of its own, and can stop while nothing comes: bytes that come later are left for whoever shares the descriptor. What awaits a read
-/// goes on at once on that thread, since a key that was pressed should wait for no other. One read at a time.</summary>
+/// goes on at once on that thread, since a key that was pressed should wait for no other. One read at a time. What is there already when the first read begins is taken even where it is
+/// stopped by then: what a short command leaves of a file or a loop's list must not depend on who was faster, and OpenSSH's client takes it.</summary>
 internal sealed partial class DescriptorReader : IDisposable
 {
     private const short PollIn = 1;
@@ -19,6 +20,7 @@ internal sealed partial class DescriptorReader : IDisposable
     private Memory<byte> _buffer;
     private bool _stopped;
     private bool _ended;
+    private bool _hasRead;
 
     public DescriptorReader(int descriptor)
     {
@@ -109,7 +111,9 @@ internal sealed partial class DescriptorReader : IDisposable
                 }
             }
 
-            read?.SetResult(IsReadable() ? Descriptor.Read(_descriptor, _buffer.Span) : 0);
+            var count = IsReadable() ? Descriptor.Read(_descriptor, _buffer.Span) : 0;
+            _hasRead = true;
+            read?.SetResult(count);
         }
 
         foreach (var end in _wake.Where(end => end >= 0))
@@ -140,7 +144,7 @@ internal sealed partial class DescriptorReader : IDisposable
                 return true;
             }
 
-            if (waits[1].Returned == 0)
+            if (waits[1].Returned == 0 || (!_hasRead && waits[0].Returned != 0))
             {
                 return true;
             }

@@ -162,6 +162,7 @@ internal static class SshCommand
             log.Write(OpenSshLogLevel.Info, $"Connection to {settings.Options.Host} closed.");
         }
 
+        run.Totals?.Write(log, exitCode == ExitCode.Ssh ? -1 : exitCode);
         return exitCode;
     }
 

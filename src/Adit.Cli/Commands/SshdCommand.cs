@@ -183,6 +183,7 @@ internal static class SshdCommand
                 Address = connection.GetValueOrDefault("addr"),
                 LocalAddress = connection.GetValueOrDefault("laddr"),
                 LocalPort = Adit.Ssh.OpenSsh.PortFormat.TryParse(connection.GetValueOrDefault("lport"), out var port) ? port : 0,
+                RoutingDomain = connection.GetValueOrDefault("rdomain"),
             });
         }
 

@@ -44,7 +44,7 @@ internal static class ChosenDifferences
     /// <summary>Of the command lines.</summary>
     public static IReadOnlyList<ChosenDifference> CommandLine { get; } =
     [
-        new("ssh -G", "`Pseudo-terminal will not be allocated …` on standard error, without a terminal there", "nothing", "nobody asked for a terminal"),
+        new("ssh -G", "on standard error `Pseudo-terminal will not be allocated …`, without a terminal there, and `Cannot forward agent socket path …`", "nothing", "nothing is asked for yet"),
         new("ssh -P tag", "in 9.2 a flag without a value, and without a meaning", "takes the tag", "as OpenSSH 9.4 and later"),
         new("ssh -W /socket, ssh -W 8080", "in 9.2 taken, and failing once connected", "a Unix socket; refused", "as OpenSSH 9.4 and later"),
         new("ssh -D /socket, ssh -R /socket", "taken, and failing once connected", "refused", "nobody can speak SOCKS there"),
@@ -52,7 +52,6 @@ internal static class ChosenDifferences
         new("ssh -J hop host", "a second process, which ends with messages of its own (`Connection closed by UNKNOWN port 65535`) where the hop cannot be reached", "one process, and the cause alone", "hops are channels here"),
         new("ssh -ttt, ssh -MMM, ssh -vqv", "in 9.2 the third undoes the second; -q silences what comes after", "two and more are the same; the last of -v and -q counts", "nobody means that"),
         new("ssh -l ''", "asks to log in as nobody", "refused", "a variable that is not set"),
-        new("ssh -v", "`Transferred: …` and `Bytes per second: …` at the end", "neither", "the numbers would be of a layer that nobody can compare"),
         new("ssh host </dev/null", "tries an empty password three times where nobody can be asked for one", "tries none", "nobody typed it; the last line and the exit code are the same"),
         new("ssh -Q CIPHER", "names in one case only", "in any", "as OpenSSH does for keywords"),
         new("ssh ssh://[::1]", "usage in 9.2", "an IPv6 address", "as RFC 3986 has it"),
@@ -81,6 +80,40 @@ internal static class ChosenDifferences
         new("remoteforwardtakeovertimeout", "not known", "printed where it is set", "Adit's own"),
     ];
 
+    /// <summary>Of lines of ssh_config.</summary>
+    public static IReadOnlyList<ChosenDifference> ClientLines { get; } =
+    [
+        new("Include %h, User %h", "in 9.2 no tokens there", "the tokens stand for what they do elsewhere; one that is none is refused", "as OpenSSH 10"),
+        new("RevokedHostKeys a b", "in 9.2 one file", "several", "as later versions of OpenSSH"),
+        new("Match user 'a'", "in 9.2 with the quotes in the pattern", "without", "as later versions of OpenSSH, and as in every other line"),
+        new("PermitRemoteOpen :1, RekeyLimit +, StreamLocalBindMask 1h", "taken: for no host, for 0, for 1", "refused", "nobody means that"),
+        new("LogVerbose *", "everything at once, -G as well", "once it connects", "-G prints the configuration"),
+    ];
+
+    /// <summary>Of lines of sshd_config.</summary>
+    public static IReadOnlyList<ChosenDifference> ServerLines { get; } =
+    [
+        new("sshd -f FOLDER, Include FOLDER", "read as an empty file", "refused: Is a directory", "the server would go by its defaults, and let in whom the files keep out"),
+        new("=, \"Port 22", "a line without a keyword is passed over", "refused", "it may have been meant to forbid something"),
+        new("AuthorizedKeysFile # a comment alone", "the default", "refused", "a name is missing"),
+        new("AuthenticationMethods publickey:x, keyboard-interactive:x", "taken, and nobody can log in", "refused", "it is known before anybody tries"),
+        new("AuthenticationMethods none", "taken without PermitEmptyPasswords", "refused without it", "nobody could log in"),
+        new("MaxStartups 1:2:3:4, RekeyLimit +", "the rest is passed over", "refused", "nobody means that"),
+        new("ListenAddress 127.0.0.1:0, Port 0", "refused", "any free port", "for tests"),
+        new("ListenAddress … rdomain NAME", "listens in a routing domain", "refused by name", "not built"),
+        new("Match RDomain", "the domain of the connection", "the same: always the empty one", "there is no listening in others"),
+        new("RDomain none", "refused: not supported on Linux", "taken", "it asks for nothing"),
+        new("Match Invalid-User, Match Version, RefuseConnection, PAMServiceName, PerSourcePenalties, …", "not known to 9.2", "taken", "as later versions of OpenSSH"),
+        new("Match user 'a'", "in 9.2 with the quotes in the pattern", "without", "as later versions of OpenSSH, and as in every other line"),
+        new("Subsystem a …, twice", "refused by 9.2", "the first counts", "as OpenSSH 9.5 and later"),
+        new("FingerprintHash sha1", "taken, as sha384 and sha512 are", "refused", "SHA256 and MD5 are what keys are named by"),
+        new("GSSAPIAuthentication yes, KerberosAuthentication yes, …", "taken", "taken, and logged as unsupported", "as OpenSSH does where it is built without them"),
+        new("GSSAPIDelegateCredentials, KerberosUseKuserok, ShowPatchLevel", "Bad configuration option", "taken, and logged", "other distributions have them"),
+        new("PermitTunnel yes, HostbasedAuthentication yes", "taken", "taken, with a warning", "they have no effect here"),
+        new("Banner FILE", "a file that is missing shows at a login: nothing", "-t and the log tell", "somebody wanted it shown"),
+        new("LogVerbose *", "from the first connection on", "-t as well", "it says everything"),
+    ];
+
     /// <summary>Of what sshd logs. The tests that compare the logs have the same list, as patterns.</summary>
     public static IReadOnlyList<ChosenDifference> ServerLog { get; } =
     [
@@ -88,7 +121,7 @@ internal static class ChosenDifferences
         new("Connection closed by user NAME", "without the name, at VERBOSE", "at INFO", "a login that was lost has an end in the log too"),
         new("ROOT LOGIN REFUSED", "twice (the second with `[preauth]`), once the key has signed", "once, when the right key is shown", "there is one process, and nothing to sign for"),
         new("User child is on pid", "at VERBOSE", "none", "no process for each login"),
-        new("Transferred: …, Closing connection to …", "at VERBOSE", "none", "the numbers would be of a layer that nobody can compare"),
+        new("Transferred: …, Closing connection to …", "at VERBOSE, unless the client says goodbye", "none", "`Disconnected from user`, or why not, is the last line"),
         new("Close session", "at VERBOSE, unless the client was faster", "always", "a session that began has ended"),
         new("Timeout before authentication", "none in 9.2 with Debian's changes; for, or for connection from", "for connection from ADDRESS port N to ADDRESS port N", "as OpenSSH 9.8 and later"),
         new("Could not get shadow information for NOUSER", "for users that do not exist, without PAM", "none", "Invalid user says it"),

@@ -41,10 +41,14 @@ internal static class CompatibilityPage
         Differences(page, "What `ssh -G` prints otherwise",
             "Everything else is the same as OpenSSH 9.2's, line by line; tests compare the two, over a corpus and over random configurations.", ChosenDifferences.Client);
         Differences(page, "What command lines do otherwise",
-            "Thousands of odd command lines were tried on OpenSSH 9.2 and on this. What they do otherwise on purpose is here; beyond it some refused values in sshd_config (PermitOpen, Match, AuthenticationMethods, RekeyLimit) are refused in other words. Lines that begin with `adit: ` follow a message and say what to try.",
+            "Thousands of odd command lines were tried on OpenSSH 9.2 and on this. What they do otherwise on purpose is here. Lines that begin with `adit: ` follow a message and say what to try.",
             ChosenDifferences.CommandLine, "command line");
+        Differences(page, "What lines of ssh_config do otherwise",
+            "Every keyword was tried with odd values: none, too many, words that are none, numbers out of range, quotes that do not close. Both take and refuse the same, in the same words, but for these.",
+            ChosenDifferences.ClientLines, "line");
         Section(page, "Keywords of sshd_config", "keyword", [.. Blocks("Match", "Include"), .. SshdKeywordTable.All.Select(Describe)]);
         Differences(page, "What `sshd -T` prints otherwise", "", ChosenDifferences.Server);
+        Differences(page, "What lines of sshd_config do otherwise", "Tried like those of ssh_config, with `-t`.", ChosenDifferences.ServerLines, "line");
         Differences(page, "What sshd logs otherwise",
             "The lines at INFO and VERBOSE are OpenSSH's, word by word, but for these; a test makes the same logins at both servers and compares what they log.", ChosenDifferences.ServerLog, "line");
         page.Append(
@@ -54,7 +58,8 @@ internal static class CompatibilityPage
             `ssh -V` and `sshd -V` print `Adit_VERSION (compatible with {Overview.CompatibleWith}), …` on standard error, in whatever form they are called. Programs that ask for the version look
             for `OpenSSH_` and two numbers in it, to know whether `StrictHostKeyChecking=accept-new` (7.6) or `SSH_ASKPASS_REQUIRE` (8.4) can be used, and find those of the
             version that is followed. One that wants them at the very beginning takes this for an ssh it does not know. `Match version` sees the same text. On the wire
-            the program calls itself what it is: Adit.
+            the program calls itself `OpenSSH.compatible.Adit_VERSION`: OpenSSH's peers take the beginning for a sign that extensions of theirs are known
+            (`ssh host yes | head` ends with them), and no version of OpenSSH's is claimed ([adr/0010](adr/0010-name-on-the-wire.md)).
 
             """);
         return page.ToString().TrimEnd('\n') + "\n";

@@ -153,7 +153,7 @@ internal sealed class MuxSession : IAsyncDisposable, IEscapeCommands
 
     private static PtyOptions Describe(string term, LocalTerminal? terminal) => terminal is { Size: var size }
         ? new PtyOptions(term, size.Columns, size.Rows, size.PixelWidth, size.PixelHeight, TerminalAttributes.Encode(terminal.Attributes))
-        : new PtyOptions(term, 0, 0, Modes: new byte[] { 0 });
+        : new PtyOptions(term, 0, 0, Modes: TerminalAttributes.EncodeNone());
 
     private Task<bool> SayAsync(string text) => _error.WriteAsync(Encoding.UTF8.GetBytes(text));
 

@@ -21,6 +21,9 @@ internal sealed class EscapeCommands(SshClient client, ClientSettings settings, 
     /// <summary>Reads the command line.</summary>
     public required IPrompter Prompter { get; init; }
 
+    /// <summary>The program's way to the screen.</summary>
+    public required OutputGate Output { get; init; }
+
     /// <summary>Ends the session.</summary>
     public required CancellationTokenSource Ending { get; init; }
 
@@ -116,7 +119,8 @@ internal sealed class EscapeCommands(SshClient client, ClientSettings settings, 
             return;
         }
 
-        Terminal?.LeaveRaw();
+        Terminal?.EnterQuestion();
+        Output.Close(); // what the program says would come between what is typed
         try
         {
             if (await Prompter.AskAsync("\r\nssh> ", echo: true, cancellationToken).ConfigureAwait(false) is { } line)
@@ -127,6 +131,7 @@ internal sealed class EscapeCommands(SshClient client, ClientSettings settings, 
         finally
         {
             Terminal?.EnterRaw();
+            Output.Open();
         }
     }
 }

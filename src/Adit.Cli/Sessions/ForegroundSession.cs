@@ -58,7 +58,8 @@ internal sealed class ForegroundSession(SshClient client, ClientSettings setting
         terminal?.LeaveRaw();
         if (exit.Signal is { } signal)
         {
-            log.Write(log.IsTerminal ? OpenSshLogLevel.Info : OpenSshLogLevel.Verbose, $"adit: the program was ended by signal {signal}{(exit.CoreDumped ? " and left a core" : "")}. {exit.Message}".TrimEnd());
+            // Whoever pressed Ctrl-C knows.
+            log.Write(log.IsTerminal && signal != "INT" ? OpenSshLogLevel.Info : OpenSshLogLevel.Verbose, $"adit: the program was ended by signal {signal}{(exit.CoreDumped ? " and left a core" : "")}. {exit.Message}".TrimEnd());
         }
 
         await (WhenUnused?.Invoke() ?? client.WhenNoConnectionsAsync()).WaitAsync(ending.Token).ConfigureAwait(false);
@@ -69,13 +70,14 @@ internal sealed class ForegroundSession(SshClient client, ClientSettings setting
     {
         using var resized = terminal is null || OperatingSystem.IsWindows() ? null : PosixSignalRegistration.Create(PosixSignal.SIGWINCH, _ => SendSize(session, terminal));
         using var continued = terminal is null || OperatingSystem.IsWindows() ? null : PosixSignalRegistration.Create(PosixSignal.SIGCONT, _ => SendSize(session, terminal));
+        var output = new OutputGate();
         var escapes = hasTerminal && wanted.Escape is { } escape
-            ? new EscapeReader(escape, new EscapeCommands(client, settings, wanted, forwards, log) { Escape = escape, Terminal = terminal, Prompter = Prompter, Ending = ending })
+            ? new EscapeReader(escape, new EscapeCommands(client, settings, wanted, forwards, log) { Escape = escape, Terminal = terminal, Prompter = Prompter, Output = output, Ending = ending })
             : null;
         terminal?.EnterRaw();
         var descriptors = Descriptors with { Input = wanted.StdinNull ? -1 : Descriptor.StandardInput };
         await using var pacer = hasTerminal && terminal is not null ? KeystrokePacer.Create(wanted.ObscureKeystrokeTiming, client) : null;
-        return await new SessionRunner(session, descriptors, escapes) { Pacer = pacer, Reading = keys => Hold?.Lend(terminal, keys) }.RunAsync(ending.Token).ConfigureAwait(false);
+        return await new SessionRunner(session, descriptors, escapes) { Pacer = pacer, Gate = output, Reading = keys => Hold?.Lend(terminal, keys) }.RunAsync(ending.Token).ConfigureAwait(false);
     }
 
     private static PtyOptions DescribeTerminal(LocalTerminal? terminal)

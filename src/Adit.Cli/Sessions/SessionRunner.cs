@@ -24,6 +24,9 @@ internal sealed class SessionRunner(SshSession session, SessionDescriptors descr
     /// <summary>Says when what was typed may be sent; null for at once.</summary>
     public KeystrokePacer? Pacer { get; init; }
 
+    /// <summary>Holds output back while it is closed; null for never.</summary>
+    public OutputGate? Gate { get; init; }
+
     /// <summary>Hears what reads the input, and null when it does not any more.</summary>
     public Action<DescriptorReader?>? Reading { get; init; }
 
@@ -35,8 +38,8 @@ internal sealed class SessionRunner(SshSession session, SessionDescriptors descr
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var stopped = cancellationToken.UnsafeRegister(static reader => ((DescriptorReader?)reader)?.Stop(), reader);
         Reading?.Invoke(reader);
-        var unwanted = StopWhenUnwantedAsync(reader, over.Token);
         var sending = SendAsync(reader, over.Token);
+        var unwanted = StopWhenUnwantedAsync(reader, over.Token);
         try
         {
             var receiving = Task.WhenAll(
@@ -95,12 +98,17 @@ internal sealed class SessionRunner(SshSession session, SessionDescriptors descr
         }
     }
 
-    private static async Task ReceiveAsync(Stream source, int descriptor, Action? refuse, CancellationToken cancellationToken)
+    private async Task ReceiveAsync(Stream source, int descriptor, Action? refuse, CancellationToken cancellationToken)
     {
         using var output = new DescriptorWriter(descriptor);
         var buffer = new byte[4096];
         while (await source.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) is var count and > 0)
         {
+            if (Gate is not null)
+            {
+                await Gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+            }
+
             if (!await output.WriteAsync(buffer.AsMemory(0, count)).ConfigureAwait(false))
             {
                 await RefuseAsync(source, refuse, cancellationToken).ConfigureAwait(false);

@@ -41,6 +41,7 @@ internal sealed partial class ControllingTerminal : IDisposable
 
         int reader = wake[0], writer = wake[1];
         var mode = new TerminalMode(_descriptor);
+        var hasEnded = 0;
         try
         {
             if (!echo)
@@ -59,17 +60,13 @@ internal sealed partial class ControllingTerminal : IDisposable
 
                 Write(prompt);
             });
-            using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, _ => mode.Restore());
-            using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, _ => mode.Restore());
+            using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, _ => Leave());
+            using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, _ => Leave());
             using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, _ => mode.Restore());
             using var cancelled = cancellationToken.Register(() => Native.Write(writer, [0], 1));
             Write(prompt);
             var answer = ReadLine(reader);
-            if (!echo)
-            {
-                Write("\n"); // the one that was typed was not shown
-            }
-
+            EndLine(); // the end that was typed was not shown
             return answer;
         }
         finally
@@ -77,6 +74,21 @@ internal sealed partial class ControllingTerminal : IDisposable
             mode.Restore();
             _ = Native.Close(reader);
             _ = Native.Close(writer);
+        }
+
+        // What the shell says next is not to stand behind the question.
+        void Leave()
+        {
+            mode.Restore();
+            EndLine();
+        }
+
+        void EndLine()
+        {
+            if (!echo && Interlocked.Exchange(ref hasEnded, 1) == 0)
+            {
+                Write("\n");
+            }
         }
     }
 
@@ -132,6 +144,11 @@ internal sealed partial class ControllingTerminal : IDisposable
                 if (count <= 0)
                 {
                     return length == 0 ? null : Encoding.UTF8.GetString(line[..length]);
+                }
+
+                if (one == TerminalAttributes.GiveUp)
+                {
+                    return null;
                 }
 
                 if (one is (byte)'\n' or (byte)'\r')

@@ -77,6 +77,18 @@ internal sealed partial class LocalTerminal : IDisposable
         }
     }
 
+    /// <summary>As it was, for an answer to be typed by, but for keys that would end the session: <see cref="ControllingTerminal"/> knows Ctrl-C. <see cref="EnterRaw"/> follows.</summary>
+    public void EnterQuestion()
+    {
+        lock (_gate)
+        {
+            _wanted = false;
+            var lines = (byte[])_saved.Clone();
+            TerminalAttributes.MakeQuestion(lines);
+            _raw = tcsetattr(_descriptor, AfterOutput, lines) == 0; // to be put back whatever happens
+        }
+    }
+
     /// <summary>Stops this process as Ctrl-Z at a shell does; returns when it was continued.</summary>
     public void Suspend()
     {

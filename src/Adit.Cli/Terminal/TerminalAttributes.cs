@@ -5,6 +5,9 @@ namespace Adit.Cli.Terminal;
 /// <summary>Reads a struct termios (Linux's and macOS's): makes it raw, and encodes it for another system (RFC 4254, section 8).</summary>
 internal static class TerminalAttributes
 {
+    /// <summary>Ctrl-C, where a terminal sends no signal for it.</summary>
+    public const byte GiveUp = 3;
+
     private const byte InputSpeed = 128;
     private const byte OutputSpeed = 129;
     private const byte NoCharacter = 255;
@@ -56,6 +59,13 @@ internal static class TerminalAttributes
         attributes[CharactersAt + (IsMac ? 17 : 5)] = 0; // VTIME
     }
 
+    /// <summary>Lines as they are, but keys send no signals, and Ctrl-C ends a line and is its last character: it gives up an answer, not the session around it.</summary>
+    public static void MakeQuestion(Span<byte> attributes)
+    {
+        Clear(attributes, Field.Local, IsMac ? 0x80u : 0x1u); // ISIG
+        attributes[CharactersAt + (IsMac ? 1 : 11)] = GiveUp; // VEOL
+    }
+
     /// <summary>The modes as the wire has them.</summary>
     public static byte[] Encode(ReadOnlySpan<byte> attributes)
     {
@@ -89,6 +99,14 @@ internal static class TerminalAttributes
 
         result.Add(0);
         return [.. result];
+    }
+
+    /// <summary>The modes of a terminal that has none set: no echo, no signals from keys, lines end as programs write them. What OpenSSH's master asks for when a passenger wants a terminal
+    /// and has none; what such a passenger pipes in, a password say, is not sent back then.</summary>
+    public static byte[] EncodeNone()
+    {
+        const int longerThanAny = 128;
+        return Encode(new byte[longerThanAny]);
     }
 
     private static int WordSize => IsMac ? sizeof(ulong) : sizeof(uint);

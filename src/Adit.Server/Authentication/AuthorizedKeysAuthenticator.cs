@@ -74,7 +74,12 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
     }
 
     /// <summary>False when the configuration leaves no way to log in.</summary>
-    public bool CanAnybodyLogIn => new LoginMethods(_live.Current, ArePasswordsPossible(_live.Current)).CanSucceed;
+    public bool CanAnybodyLogIn => Methods.CanSucceed;
+
+    /// <summary>What is wrong with chains of AuthenticationMethods, a line about each.</summary>
+    internal IEnumerable<string> DisabledMethods => Methods.Disabled;
+
+    private LoginMethods Methods => new(_live.Current, ArePasswordsPossible(_live.Current));
 
     public async ValueTask<AuthenticationDecision> AuthenticateAsync(UserAuthenticationRequest request, CancellationToken cancellationToken)
     {

@@ -11,6 +11,7 @@ internal sealed class LoginMethods
     public const string KeyboardInteractive = "keyboard-interactive";
     public const string NoMethod = "none";
 
+    private readonly IReadOnlyList<AuthenticationChain> _configured;
     private readonly IReadOnlyList<AuthenticationChain> _chains;
     private readonly bool _any;
 
@@ -26,9 +27,9 @@ internal sealed class LoginMethods
         ];
         Enabled = enabled;
         EmptyPasswordsByNone = passwordsPossible && config.Get(K.PasswordAuthentication) && config.Get(K.PermitEmptyPasswords);
-        var chains = config.Get(K.AuthenticationMethods);
-        _any = chains.Count == 0;
-        _chains = [.. chains.Where(chain => chain.Steps.All(IsPossible))];
+        _configured = config.Get(K.AuthenticationMethods);
+        _any = _configured.Count == 0;
+        _chains = [.. _configured.Where(chain => chain.Steps.All(IsPossible))];
     }
 
     /// <summary>Methods that are switched on.</summary>
@@ -39,6 +40,13 @@ internal sealed class LoginMethods
 
     /// <summary>False when no way leads in.</summary>
     public bool CanSucceed => _any ? Enabled.Count > 0 || EmptyPasswordsByNone : _chains.Count > 0;
+
+    /// <summary>A line about each chain that cannot be completed.</summary>
+    public IEnumerable<string> Disabled =>
+        from chain in _configured
+        let step = chain.Steps.FirstOrDefault(step => !IsPossible(step))
+        where step is not null
+        select $"Disabled method \"{step.Method}\" in AuthenticationMethods list \"{chain}\"";
 
     /// <summary>What a client may try next, as it is told in SSH_MSG_USERAUTH_FAILURE.</summary>
     public IReadOnlyList<string> Next(IEnumerable<string> completed)

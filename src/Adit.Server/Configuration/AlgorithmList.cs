@@ -19,12 +19,15 @@ public sealed record AlgorithmList(IReadOnlyList<string> Names, IReadOnlyList<st
     /// <summary>Reads a list. <paramref name="what"/> is what OpenSSH's error calls it.</summary>
     internal static Func<SshdArguments, AlgorithmList> Reader(AlgorithmKind kind, AlgorithmList defaults, string what) => arguments =>
     {
-        var text = arguments.Next();
+        var text = kind == AlgorithmKind.HostKey ? arguments.Next("Missing argument.") : arguments.NextNamed();
         var result = Algorithms.ApplySpec(kind, defaults.Names, text);
-        return result.Succeeded
-            ? new AlgorithmList(result.Names, result.Skipped)
-            : throw arguments.Error(
-                $"Bad {what} '{PeerText.Escape(text, 1024)}'.",
-                $"\"{PeerText.Escape(result.BadName!, 100)}\" is unknown, or nothing is left. There are: {string.Join(' ', Algorithms.Supported(kind))}");
+        if (result.Succeeded)
+        {
+            return new AlgorithmList(result.Names, result.Skipped);
+        }
+
+        var bad = PeerText.Escape(result.BadName!, 100);
+        var (complaint, hint) = ($"Bad {what} '{PeerText.Escape(text, 1024)}'.", $"\"{bad}\" is unknown, or nothing is left. There are: {string.Join(' ', Algorithms.Supported(kind))}");
+        throw kind == AlgorithmKind.KeyExchange && text.Length > 1 ? arguments.ErrorAfter($"Unsupported KEX algorithm \"{bad}\"", complaint, hint) : arguments.Error(complaint, hint);
     };
 }

@@ -57,14 +57,17 @@ public static class ListenEndpoints
         try
         {
             // "0" and "127.1" are addresses to IPAddress.Parse, and to getaddrinfo(3) as well.
-            IPAddress[] found = IPAddress.TryParse(host, out var literal) ? [literal] : Dns.GetHostAddresses(host, AddressFamily.Unspecified);
+            IPAddress[] found = host == "*" ? [IPAddress.Any, IPAddress.IPv6Any] // as getaddrinfo(3)
+                : host.Length == 0 ? throw new SocketException((int)SocketError.HostNotFound) // which .NET takes for this machine
+                : IPAddress.TryParse(host, out var literal) ? [literal]
+                : Dns.GetHostAddresses(host, AddressFamily.Unspecified);
             var usable = found.Where(address => family.Includes(address.AddressFamily)).ToArray();
             if (usable.Length > 0)
             {
                 return usable;
             }
 
-            reason = "no address of the wanted AddressFamily";
+            reason = "Address family for hostname not supported";
         }
         catch (Exception error) when (error is SocketException or ArgumentException)
         {

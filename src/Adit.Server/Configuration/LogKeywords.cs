@@ -1,6 +1,5 @@
 using Adit.Ssh.Keys;
 using Adit.Ssh.OpenSsh;
-using static Adit.Server.Configuration.ValueReaders;
 
 namespace Adit.Server.Configuration;
 
@@ -41,7 +40,7 @@ public static class LogKeywords
 
     private static string Hash(SshdArguments arguments)
     {
-        var name = arguments.Next();
+        var name = arguments.NextNamed();
         return name.ToUpperInvariant() switch
         {
             var hash and ("SHA256" or "MD5") => hash,
@@ -51,7 +50,12 @@ public static class LogKeywords
 
     private static IReadOnlyList<string> Places(SshdArguments arguments)
     {
-        var places = Words(arguments);
+        var places = arguments.Rest();
+        if (places.Contains(""))
+        {
+            throw arguments.Error("keyword LogVerbose empty argument");
+        }
+
         if (!places.Contains("none", StringComparer.OrdinalIgnoreCase))
         {
             return places;

@@ -16,12 +16,12 @@ public static class LoginKeywords
     public static SshdKeyword<string> AuthorizedKeysCommand { get; } = Command("AuthorizedKeysCommand", KeysCommandTokens);
 
     /// <summary>Who runs it; "none" while nobody was named.</summary>
-    public static SshdKeyword<string> AuthorizedKeysCommandUser { get; } = new("AuthorizedKeysCommandUser", "none", Word) { InMatch = true, Show = Same };
+    public static SshdKeyword<string> AuthorizedKeysCommandUser { get; } = new("AuthorizedKeysCommandUser", "none", UserName) { InMatch = true, Show = Same };
 
     /// <summary>"none" or a program that prints the principals that stand for a user.</summary>
     public static SshdKeyword<string> AuthorizedPrincipalsCommand { get; } = Command("AuthorizedPrincipalsCommand", PrincipalsCommandTokens);
 
-    public static SshdKeyword<string> AuthorizedPrincipalsCommandUser { get; } = new("AuthorizedPrincipalsCommandUser", "none", Word) { InMatch = true, Show = Same };
+    public static SshdKeyword<string> AuthorizedPrincipalsCommandUser { get; } = new("AuthorizedPrincipalsCommandUser", "none", UserName) { InMatch = true, Show = Same };
 
     /// <summary>"none" or a file of keys that let nobody in. One that cannot be read lets no key in at all.</summary>
     public static SshdKeyword<string> RevokedKeys { get; } = new("RevokedKeys", "none", FilePath) { InMatch = true, Show = Same };
@@ -95,23 +95,23 @@ public static class LoginKeywords
         }
     }
 
+    private static string UserName(SshdArguments arguments) => arguments.Next($"missing {arguments.Keyword} argument.");
+
     private static string AgentPath(SshdArguments arguments)
     {
-        var word = arguments.Next();
-        return word is "SSH_AUTH_SOCK" || word.StartsWith('$') || word.Equals("none", StringComparison.OrdinalIgnoreCase) ? word : Path.GetFullPath(word);
+        var word = arguments.Next("missing socket name.");
+        return word is "SSH_AUTH_SOCK" || word.StartsWith('$') || word.Equals("none", StringComparison.OrdinalIgnoreCase) ? word : FullPath(arguments, word);
     }
 
     private static int? NumberOrNone(SshdArguments arguments)
     {
-        var word = arguments.Next("missing integer value.");
-        return word.Equals("none", StringComparison.OrdinalIgnoreCase) ? null
-            : int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number
-            : throw arguments.Error($"{arguments.Keyword} integer value invalid.");
+        var word = arguments.NextNamed();
+        return word.Equals("none", StringComparison.OrdinalIgnoreCase) ? null : Number(arguments, word);
     }
 
     private static NetBlockSize NetBlock(SshdArguments arguments)
     {
-        var parts = arguments.Next().Split(':');
+        var parts = arguments.NextNamed().Split(':');
         return parts.Length <= 2 && Bits(parts[0], 32) is { } bits4 && (parts.Length == 1 ? 128 : Bits(parts[1], 128)) is { } bits6
             ? new NetBlockSize(bits4, bits6)
             : throw arguments.Error($"Invalid {arguments.Keyword} spec.", "It is the number of bits of IPv4 addresses, or of IPv4:IPv6 (32:128).");

@@ -25,6 +25,9 @@ public sealed record MatchContext
 
     public int LocalPort { get; init; }
 
+    /// <summary>The routing domain of the connection; empty for none, the only one that this server listens in.</summary>
+    public string? RoutingDomain { get; init; } = "";
+
     /// <summary>The client's identification string.</summary>
     public string? Version { get; init; }
 }
@@ -71,7 +74,7 @@ internal sealed class MatchBlock(IReadOnlyList<Func<MatchContext, bool>> criteri
                 throw Bad(arguments, $"Missing Match criteria for {PeerText.Escape(name)}");
             }
 
-            criteria.Add(Criterion(arguments, kind, value));
+            criteria.Add(Criterion(arguments, name, kind, value));
         }
 
         return criteria.Count == 0 && !all
@@ -79,7 +82,7 @@ internal sealed class MatchBlock(IReadOnlyList<Func<MatchContext, bool>> criteri
             : new MatchBlock(criteria, parent);
     }
 
-    private static Func<MatchContext, bool> Criterion(SshdArguments arguments, string kind, string value)
+    private static Func<MatchContext, bool> Criterion(SshdArguments arguments, string name, string kind, string value)
     {
         switch (kind)
         {
@@ -92,19 +95,19 @@ internal sealed class MatchBlock(IReadOnlyList<Func<MatchContext, bool>> criteri
             case "version":
                 return context => context.Version is { } version && PatternList.Matches(version, value);
             case "address":
-                var addresses = Addresses(arguments, value);
+                var addresses = Addresses(arguments, kind, value);
                 return context => context.Address is { } address && addresses.Match(address) == PatternMatch.Matched;
             case "localaddress":
-                var localAddresses = Addresses(arguments, value);
+                var localAddresses = Addresses(arguments, kind, value);
                 return context => context.LocalAddress is { } address && localAddresses.Match(address) == PatternMatch.Matched;
-            case "localport" when PortFormat.TryParse(value, out var port) && port > 0:
-                return context => context.LocalPort == port;
+            case "localport" when PortFormat.TryParse(value, out var port):
+                return context => port > 0 && context.LocalPort == port;
             case "localport":
                 throw Bad(arguments, $"Invalid LocalPort '{PeerText.Escape(value)}' on Match line");
             case "rdomain":
-                throw arguments.Error("Match RDomain is not supported yet", "Routing domains are not built yet, so Adit cannot tell whether this block applies. Remove it, or use LocalAddress.");
+                return context => context.RoutingDomain is { } domain && PatternList.Matches(domain, value);
             default:
-                throw Bad(arguments, $"Unsupported Match attribute {PeerText.Escape(kind)}");
+                throw Bad(arguments, $"Unsupported Match attribute {PeerText.Escape(name)}");
         }
     }
 
@@ -129,7 +132,7 @@ internal sealed class MatchBlock(IReadOnlyList<Func<MatchContext, bool>> criteri
         return matched;
     }
 
-    private static AddressPatternList Addresses(SshdArguments arguments, string value)
+    private static AddressPatternList Addresses(SshdArguments arguments, string kind, string value)
     {
         try
         {
@@ -137,9 +140,9 @@ internal sealed class MatchBlock(IReadOnlyList<Func<MatchContext, bool>> criteri
         }
         catch (SshException error)
         {
-            throw arguments.Error(error.Message);
+            throw arguments.ErrorAtLine($"Invalid Match {kind} argument '{PeerText.Escape(value, 100)}'", error.Message);
         }
     }
 
-    private static SshException Bad(SshdArguments arguments, string hint) => arguments.Error("Bad Match condition", hint);
+    private static SshException Bad(SshdArguments arguments, string found) => arguments.ErrorAfter(found, "Bad Match condition");
 }

@@ -10,7 +10,7 @@ public static class SessionKeywords
 {
     /// <summary>Sessions at a time per connection; 0 for a server that only forwards.</summary>
     public static SshdKeyword<int> MaxSessions { get; } =
-        new("MaxSessions", 10, ValueReaders.Number()) { InMatch = true, Show = value => [value.ToString(CultureInfo.InvariantCulture)] };
+        new("MaxSessions", 10, ValueReaders.Number) { InMatch = true, Show = value => [value.ToString(CultureInfo.InvariantCulture)] };
 
     /// <summary>Patterns of the variables that clients may set.</summary>
     public static SshdKeyword<IReadOnlyList<string>> AcceptEnv { get; } = new("AcceptEnv", [], VariablePatterns) { InMatch = true, Append = (first, second) => [.. first, .. second], Show = value => value };
@@ -53,7 +53,7 @@ public static class SessionKeywords
 
     private static IpQos Quality(SshdArguments arguments)
     {
-        var interactive = Service(arguments.Next());
+        var interactive = Service(arguments.NextNamed());
         return new IpQos(interactive, arguments.NextOrNull() is { } bulk ? Service(bulk) : interactive);
 
         int Service(string text) => IpQos.TryParse(text, out var service) ? service
@@ -62,25 +62,23 @@ public static class SessionKeywords
 
     private static IReadOnlyList<string> VariablePatterns(SshdArguments arguments)
     {
-        var patterns = Words(arguments);
+        var patterns = arguments.Rest();
         return patterns.Any(pattern => pattern.Length == 0 || pattern.Contains('=')) ? throw arguments.Error("Invalid environment name.") : patterns;
     }
 
     private static IReadOnlyList<string> Variables(SshdArguments arguments)
     {
-        var variables = Words(arguments);
+        var variables = arguments.Rest();
         return variables.Any(variable => variable.IndexOf('=') < 1) ? throw arguments.Error("Invalid environment.", "A variable is NAME=VALUE.") : variables;
     }
 
     private static IReadOnlyList<SubsystemCommand> Subsystems(SshdArguments arguments)
     {
-        var name = arguments.Next("Missing subsystem name.");
-        if (arguments.AtEnd)
-        {
-            throw arguments.Error("Missing subsystem command.", $"Subsystem {PeerText.Escape(name, 80)} needs a program, or internal-sftp.");
-        }
-
-        return [new SubsystemCommand(name, string.Join(' ', arguments.Rest()))];
+        var name = arguments.NextNamed();
+        var words = arguments.Rest();
+        return words is [{ Length: > 0 }, ..]
+            ? [new SubsystemCommand(name, string.Join(' ', words))]
+            : throw arguments.Error("Missing subsystem command.", $"Subsystem {PeerText.Escape(name, 80)} needs a program, or internal-sftp.");
     }
 }
 

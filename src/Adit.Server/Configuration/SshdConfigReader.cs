@@ -81,29 +81,23 @@ public sealed class SshdConfigReader(ILogger logger)
             return Bad($"{source.At}: no argument after keyword \"{Shown(keyword)}\"");
         }
 
-        if (SshdKeywordTable.Find(keyword) is { TakesRestOfLine: true } wholeLine)
+        var isMatch = keyword.Equals("Match", StringComparison.OrdinalIgnoreCase);
+        var isInclude = keyword.Equals("Include", StringComparison.OrdinalIgnoreCase);
+        var row = SshdKeywordTable.Find(keyword);
+        if (row is null && !isMatch && !isInclude)
         {
-            return ReadDirective(wholeLine, keyword, [rest.ToString()], source);
+            Bad($"{source.File}: line {source.Line}: Bad configuration option: {Shown(keyword)}");
         }
 
+        // A line whose quotes do not close is wrong, whoever would read it without looking at quotes.
         if (!OpenSshLexer.TrySplit(rest, comments: true, out var words))
         {
             return Bad($"{source.At}: invalid quotes");
         }
 
-        if (keyword.Equals("Match", StringComparison.OrdinalIgnoreCase))
-        {
-            return OpenBlock(keyword, words, source);
-        }
-
-        if (keyword.Equals("Include", StringComparison.OrdinalIgnoreCase))
-        {
-            return Include(keyword, words, source);
-        }
-
-        return SshdKeywordTable.Find(keyword) is { } row
-            ? ReadDirective(row, keyword, words, source)
-            : Bad($"{source.File}: line {source.Line}: Bad configuration option: {Shown(keyword)}");
+        return isMatch ? OpenBlock(keyword, words, source)
+            : isInclude ? Include(keyword, words, source)
+            : row is not null && ReadDirective(row, keyword, row.TakesRestOfLine ? [rest.ToString()] : words, source);
     }
 
     private bool ReadDirective(SshdKeyword row, string keyword, IReadOnlyList<string> words, Source source)
@@ -123,6 +117,11 @@ public sealed class SshdConfigReader(ILogger logger)
         switch (row.Support)
         {
             case KeywordSupport.RefusedYet:
+                if (!IsHarmless(row, words) && row.Refusal is { } refusal)
+                {
+                    throw arguments.Error(refusal, $"{row.Name} restricts access, and a server without it would let in more than the file says.");
+                }
+
                 return IsHarmless(row, words) || BadYet(keyword, source);
             case KeywordSupport.NoEffect:
                 if (row.Warning is { } warning && !IsHarmless(row, words))
@@ -134,6 +133,8 @@ public sealed class SshdConfigReader(ILogger logger)
                 break;
             case KeywordSupport.Deprecated when row == SshdKeywordTable.Protocol:
                 break; // there is one version only, and half of the world's files say so
+            case KeywordSupport.Unsupported when IsHarmless(row, words):
+                break;
             case KeywordSupport.Unsupported or KeywordSupport.Deprecated:
                 logger.LogInformation("{At}: {Kind} option {Keyword}", source.At, row.Support, row.Name);
                 break;
@@ -178,19 +179,19 @@ public sealed class SshdConfigReader(ILogger logger)
     {
         if (words.Count == 0)
         {
-            return Bad($"{source.At}: keyword {Shown(keyword)} missing argument.");
+            throw new SshException(SshError.Configuration, $"{source.At}: {Shown(keyword)} missing filename argument");
         }
 
         if (source.Depth >= MaxIncludeDepth)
         {
-            throw new SshException(SshError.Configuration, $"{source.At}: Too many recursive configuration includes");
+            throw new SshException(SshError.Configuration, "Too many recursive configuration includes") { Hint = $"{source.At}: does the file include itself?" };
         }
 
         foreach (var word in words)
         {
             if (word.Length == 0)
             {
-                return Bad($"{source.At}: keyword {Shown(keyword)} empty argument.");
+                return Bad($"{source.At}: keyword {Shown(keyword)} empty argument");
             }
 
             var files = FileGlob.Expand(Path.Combine(IncludeRoot, word));
@@ -234,7 +235,8 @@ public sealed class SshdConfigReader(ILogger logger)
         }
         catch (Exception error) when (error is IOException and not SshException or UnauthorizedAccessException)
         {
-            throw new SshException(SshError.FileAccess, $"{path}: {FileErrors.Describe(error)}", error);
+            var reason = Directory.Exists(path) ? "Is a directory" : FileErrors.Describe(error); // which .NET calls denied
+            throw new SshException(SshError.FileAccess, $"{path}: {reason}", error);
         }
     }
 

@@ -41,6 +41,9 @@ public abstract class SshdKeyword
     /// For <see cref="KeywordSupport.NoEffect"/> with a <see cref="Warning"/>: values that it is not about.</summary>
     public IReadOnlyList<string> HarmlessValues { get; init; } = [];
 
+    /// <summary>For <see cref="KeywordSupport.RefusedYet"/>: what OpenSSH says where it cannot do it either.</summary>
+    public string? Refusal { get; init; }
+
     /// <summary>For <see cref="KeywordSupport.NoEffect"/>: what is missing where a value asks for it; null where nobody could miss anything.</summary>
     public string? Warning { get; init; }
 

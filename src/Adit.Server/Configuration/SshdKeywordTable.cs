@@ -1,4 +1,7 @@
 using System.Collections.Frozen;
+using Adit.Ssh.Cryptography;
+using Adit.Ssh.OpenSsh;
+using Adit.Ssh.Wire;
 
 namespace Adit.Server.Configuration;
 
@@ -14,32 +17,33 @@ public static class SshdKeywordTable
     /// <summary>Their subject is not there, so there is nothing they could change. Each with its default, which -T shows.</summary>
     private static readonly SshdKeyword[] WithoutEffect =
     [
-        Inert("DebianBanner", null, Choices(Unsupported, "yes", "no"), "the version that clients see names no distribution; VersionAddendum adds what one likes"),
-        Inert("SecurityKeyProvider", "internal", arguments => [arguments.Next()], "the server checks what security keys sign, and needs no library for it"),
+        Inert("DebianBanner", null, Flag, "the version that clients see names no distribution; VersionAddendum adds what one likes"),
+        Inert("SecurityKeyProvider", "internal", arguments => [arguments.NextNamed()], "the server checks what security keys sign, and needs no library for it"),
         Inert("SshdAuthPath", null, ValueReaders.Words, "one program does it all"),
         Inert("SshdSessionPath", null, ValueReaders.Words, "one program does it all"),
 
         // A way to log in that is not there: leaving it out lets in fewer people, not more.
-        Inert("HostbasedAcceptedAlgorithms", null, ValueReaders.Words, ForHostbased, inMatch: true),
-        Inert("HostbasedAcceptedKeyTypes", null, ValueReaders.Words, ForHostbased, inMatch: true),
-        Inert("HostbasedAuthentication", "no", Choices(Unsupported, "yes", "no"), "hosts do not vouch for users here; for yes a warning tells", "hosts do not vouch for users here: such logins are refused, others are not", inMatch: true),
-        Inert("HostbasedUsesNameFromPacketOnly", "no", Choices(Unsupported, "yes", "no"), ForHostbased, inMatch: true),
-        Inert("IgnoreRhosts", "yes", Choices(Unsupported, "yes", "no", "shosts-only"), ForHostbased, inMatch: true),
-        Inert("IgnoreUserKnownHosts", "no", Choices(Unsupported, "yes", "no"), ForHostbased, inMatch: true),
+        Inert("HostbasedAcceptedAlgorithms", null, KeyTypes, ForHostbased, inMatch: true),
+        Inert("HostbasedAcceptedKeyTypes", null, KeyTypes, ForHostbased, inMatch: true),
+        Inert("HostbasedAuthentication", "no", Flag, "hosts do not vouch for users here; for yes a warning tells", "hosts do not vouch for users here: such logins are refused, others are not", inMatch: true),
+        Inert("HostbasedUsesNameFromPacketOnly", "no", Flag, ForHostbased, inMatch: true),
+        Inert("IgnoreRhosts", "yes", Choices(Unsupported, named: false, "yes", "no", "shosts-only"), ForHostbased, inMatch: true),
+        Inert("IgnoreUserKnownHosts", "no", Flag, ForHostbased, inMatch: true),
     ];
 
     /// <summary>They restrict: leaving them out would let in more than the configuration says.</summary>
-    private static readonly SshdKeyword[] Refused = [.. Refuse(inMatch: true, None, "RDomain")];
+    private static readonly SshdKeyword[] Refused = [.. Refuse(inMatch: true, None, "setting RDomain not supported on this platform.", "RDomain")];
 
     private static readonly SshdKeyword[] Old =
     [
-        .. Ignored(KeywordSupport.Unsupported, inMatch: true, "GSSAPIAuthentication", "KerberosAuthentication"),
-        .. Ignored(KeywordSupport.Unsupported, inMatch: false, "AFSTokenPassing", "GSSAPICleanupCredentials", "GSSAPIDelegateCredentials", "GSSAPIKexAlgorithms", "GSSAPIKeyExchange",
-            "GSSAPIStoreCredentialsOnRekey", "GSSAPIStrictAcceptorCheck", "GSSUseSessionCCache", "GSSAPIUseSessionCredCache", "KerberosGetAFSToken", "KerberosOrLocalPasswd",
-            "KerberosTgtPassing", "KerberosTicketCleanup", "KerberosUseKuserok"),
+        .. Checked(Flag, inMatch: true, "GSSAPIAuthentication", "KerberosAuthentication"),
+        .. Checked(Flag, inMatch: false, "GSSAPICleanupCredentials", "GSSAPIKeyExchange", "GSSAPIStoreCredentialsOnRekey", "GSSAPIStrictAcceptorCheck", "KerberosOrLocalPasswd",
+            "KerberosTicketCleanup"),
+        .. Checked(GssKeyExchanges, inMatch: false, "GSSAPIKexAlgorithms"),
+        .. Ignored(KeywordSupport.Unsupported, inMatch: false, "AFSTokenPassing", "GSSAPIDelegateCredentials", "GSSUseSessionCCache", "GSSAPIUseSessionCredCache", "KerberosGetAFSToken",
+            "KerberosTgtPassing", "KerberosUseKuserok"),
         .. Ignored(KeywordSupport.Deprecated, inMatch: false, "AuthorizedKeysFile2", "CheckMail", "KeyRegenerationInterval", "PAMAuthenticationViaKbdInt", "Protocol",
-            "ReverseMappingCheck", "RhostsAuthentication", "RhostsRSAAuthentication", "RSAAuthentication", "ServerKeyBits", "ShowPatchLevel", "SkeyAuthenticationTimeout",
-            "UseLogin", "UsePrivilegeSeparation", "VerifyReverseMapping"),
+            "ReverseMappingCheck", "RhostsAuthentication", "RhostsRSAAuthentication", "RSAAuthentication", "ServerKeyBits", "ShowPatchLevel", "UseLogin", "UsePrivilegeSeparation", "VerifyReverseMapping"),
     ];
 
     /// <summary>Versions of the protocol, of which there is one left.</summary>
@@ -83,16 +87,40 @@ public static class SshdKeywordTable
         };
 
     /// <summary>One of some words. What is wrong is told whether it would have an effect or not.</summary>
-    private static Func<SshdArguments, IReadOnlyList<string>> Choices(string complaint, params string[] choices) => arguments =>
+    private static Func<SshdArguments, IReadOnlyList<string>> Choices(string complaint, bool named, params string[] choices) => arguments =>
     {
-        var word = arguments.Next();
+        var word = named ? arguments.NextNamed() : arguments.Next();
         return choices.Contains(word, StringComparer.OrdinalIgnoreCase)
             ? [word.ToLowerInvariant()]
-            : throw arguments.Error(complaint.Replace("{0}", Adit.Ssh.Wire.PeerText.Escape(word, 100), StringComparison.Ordinal), $"It is one of {string.Join(", ", choices)}.");
+            : throw arguments.Error(complaint.Replace("{0}", PeerText.Escape(word, 100), StringComparison.Ordinal), $"It is one of {string.Join(", ", choices)}.");
     };
 
-    private static IEnumerable<SshdKeyword> Refuse(bool inMatch, string[] harmless, params string[] names) =>
-        names.Select(name => new SshdKeyword<IReadOnlyList<string>>(name, [], ValueReaders.Anything) { InMatch = inMatch, Support = KeywordSupport.RefusedYet, HarmlessValues = harmless });
+    private static IReadOnlyList<string> Flag(SshdArguments arguments) => Choices(Unsupported, named: false, "yes", "no")(arguments);
+
+    /// <summary>Algorithms of keys, checked as if they were used.</summary>
+    private static IReadOnlyList<string> KeyTypes(SshdArguments arguments) => AlgorithmList.Reader(AlgorithmKind.HostKey, AlgorithmList.Default(AlgorithmKind.HostKey), "key types")(arguments).Names;
+
+    /// <summary>Key exchanges of Debian's OpenSSH.</summary>
+    private static IReadOnlyList<string> GssKeyExchanges(SshdArguments arguments)
+    {
+        var list = arguments.Next("Missing argument.");
+        return GssKeyExchangeNames.FindUnknown(list) is { } unknown
+            ? throw arguments.ErrorAfter($"Unsupported KEX algorithm \"{PeerText.Escape(unknown, 100)}\"", $"Bad GSSAPI KexAlgorithms '{PeerText.Escape(list, 1024)}'.")
+            : [list];
+    }
+
+    private static IEnumerable<SshdKeyword> Refuse(bool inMatch, string[] harmless, string refusal, params string[] names) =>
+        names.Select(name => new SshdKeyword<IReadOnlyList<string>>(name, [], ValueReaders.Anything)
+        {
+            InMatch = inMatch,
+            Support = KeywordSupport.RefusedYet,
+            HarmlessValues = harmless,
+            Refusal = refusal,
+        });
+
+    /// <summary>What Debian's OpenSSH knows and checks. "no" asks for nothing, so nothing is said about it.</summary>
+    private static IEnumerable<SshdKeyword> Checked(Func<SshdArguments, IReadOnlyList<string>> read, bool inMatch, params string[] names) =>
+        names.Select(name => new SshdKeyword<IReadOnlyList<string>>(name, [], read) { InMatch = inMatch, Support = KeywordSupport.Unsupported, HarmlessValues = ["no"] });
 
     private static IEnumerable<SshdKeyword> Ignored(KeywordSupport support, bool inMatch, params string[] names) =>
         names.Select(name => new SshdKeyword<IReadOnlyList<string>>(name, [], ValueReaders.Anything) { InMatch = inMatch, Support = support });

@@ -43,7 +43,7 @@ public static class SshdKeywords
         Show = value => [Number(value)],
     };
 
-    public static SshdKeyword<int> ClientAliveCountMax { get; } = new("ClientAliveCountMax", 3, ValueReaders.Number()) { InMatch = true, Show = value => [Number(value)] };
+    public static SshdKeyword<int> ClientAliveCountMax { get; } = new("ClientAliveCountMax", 3, ValueReaders.Number) { InMatch = true, Show = value => [Number(value)] };
 
     public static SshdKeyword<bool> TcpKeepAlive { get; } = new("TCPKeepAlive", true, Flag) { Aliases = ["KeepAlive"], Show = YesNo };
 
@@ -74,9 +74,9 @@ public static class SshdKeywords
     // ---- What it says and where ------------------------------------------------------------------------------------
 
     /// <summary>"none" or a file.</summary>
-    public static SshdKeyword<string> ModuliFile { get; } = new("ModuliFile", "/etc/ssh/moduli", Word) { Show = Same };
+    public static SshdKeyword<string> ModuliFile { get; } = new("ModuliFile", "/etc/ssh/moduli", FileName) { Show = Same };
 
-    public static SshdKeyword<string> PidFile { get; } = new("PidFile", "/run/sshd.pid", Word) { Show = Same };
+    public static SshdKeyword<string> PidFile { get; } = new("PidFile", "/run/sshd.pid", FileName) { Show = Same };
 
     public static SshdKeyword<SshdLogLevel> LogLevel { get; } = new("LogLevel", SshdLogLevel.Info, Level)
     {
@@ -91,7 +91,7 @@ public static class SshdKeywords
     public static SshdKeyword<string> VersionAddendum { get; } = new("VersionAddendum", "none", VersionText) { TakesRestOfLine = true, Show = Same };
 
     /// <summary>"none" or a file.</summary>
-    public static SshdKeyword<string> Banner { get; } = new("Banner", "none", Word) { InMatch = true, Show = Same };
+    public static SshdKeyword<string> Banner { get; } = new("Banner", "none", FileName) { InMatch = true, Show = Same };
 
     // ---- Host keys and algorithms ----------------------------------------------------------------------------------
 
@@ -115,7 +115,7 @@ public static class SshdKeywords
         AlgorithmRow("CASignatureAlgorithms", AlgorithmKind.HostKey, "key types", inMatch: true, defaults: AlgorithmList.DefaultOfAuthorities);
 
     /// <summary>Smaller RSA keys are refused, in bits.</summary>
-    public static SshdKeyword<int> RequiredRsaSize { get; } = new("RequiredRSASize", 1024, ValueReaders.Number()) { InMatch = true, Show = value => [Number(value)] };
+    public static SshdKeyword<int> RequiredRsaSize { get; } = new("RequiredRSASize", 1024, ValueReaders.Number) { InMatch = true, Show = value => [Number(value)] };
 
     // ---- Who may log in --------------------------------------------------------------------------------------------
 
@@ -157,7 +157,7 @@ public static class SshdKeywords
         Show = chains => [chains.Count == 0 ? "any" : string.Join(' ', chains)],
     };
 
-    public static SshdKeyword<int> MaxAuthTries { get; } = new("MaxAuthTries", 6, ValueReaders.Number()) { InMatch = true, Show = value => [Number(value)] };
+    public static SshdKeyword<int> MaxAuthTries { get; } = new("MaxAuthTries", 6, ValueReaders.Number) { InMatch = true, Show = value => [Number(value)] };
 
     /// <summary>Files as written, tokens unexpanded; "none" alone for no files.</summary>
     public static SshdKeyword<IReadOnlyList<string>> AuthorizedKeysFile { get; } = new("AuthorizedKeysFile", [".ssh/authorized_keys", ".ssh/authorized_keys2"], TokenWords(UserFileTokens))
@@ -187,7 +187,7 @@ public static class SshdKeywords
     };
 
     public static SshdKeyword<EnvironmentNames> PermitUserEnvironment { get; } =
-        new("PermitUserEnvironment", EnvironmentNames.None, arguments => new EnvironmentNames(arguments.Next())) { Show = names => [names.ToString()] };
+        new("PermitUserEnvironment", EnvironmentNames.None, arguments => new EnvironmentNames(arguments.NextNamed())) { Show = names => [names.ToString()] };
 
     public static SshdKeyword<bool> StrictModes { get; } = new("StrictModes", true, Flag) { Show = YesNo };
 
@@ -195,9 +195,9 @@ public static class SshdKeywords
 
     public static SshdKeyword<IReadOnlyList<string>> DenyUsers { get; } = Patterns("DenyUsers", UserPatterns);
 
-    public static SshdKeyword<IReadOnlyList<string>> AllowGroups { get; } = Patterns("AllowGroups", Words);
+    public static SshdKeyword<IReadOnlyList<string>> AllowGroups { get; } = Patterns("AllowGroups", GroupPatterns);
 
-    public static SshdKeyword<IReadOnlyList<string>> DenyGroups { get; } = Patterns("DenyGroups", Words);
+    public static SshdKeyword<IReadOnlyList<string>> DenyGroups { get; } = Patterns("DenyGroups", GroupPatterns);
 
     // ---- What may be forwarded -------------------------------------------------------------------------------------
 

@@ -30,18 +30,26 @@ internal static class ValueReaders
         throw arguments.Unsupported(word);
     };
 
-    public static Func<SshdArguments, int> Number(int least = 0) => arguments =>
+    public static int Number(SshdArguments arguments) => Number(arguments, arguments.Next($"{arguments.Keyword} integer value missing."));
+
+    /// <summary>The same for a word that was taken already.</summary>
+    public static int Number(SshdArguments arguments, string word)
     {
-        var word = arguments.Next("missing integer value.");
-        return int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= least
-            ? number
-            : throw arguments.Error($"{arguments.Keyword} integer value {(int.TryParse(word, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _) ? "too small" : "invalid")}.", $"\"{PeerText.Escape(word, 80)}\" is not a whole number from {least} up.");
-    };
+        if (int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+        {
+            return number;
+        }
+
+        var isNegative = word.StartsWith('-');
+        var digits = word.AsSpan(isNegative ? 1 : 0);
+        var fault = digits.IsEmpty || digits.ContainsAnyExceptInRange('0', '9') ? "invalid" : isNegative ? "too small" : "too large";
+        throw arguments.Error($"{arguments.Keyword} integer value {fault}.", $"\"{PeerText.Escape(word, 80)}\" is not a whole number from 0 to {int.MaxValue}.");
+    }
 
     /// <summary>Permission bits in octal.</summary>
     public static UnixFileMode Mask(SshdArguments arguments)
     {
-        var word = arguments.Next("missing StreamLocalBindMask argument.");
+        var word = arguments.NextNamed();
         const int all = 0b111_111_111;
         var isOctal = word.Length is > 0 and <= 11 && !word.AsSpan().ContainsAnyExceptInRange('0', '7');
         return isOctal && Convert.ToInt64(word, 8) is <= all and var mask
@@ -66,10 +74,10 @@ internal static class ValueReaders
     /// <summary>ChannelTimeout: "none", or type=interval pairs.</summary>
     public static IReadOnlyList<ChannelTimeout> ChannelTimeouts(SshdArguments arguments)
     {
-        var words = Words(arguments);
-        if (words is [var only] && only.Equals("none", StringComparison.OrdinalIgnoreCase))
+        var words = arguments.Rest();
+        if (words.Contains("none", StringComparer.OrdinalIgnoreCase))
         {
-            return [];
+            return words.Count == 1 ? [] : throw arguments.Error($"keyword {arguments.Keyword} \"none\" argument must appear alone.");
         }
 
         return [.. words.Select(word =>
@@ -84,6 +92,9 @@ internal static class ValueReaders
 
     public static string Word(SshdArguments arguments) => arguments.Next();
 
+    /// <summary>A word that OpenSSH takes for a file's name.</summary>
+    public static string FileName(SshdArguments arguments) => arguments.Next("missing file name.");
+
     /// <summary>Part of the identification string: printable ASCII, and short enough for the line (RFC 4253, section 4.2: 255 bytes).</summary>
     public static string VersionText(SshdArguments arguments)
     {
@@ -91,11 +102,24 @@ internal static class ValueReaders
         return text.Length <= 200 && !text.AsSpan().ContainsAnyExceptInRange(' ', '~') ? text : throw arguments.Error("Invalid VersionAddendum", "At most 200 printable ASCII characters.");
     }
 
-    /// <summary>A file; relative ones are taken from where the process was started.</summary>
+    /// <summary>A file; relative ones are taken from where the process was started, "~" is the home folder of who started it.</summary>
     public static string FilePath(SshdArguments arguments)
     {
-        var word = arguments.Next("missing file name.");
-        return word.Equals("none", StringComparison.OrdinalIgnoreCase) ? "none" : Path.GetFullPath(word);
+        var word = FileName(arguments);
+        return word.Equals("none", StringComparison.OrdinalIgnoreCase) ? "none" : FullPath(arguments, word);
+    }
+
+    /// <summary>As <see cref="FilePath"/>, of a word that was taken already.</summary>
+    public static string FullPath(SshdArguments arguments, string word)
+    {
+        try
+        {
+            return Path.GetFullPath(TokenExpander.ExpandTilde(word, LocalUser.HomeOf));
+        }
+        catch (SshException error)
+        {
+            throw arguments.Error(error.Message);
+        }
     }
 
     /// <summary>One or more words.</summary>
@@ -108,19 +132,20 @@ internal static class ValueReaders
     /// <summary>One or more words with %-tokens in them.</summary>
     public static Func<SshdArguments, IReadOnlyList<string>> TokenWords(string tokens) => arguments =>
     {
-        var words = new List<string> { TokenWord(arguments, tokens) };
-        while (!arguments.AtEnd)
+        var words = new List<string>();
+        do
         {
-            words.Add(TokenWord(arguments, tokens));
+            words.Add(TokenWord(arguments, tokens, $"keyword {arguments.Keyword} empty argument"));
         }
+        while (!arguments.AtEnd);
 
         return words;
     };
 
     /// <summary>A word with %-tokens in it; an unknown token is told now rather than at somebody's login.</summary>
-    public static string TokenWord(SshdArguments arguments, string tokens)
+    public static string TokenWord(SshdArguments arguments, string tokens, string? missing = null)
     {
-        var word = arguments.Next();
+        var word = missing is null ? arguments.NextNamed() : arguments.Next(missing);
         try
         {
             _ = new TokenExpander(tokens.Select(token => KeyValuePair.Create(token, ""))).Expand(word);
@@ -137,37 +162,58 @@ internal static class ValueReaders
 
     public static IReadOnlyList<int> Port(SshdArguments arguments)
     {
-        var word = arguments.Next();
+        var word = arguments.Next("missing port number.");
         return PortFormat.TryParse(word, out var port) ? [port] : throw arguments.Error("Badly formatted port number.", $"\"{PeerText.Escape(word, 80)}\" is no port from 0 to 65535.");
     }
 
     public static IReadOnlyList<ListenAddress> ListenAddresses(SshdArguments arguments)
     {
-        var word = arguments.Next("missing argument.");
-        if (!arguments.AtEnd)
+        var word = arguments.Next("missing address");
+        string host = word;
+        int? port = null;
+
+        // A bare IPv6 address has two colons and no brackets: then no port can follow.
+        if (word.Contains('[') || word.AsSpan().Count(':') < 2)
+        {
+            (host, var portText) = SplitHostPort(word) ?? throw arguments.Error("bad address:port usage");
+            if (portText is not null)
+            {
+                port = PortFormat.TryParse(portText, out var number) ? number : throw arguments.Error("bad port number");
+            }
+        }
+
+        RefuseRoutingDomain(arguments);
+        return [new ListenAddress(host, port)];
+    }
+
+    /// <summary>"rdomain NAME" behind an address.</summary>
+    private static void RefuseRoutingDomain(SshdArguments arguments)
+    {
+        if (arguments.AtEnd)
+        {
+            return;
+        }
+
+        if (arguments.NextOrNull() != "rdomain" || arguments.NextOrNull() is not { } name)
+        {
+            throw arguments.Error("bad ListenAddress syntax");
+        }
+
+        var isThere = OperatingSystem.IsLinux() && name.Length > 0 && !name.Contains('/') && Directory.Exists($"/sys/class/net/{name}");
+        if (!isThere)
+        {
+            throw arguments.Error("bad routing domain");
+        }
+
+        if (arguments.AtEnd)
         {
             throw arguments.Error("rdomain is not supported yet.", "Routing domains are not built yet: remove \"rdomain …\".");
         }
-
-        // A bare IPv6 address has two colons and no brackets: then no port can follow.
-        if (!word.Contains('[') && word.AsSpan().Count(':') > 1)
-        {
-            return [new ListenAddress(word, null)];
-        }
-
-        var (host, portText) = SplitHostPort(word) ?? throw arguments.Error("bad address:port usage");
-        int? port = null;
-        if (portText is not null)
-        {
-            port = PortFormat.TryParse(portText, out var number) ? number : throw arguments.Error("bad port number");
-        }
-
-        return host.Length == 0 ? throw arguments.Error("bad address:port usage") : [new ListenAddress(host, port)];
     }
 
     public static StartupLimit Startups(SshdArguments arguments)
     {
-        var word = arguments.Next();
+        var word = arguments.NextNamed();
         var numbers = new List<int>();
         foreach (var part in word.Split(':'))
         {
@@ -192,19 +238,20 @@ internal static class ValueReaders
 
     public static RekeyLimit Rekey(SshdArguments arguments)
     {
-        var size = arguments.Next();
+        var size = arguments.NextNamed();
         long? bytes = null;
-        if (!size.Equals("default", StringComparison.OrdinalIgnoreCase))
+        if (size != "default")
         {
-            bytes = SizeFormat.TryParse(size, out var number) ? number : throw arguments.Error($"Bad RekeyLimit \"{PeerText.Escape(size, 80)}\"");
-            if (bytes is > 0 and < 16)
+            bytes = SizeFormat.TryParseSigned(size, out var number, out var reason) ? number
+                : throw arguments.Error($"Bad RekeyLimit number '{PeerText.Escape(size, 80)}': {reason}", "A size is a number of bytes, perhaps with K, M or G behind it: 1G.");
+            if (bytes is not 0 and < 16)
             {
-                throw arguments.Error("RekeyLimit too small");
+                throw arguments.Error("RekeyLimit too small", "Less than 16 bytes cannot be sent under a key.");
             }
         }
 
         TimeSpan? interval = null;
-        if (arguments.NextOrNull() is { } time && !time.Equals("none", StringComparison.OrdinalIgnoreCase))
+        if (!arguments.AtEnd && arguments.Next("missing time value.") is var time && time != "none")
         {
             interval = TimeFormat.TryParse(time, out var parsed) ? parsed : throw arguments.Error("invalid time value.");
         }
@@ -214,13 +261,13 @@ internal static class ValueReaders
 
     public static SshdLogLevel Level(SshdArguments arguments)
     {
-        var word = arguments.Next();
+        var word = arguments.NextOrNull() ?? "<NONE>";
         return SshdLogLevels.TryParse(word, out var level) ? level : throw arguments.Error($"unsupported log level '{PeerText.Escape(word, 80)}'");
     }
 
     public static string Facility(SshdArguments arguments)
     {
-        var word = arguments.Next();
+        var word = arguments.NextOrNull() ?? "<NONE>";
         var facility = word.ToUpperInvariant();
         return facility is "DAEMON" or "USER" or "AUTH" or "AUTHPRIV" or ['L', 'O', 'C', 'A', 'L', >= '0' and <= '7']
             ? facility
@@ -230,7 +277,7 @@ internal static class ValueReaders
     /// <summary>AllowUsers and DenyUsers: the host part of USER@HOST must be a sound list of addresses where it is one.</summary>
     public static IReadOnlyList<string> UserPatterns(SshdArguments arguments)
     {
-        var patterns = Words(arguments);
+        var patterns = arguments.Rest();
         foreach (var pattern in patterns)
         {
             if (pattern.Length == 0)
@@ -251,36 +298,39 @@ internal static class ValueReaders
         return patterns;
     }
 
+    /// <summary>AllowGroups and DenyGroups.</summary>
+    public static IReadOnlyList<string> GroupPatterns(SshdArguments arguments)
+    {
+        var patterns = arguments.Rest();
+        return patterns.Contains("") ? throw arguments.Error($"empty {arguments.Keyword} pattern") : patterns;
+    }
+
     /// <summary>PermitOpen, or with <paramref name="listen"/> PermitListen, where a bare port stands for any address.</summary>
     public static Func<SshdArguments, PermittedEndpoints> Endpoints(bool listen) => arguments =>
     {
-        var first = arguments.Next($"{arguments.Keyword} missing argument.");
-        var rest = arguments.Rest();
-        if (rest.Count == 0 && first is "any" or "none")
+        var first = arguments.NextNamed();
+        if (first is "any" or "none")
         {
-            return first == "any" ? PermittedEndpoints.Any : PermittedEndpoints.None;
+            return first == "any" ? PermittedEndpoints.Any : PermittedEndpoints.None; // more behind it is refused as more
         }
 
-        return new PermittedEndpoints([.. rest.Prepend(first).Select(Parse)]);
+        var endpoints = new List<PermittedEndpoint>();
+        for (var word = first; word is { Length: > 0 }; word = arguments.NextOrNull())
+        {
+            endpoints.Add(Parse(word));
+        }
+
+        return new PermittedEndpoints(endpoints);
 
         PermittedEndpoint Parse(string text)
         {
-            var bare = listen && !text.Contains(':');
-            var (host, port) = bare ? ("*", text) : SplitHostPort(text) ?? throw Bad("missing host");
-            if (host.Length == 0 || port is null)
-            {
-                throw Bad(host.Length == 0 ? "missing host" : "bad port number");
-            }
-
-            if (port == "*")
-            {
-                return new PermittedEndpoint(host, null);
-            }
-
-            return PortFormat.TryParse(port, out var number) && number > 0 ? new PermittedEndpoint(host, number) : throw Bad("bad port number");
+            var (host, port) = listen && !text.Contains(':') ? ("*", text) : SplitHostPort(text) ?? throw Bad("missing host");
+            return port == "*" ? new PermittedEndpoint(host, null)
+                : PortFormat.TryParse(port, out var number) && number > 0 ? new PermittedEndpoint(host, number)
+                : throw Bad("bad port number");
 
             SshException Bad(string what) =>
-                arguments.Error($"{what} in {(listen ? "PermitListen" : "PermitOpen")}", $"\"{PeerText.Escape(text, 100)}\" is not host:port (\"*\" stands for any; an IPv6 address goes in brackets).");
+                arguments.Error($"{arguments.Keyword} {what}", $"\"{PeerText.Escape(text, 100)}\" is not host:port (\"*\" stands for any; an IPv6 address goes in brackets).");
         }
     };
 
@@ -288,14 +338,14 @@ internal static class ValueReaders
     public static SecurityKeyDemands SignatureDemands(SshdArguments arguments)
     {
         var demands = SecurityKeyDemands.None;
-        foreach (var word in Words(arguments))
+        foreach (var word in arguments.Rest())
         {
             demands |= word.ToLowerInvariant() switch
             {
                 "none" => SecurityKeyDemands.None,
                 "touch-required" => SecurityKeyDemands.Touch,
                 "verify-required" => SecurityKeyDemands.Verification,
-                _ => throw arguments.Unsupported(word),
+                _ => throw arguments.Error($"unsupported {arguments.Keyword} option {PeerText.Escape(word)}", "It is one of none, touch-required, verify-required."),
             };
         }
 
@@ -306,41 +356,50 @@ internal static class ValueReaders
 
     public static IReadOnlyList<AuthenticationChain> Chains(SshdArguments arguments)
     {
-        var words = Words(arguments);
-        if (words is ["any"])
+        var words = arguments.Rest();
+        if (words is [] or ["any"])
         {
-            return [];
+            return words.Count == 1 ? [] : throw arguments.Error("no AuthenticationMethods specified");
         }
 
-        return [.. words.Select(word => word == "any"
-            ? throw arguments.Error("\"any\" must appear alone in AuthenticationMethods")
+        return [.. words.Select(word => word == "any" ? throw arguments.Error("\"any\" must appear alone in AuthenticationMethods")
+            : word.Length == 0 ? throw Bad("empty authentication method list")
             : new AuthenticationChain([.. word.Split(',').Select(Step)]))];
 
         AuthenticationStep Step(string text)
         {
             var colon = text.IndexOf(':');
             var method = colon < 0 ? text : text[..colon];
-            return KnownMethods.Contains(method) && (colon < 0 || (method == "keyboard-interactive" && text[(colon + 1)..] is "pam" or "bsdauth"))
-                ? new AuthenticationStep(method, colon < 0 ? null : text[(colon + 1)..])
-                : throw arguments.Error($"invalid AuthenticationMethods method list \"{PeerText.Escape(text, 100)}\"", $"Methods are {string.Join(", ", KnownMethods)}.");
-        }
-    }
-
-    /// <summary>Splits "host:port", "[v6]:port", "[v6]" and "host"; null when brackets do not close.</summary>
-    private static (string Host, string? Port)? SplitHostPort(string text)
-    {
-        if (text.StartsWith('['))
-        {
-            var close = text.IndexOf(']');
-            if (close < 0 || (close + 1 < text.Length && text[close + 1] != ':'))
+            if (!KnownMethods.Contains(method))
             {
-                return null;
+                throw Bad($"Unknown authentication method \"{PeerText.Escape(method, 100)}\" in list");
             }
 
-            return (text[1..close], close + 2 <= text.Length ? text[(close + 2)..] : null);
+            return colon < 0 || (method == "keyboard-interactive" && text[(colon + 1)..] is "pam" or "bsdauth")
+                ? new AuthenticationStep(method, colon < 0 ? null : text[(colon + 1)..])
+                : throw Bad($"Unknown device \"{PeerText.Escape(text, 100)}\" in list");
         }
 
-        var colon = text.IndexOf(':');
-        return colon < 0 ? (text, null) : (text[..colon], text[(colon + 1)..]);
+        SshException Bad(string found) => arguments.ErrorAfter(found, "invalid AuthenticationMethods method list.", $"Methods are {string.Join(", ", KnownMethods)}.");
+    }
+
+    /// <summary>Splits "host:port", "[v6]:port", "[v6]" and "host"; null when brackets do not close, and for a slash where the colon would be.</summary>
+    private static (string Host, string? Port)? SplitHostPort(string text)
+    {
+        var from = text.StartsWith('[') ? text.IndexOf(']') + 1 : 0;
+        if (text.StartsWith('[') && from == 0)
+        {
+            return null;
+        }
+
+        var end = from > 0 ? from : text.AsSpan().IndexOfAny(':', '/');
+        if (end < 0 || end == text.Length)
+        {
+            return (Bare(text), null);
+        }
+
+        return text[end] == ':' ? (Bare(text[..end]), text[(end + 1)..]) : null;
+
+        static string Bare(string host) => host.StartsWith('[') && host.EndsWith(']') ? host[1..^1] : host;
     }
 }

@@ -11,7 +11,7 @@ public static class X11Keywords
 
     /// <summary>The first display number to try; the port is 6000 more.</summary>
     public static SshdKeyword<int> X11DisplayOffset { get; } =
-        new("X11DisplayOffset", 10, ValueReaders.Number()) { InMatch = true, Show = value => [value.ToString(CultureInfo.InvariantCulture)] };
+        new("X11DisplayOffset", 10, ValueReaders.Number) { InMatch = true, Show = value => [value.ToString(CultureInfo.InvariantCulture)] };
 
     /// <summary>Whether displays listen on loopback only, not on every address.</summary>
     public static SshdKeyword<bool> X11UseLocalhost { get; } = new("X11UseLocalhost", true, Flag) { InMatch = true, Show = YesNo };

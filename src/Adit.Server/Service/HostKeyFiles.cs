@@ -14,17 +14,22 @@ public static class HostKeyFiles
         ["/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_ecdsa_key", "/etc/ssh/ssh_host_ed25519_key"];
 
     /// <summary>The files in use.</summary>
-    public static IReadOnlyList<string> PathsOf(SshdConfig config) => config.Get(K.HostKey) is [_, ..] named ? named : Standard;
+    public static IReadOnlyList<string> PathsOf(SshdConfig config) => config.Get(K.HostKey) is [_, ..] named ? [.. named.Where(path => path != "none")] : Standard;
 
     /// <summary>As <see cref="Load"/>; keys of which there is only the public half, in the file that is named or beside it, are used through HostKeyAgent where it has them.</summary>
     public static async Task<IReadOnlyList<ISigner>> LoadAsync(SshdConfig config, ILogger logger, CancellationToken cancellationToken = default)
     {
-        var socket = config.Get(LoginKeywords.HostKeyAgent);
-        socket = socket.StartsWith('$') ? Environment.GetEnvironmentVariable(socket[1..].Trim('{', '}'))
-            : socket == "SSH_AUTH_SOCK" ? SshAgent.DefaultSocketPath
-            : SshdOptions.NoneIsNull(socket);
+        var named = config.Get(LoginKeywords.HostKeyAgent);
+        var socket = named.StartsWith('$') ? Environment.GetEnvironmentVariable(named[1..].Trim('{', '}'))
+            : named == "SSH_AUTH_SOCK" ? SshAgent.DefaultSocketPath
+            : SshdOptions.NoneIsNull(named);
         if (socket is null)
         {
+            if (SshdOptions.NoneIsNull(named) is not null)
+            {
+                logger.LogError("Could not connect to agent \"{Socket}\": {Reason}", named, "agent not present");
+            }
+
             return Load(config, logger);
         }
 
@@ -34,7 +39,7 @@ public static class HostKeyFiles
         }
         catch (Exception error) when (error is SshException or IOException or System.Net.Sockets.SocketException)
         {
-            logger.LogError("Could not connect to agent \"{Socket}\": {Reason}", config.Get(LoginKeywords.HostKeyAgent), error.Message);
+            logger.LogError("Could not connect to agent \"{Socket}\": {Reason}", named, error.Message.Replace("Error connecting to agent: ", "", StringComparison.Ordinal));
             return Load(config, logger);
         }
     }
@@ -103,7 +108,7 @@ public static class HostKeyFiles
             }
         }
 
-        foreach (var path in config.Get(K.HostCertificate).Distinct())
+        foreach (var path in config.Get(K.HostCertificate).Where(path => path != "none").Distinct())
         {
             AddCertificate(signers, path, logger);
         }

@@ -41,7 +41,7 @@ public static class SshdOptions
         var authenticator = new AuthorizedKeysAuthenticator(live, users, loggerFactory, null, new UserPrograms(helper, users, serverLogger), PamOf(config, users, helper, serverLogger));
         if (!authenticator.CanAnybodyLogIn && !config.HasMatchBlocks)
         {
-            throw new SshException(SshError.Configuration, "AuthenticationMethods cannot be satisfied by enabled authentication methods")
+            throw new SshException(SshError.Configuration, string.Concat(authenticator.DisabledMethods.Select(line => line + "\n")) + "AuthenticationMethods cannot be satisfied by enabled authentication methods")
             {
                 Hint = "Every method, or one in each chain of AuthenticationMethods, is switched off or impossible here (passwords can be checked by root only).",
             };

@@ -219,6 +219,9 @@ internal sealed class ServerSession : IChannelSink
                 return true;
             case BreakRequest:
                 return (_run?.Terminal ?? Terminal)?.SendBreak() == true;
+            case OutputUnwantedRequest:
+                _run?.OutputUnwanted();
+                return _run is not null;
             case SignalRequest { IsOneTooMany: true } signal:
                 _logger.LogInformation("session_signal_req: refusing signal {Name}: {Count} wait already", PeerText.Escape(signal.Name, 64), MostSignals);
                 return false;

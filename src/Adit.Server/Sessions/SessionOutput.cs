@@ -21,6 +21,7 @@ internal sealed class SessionOutput
     private readonly Source _output;
     private readonly Source? _error;
     private volatile bool _programEnded;
+    private volatile bool _isUnwanted;
 
     /// <param name="channel">Where it goes.</param>
     /// <param name="output">Non-blocking; this closes it.</param>
@@ -38,6 +39,14 @@ internal sealed class SessionOutput
     {
         _programEnded = true;
         _wake.Set();
+    }
+
+    /// <summary>Nobody wants the standard output any more: it is closed, and standard error goes on.</summary>
+    public void Unwanted()
+    {
+        _isUnwanted = true;
+        _wake.Set();
+        _channel.WakePump();
     }
 
     /// <summary>The channel takes nothing any more.</summary>
@@ -69,7 +78,12 @@ internal sealed class SessionOutput
                 return false;
             }
 
-            if (allowance == 0)
+            if (_isUnwanted && !_output.HasEnded)
+            {
+                _output.End();
+            }
+
+            if (allowance == 0 && !_output.HasEnded)
             {
                 await _channel.WaitToPumpAsync().ConfigureAwait(false);
                 streak = 0;

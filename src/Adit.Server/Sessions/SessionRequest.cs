@@ -42,6 +42,9 @@ internal abstract record SessionRequest(bool WantReply, int Size)
                 _ = reader.ReadUInt32(); // how long: a pseudo-terminal's has no length
                 request = new BreakRequest(wantReply);
                 break;
+            case "eow@openssh.com":
+                request = new OutputUnwantedRequest(wantReply);
+                break;
             default:
                 return new OtherRequest(type, data.ToArray(), wantReply);
         }
@@ -91,6 +94,9 @@ internal sealed record SignalRequest(string Name, bool WantReply, int Size) : Se
 
 /// <summary>break (RFC 4335).</summary>
 internal sealed record BreakRequest(bool WantReply) : SessionRequest(WantReply, 0);
+
+/// <summary>eow@openssh.com (OpenSSH's PROTOCOL, section 2.1): the client takes no more of the program's standard output.</summary>
+internal sealed record OutputUnwantedRequest(bool WantReply) : SessionRequest(WantReply, 0);
 
 /// <summary>Whatever a feature may know.</summary>
 internal sealed record OtherRequest(string Type, byte[] Data, bool WantReply) : SessionRequest(WantReply, Data.Length);

@@ -29,7 +29,7 @@ internal sealed class SessionRun
     private readonly SessionCommand _command;
     private readonly LaunchedProgram _launched;
     private readonly ProgramPipes? _pipes;
-    private volatile SessionOutput? _output;
+    private readonly SessionOutput _output;
     private RecordedLogin? _login;
     private int _isExitTold;
 
@@ -37,6 +37,7 @@ internal sealed class SessionRun
     {
         (_channel, _input, _logger) = (session.Channel, session.Input, session.Scope.Service.Logger);
         (_command, _launched, _pipes, Terminal) = (command, launched, pipes, session.Terminal);
+        _output = new SessionOutput(_channel, pipes?.Output ?? Terminal!.Master, pipes?.Error, TellExit);
     }
 
     /// <summary>The program's terminal; null for none.</summary>
@@ -70,7 +71,16 @@ internal sealed class SessionRun
     }
 
     /// <summary>The client has closed the channel, or is gone. On the receive loop.</summary>
-    public void OnChannelClosed() => _output?.ChannelClosed();
+    public void OnChannelClosed() => _output.ChannelClosed();
+
+    /// <summary>The client takes no more of the standard output: the program learns it by writing, as in a pipe (SIGPIPE). A terminal stays as it is.</summary>
+    public void OutputUnwanted()
+    {
+        if (Terminal is null)
+        {
+            _output.Unwanted();
+        }
+    }
 
     /// <summary>Sends a signal to the program's process group. False when that is not to be.</summary>
     public async ValueTask<bool> SignalAsync(string name, CancellationToken cancellationToken)
@@ -154,8 +164,6 @@ internal sealed class SessionRun
     private async Task PumpAsync()
     {
         var transport = _channel.Connection.Transport;
-        var output = new SessionOutput(_channel, _pipes?.Output ?? Terminal!.Master, _pipes?.Error, TellExit);
-        _output = output;
         if (Terminal is not null)
         {
             _input.Attach(Terminal.DuplicateMaster(), endsAtEof: false, TellUnwanted);
@@ -165,8 +173,8 @@ internal sealed class SessionRun
             _input.Attach(_pipes!.Input, endsAtEof: true, TellUnwanted);
         }
 
-        var watching = WatchAsync(output, transport.Ended);
-        if (await output.RunAsync().ConfigureAwait(false))
+        var watching = WatchAsync(transport.Ended);
+        if (await _output.RunAsync().ConfigureAwait(false))
         {
             await WaitForExitAsync(transport.Ended).ConfigureAwait(false);
             _channel.SendEof();
@@ -194,10 +202,10 @@ internal sealed class SessionRun
         }
     }
 
-    private async Task WatchAsync(SessionOutput output, CancellationToken connectionEnded)
+    private async Task WatchAsync(CancellationToken connectionEnded)
     {
         await Program.Exit.WaitAsync(connectionEnded).ConfigureAwait(false);
-        output.ProgramEnded();
+        _output.ProgramEnded();
         _input.Close(tell: true);
     }
 
@@ -219,7 +227,7 @@ internal sealed class SessionRun
 
     private void TellUnwanted()
     {
-        if (_channel.Connection.Transport.Quirks is { IsOpenSsh: true } or { IsAdit: true })
+        if (_channel.Connection.Transport.Quirks.HasOpenSshsWays)
         {
             _channel.Notify("eow@openssh.com", []);
         }

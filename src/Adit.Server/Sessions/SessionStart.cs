@@ -326,15 +326,16 @@ internal sealed class SessionStart(ServerSession session)
         return ReadText(path);
     }
 
-    /// <summary>For login shells on a terminal, unless the user does not want it: what PAM's modules said, the login before this one, and the message of the day.</summary>
+    /// <summary>For login shells, unless the user does not want it: what PAM's modules said, and on a terminal the login before this one and the message of the day too.</summary>
     private string Greeting(SshdConfig config, SessionCommand command, PamLogin? pam)
     {
-        if (command.Command is not null || session.Terminal is null || UserFile.Exists(Path.Combine(_account.HomeDirectory, ".hushlogin"), _account))
+        if (command.Command is not null || UserFile.Exists(Path.Combine(_account.HomeDirectory, ".hushlogin"), _account))
         {
             return "";
         }
 
-        return pam?.TakeText() + (config.Get(K.PrintLastLog) ? session.Service.Records?.Notice(_account.Uid) : "") + (config.Get(K.PrintMotd) ? ReadText("/etc/motd") : "");
+        var said = pam?.TakeText() ?? "";
+        return session.Terminal is null ? said : said + (config.Get(K.PrintLastLog) ? session.Service.Records?.Notice(_account.Uid) : "") + (config.Get(K.PrintMotd) ? ReadText("/etc/motd") : "");
     }
 
     private static string ReadText(string path)

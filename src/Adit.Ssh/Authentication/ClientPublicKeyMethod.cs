@@ -160,7 +160,8 @@ internal sealed class ClientPublicKeyMethod(ClientConversation conversation, Cli
         catch (SshException e)
         {
             string reason = PeerText.Escape(e.Message);
-            Logger.LogError("sign_and_send_pubkey: signing failed for {Type} \"{Comment}\": {Reason}", key.TypeName, Comment(signer), reason);
+            // A passphrase that was not found is no news to whoever was asked for it; in a script the key simply does not count.
+            Logger.Log(e.Error == SshError.WrongPassphrase ? LogLevel.Debug : LogLevel.Error, "sign_and_send_pubkey: signing failed for {Type} \"{Comment}\": {Reason}", key.TypeName, Comment(signer), reason);
             report.Add($"publickey: {Describe(signer)}: signing failed: {reason}", e.Hint);
             return null;
         }

@@ -121,6 +121,9 @@ internal sealed partial class SshChannel
     /// <summary>The same for a pump, whose next step is one receive into the room that was made: it may run inside whatever made it.</summary>
     public ValueTask WaitToPumpAsync() => _maySend.WaitAsync(mayInline: true);
 
+    /// <summary>Has the pump that waits look again: something else than the channel has changed.</summary>
+    public void WakePump() => _maySend.Set();
+
     /// <summary>A buffer whose <see cref="PacketBuffer.DataArea"/> holds <paramref name="length"/> bytes.</summary>
     public PacketBuffer Rent(int length) => _transport.Rent(PacketBuffer.DataHeaderLength + length);
 

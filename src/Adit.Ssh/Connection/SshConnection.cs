@@ -73,7 +73,7 @@ internal sealed partial class SshConnection : IConnectionHandler
     /// <summary>What we tell the peer that one message may hold. Between our own ends fewer, larger packets cost less. OpenSSH reads 32 KiB at a time into a channel's
     /// buffer and sends one packet for each: allowed no more than that it never sheds what a pause of the network left there, and a buffer that has to grow is copied for
     /// every 32 KiB more.</summary>
-    public int MaximumPacket => Transport.Quirks.TakesLargePackets ? 128 * 1024 : 32 * 1024;
+    public int MaximumPacket => Transport.Quirks.HasOpenSshsWays ? 128 * 1024 : 32 * 1024;
 
     /// <summary>Channels open now.</summary>
     public int ChannelCount => _channels.Count;

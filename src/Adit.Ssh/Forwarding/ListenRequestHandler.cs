@@ -22,10 +22,7 @@ internal sealed class ListenRequestHandler : IGlobalRequestHandler
     private readonly LiveForwards _live;
     private readonly TaskTracker _connections;
     private readonly ILogger _logger;
-    private readonly Lock _lock = new();
-    private readonly Dictionary<(string Host, int Port), RemoteListener> _listeners = [];
-    private RemoteListener? _unanswered;
-    private Task? _closed;
+    private readonly RequestedListeners<(string Host, int Port), RemoteListener> _listeners = new();
 
     public ListenRequestHandler(SshConnection connection, IForwardingPolicy? policy, SshPrincipal principal, ListenerRegistry registry, AddressFamily family, int limit,
         LiveForwards live, TaskTracker connections, ILogger logger)
@@ -45,14 +42,7 @@ internal sealed class ListenRequestHandler : IGlobalRequestHandler
     }
 
     /// <summary>Listeners now.</summary>
-    public int Count
-    {
-        get
-        {
-            lock (_lock)
-                return _listeners.Count;
-        }
-    }
+    public int Count => _listeners.Count;
 
     public ValueTask<byte[]?> HandleAsync(string name, ReadOnlyMemory<byte> data, bool wantReply, CancellationToken cancellationToken)
     {
@@ -60,26 +50,10 @@ internal sealed class ListenRequestHandler : IGlobalRequestHandler
         return name == TcpipForwardData.Listen ? ListenAsync(request, wantReply, cancellationToken) : CancelAsync(request);
     }
 
-    // Not before: a connection accepted at once would be announced before the client has learned the port.
-    public void OnAnswered()
-    {
-        _unanswered?.Start();
-        _unanswered = null;
-    }
+    public void OnAnswered() => _listeners.OnAnswered();
 
     /// <summary>Frees all ports, for good.</summary>
-    public Task CloseAsync()
-    {
-        lock (_lock)
-        {
-            if (_closed is null)
-            {
-                _closed = Task.WhenAll(_listeners.Values.Select(listener => listener.DisposeAsync().AsTask()));
-                _listeners.Clear();
-            }
-            return _closed;
-        }
-    }
+    public Task CloseAsync() => _listeners.CloseAsync();
 
     private async ValueTask<byte[]?> ListenAsync(TcpipForwardData request, bool wantReply, CancellationToken cancellationToken)
     {
@@ -116,58 +90,21 @@ internal sealed class ListenRequestHandler : IGlobalRequestHandler
             return null;
         }
         var remote = new RemoteListener(_connection, lease, request, token => DecideAgainAsync(request, placement, token), _live, _connections, _logger);
-        if (!TryAdd(request.Host, remote))
+        if (!_listeners.TryAdd((request.Host, remote.Port), remote))
         {
             await remote.DisposeAsync().ConfigureAwait(false);
             return null;
         }
         Explain(shown, placement, lease);
-        _unanswered = remote;
         return request.Port == 0 ? PortAnswer(remote.Port) : [];
     }
 
     /// <summary>Asks about every listener again and closes those that are denied. Returns how many.</summary>
-    public async Task<int> ReviewAsync(Action<string> report, CancellationToken cancellationToken)
-    {
-        List<KeyValuePair<(string Host, int Port), RemoteListener>> listeners;
-        lock (_lock)
-            listeners = [.. _listeners];
-        int closed = 0;
-        foreach (var (key, listener) in listeners)
-        {
-            var decision = await listener.DecideAsync(cancellationToken).ConfigureAwait(false);
-            if (decision.Allowed)
-                continue;
-            bool removed;
-            lock (_lock)
-                removed = _listeners.GetValueOrDefault(key) == listener && _listeners.Remove(key);
-            if (!removed)
-                continue; // cancelled meanwhile
-            await listener.DisposeAsync().ConfigureAwait(false);
-            closed++;
-            report($"remote forward of {PeerText.Escape(key.Host, 256)} port {key.Port}: listener closed, it is not allowed any more: {decision.Rule ?? "refused by the policy"}");
-        }
-        return closed;
-    }
+    public Task<int> ReviewAsync(Action<string> report, CancellationToken cancellationToken) =>
+        _listeners.ReviewAsync(key => $"{PeerText.Escape(key.Host, 256)} port {key.Port}", report, cancellationToken);
 
-    private async ValueTask<byte[]?> CancelAsync(TcpipForwardData request)
-    {
-        RemoteListener? listener;
-        lock (_lock)
-        {
-            if (request.Port > 65535 || !_listeners.Remove((request.Host, (int)request.Port), out listener))
-                return null;
-        }
-        await listener.DisposeAsync().ConfigureAwait(false);
-        return [];
-    }
-
-    /// <summary>False when the connection is over, or the client has this very address and port already.</summary>
-    private bool TryAdd(string host, RemoteListener listener)
-    {
-        lock (_lock)
-            return _closed is null && _listeners.TryAdd((host, listener.Port), listener);
-    }
+    private async ValueTask<byte[]?> CancelAsync(TcpipForwardData request) =>
+        request.Port <= 65535 && await _listeners.CancelAsync((request.Host, (int)request.Port)).ConfigureAwait(false) ? [] : null;
 
     private void Explain(string shown, ListenPlacement placement, ListenerLease lease)
     {

@@ -11,7 +11,7 @@ namespace Adit.Ssh.Forwarding;
 internal sealed class RemoteListener(
     SshConnection connection, ListenerLease lease, TcpipForwardData requested, Func<CancellationToken, ValueTask<ForwardingDecision>> decide, LiveForwards live, TaskTracker connections,
     ILogger logger)
-    : IAsyncDisposable
+    : IRequestedListener
 {
     private volatile bool _closed;
 
@@ -20,7 +20,6 @@ internal sealed class RemoteListener(
 
     public ListenerLease Lease => lease;
 
-    /// <summary>The peer knows of it by now: begins to accept.</summary>
     public void Start() => lease.Listener.Start(socket => connections.Add(CarryAsync(socket)));
 
     /// <summary>Frees the port. Connections through it live on; one that has not come so far is closed.</summary>
@@ -30,7 +29,6 @@ internal sealed class RemoteListener(
         return lease.DisposeAsync();
     }
 
-    /// <summary>Whether the policy of now still allows it.</summary>
     public async ValueTask<ForwardingDecision> DecideAsync(CancellationToken cancellationToken)
     {
         var decision = await decide(cancellationToken).ConfigureAwait(false);

@@ -11,12 +11,10 @@ namespace Adit.Ssh.Forwarding;
 /// still allows it.</summary>
 internal sealed class StreamLocalListener(
     SshConnection connection, ForwardListener listener, string path, Func<CancellationToken, ValueTask<ForwardingDecision>> decide, LiveForwards live, TaskTracker connections, ILogger logger)
-    : IAsyncDisposable
+    : IRequestedListener
 {
-    /// <summary>The peer knows of it by now: begins to accept.</summary>
     public void Start() => listener.Start(socket => connections.Add(CarryAsync(socket)));
 
-    /// <summary>Whether the policy of now still allows it.</summary>
     public ValueTask<ForwardingDecision> DecideAsync(CancellationToken cancellationToken) => decide(cancellationToken);
 
     /// <summary>Listens no more, and leaves the file, as OpenSSH does: what is under that name now may be somebody else's. Connections through it live on.</summary>

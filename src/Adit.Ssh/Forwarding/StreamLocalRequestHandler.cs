@@ -19,10 +19,7 @@ internal sealed class StreamLocalRequestHandler : IGlobalRequestHandler
     private readonly LiveForwards _live;
     private readonly TaskTracker _connections;
     private readonly ILogger _logger;
-    private readonly Lock _lock = new();
-    private readonly Dictionary<string, StreamLocalListener> _listeners = new(StringComparer.Ordinal);
-    private StreamLocalListener? _unanswered;
-    private Task? _closed;
+    private readonly RequestedListeners<string, StreamLocalListener> _listeners = new();
 
     public StreamLocalRequestHandler(
         SshConnection connection, IForwardingPolicy? policy, SshPrincipal principal, IUnixSocketOpener sockets, int limit, LiveForwards live, TaskTracker connections, ILogger logger)
@@ -44,26 +41,10 @@ internal sealed class StreamLocalRequestHandler : IGlobalRequestHandler
         return name == StreamLocalForwardData.Listen ? ListenAsync(path, cancellationToken) : CancelAsync(path);
     }
 
-    // Not before: a connection accepted at once would be announced before the client knows that it has the forward.
-    public void OnAnswered()
-    {
-        _unanswered?.Start();
-        _unanswered = null;
-    }
+    public void OnAnswered() => _listeners.OnAnswered();
 
     /// <summary>Listens no more, for good.</summary>
-    public Task CloseAsync()
-    {
-        lock (_lock)
-        {
-            if (_closed is null)
-            {
-                _closed = Task.WhenAll(_listeners.Values.Select(listener => listener.DisposeAsync().AsTask()));
-                _listeners.Clear();
-            }
-            return _closed;
-        }
-    }
+    public Task CloseAsync() => _listeners.CloseAsync();
 
     private async ValueTask<byte[]?> ListenAsync(string path, CancellationToken cancellationToken)
     {
@@ -96,69 +77,26 @@ internal sealed class StreamLocalRequestHandler : IGlobalRequestHandler
             return null;
         }
         var listener = new StreamLocalListener(_connection, ForwardListener.Of(socket, ForwardAddress.Unix(path), _logger), path, token => DecideAsync(path, token), _live, _connections, _logger);
-        if (!TryAdd(path, listener))
+        if (!_listeners.TryAdd(path, listener))
         {
             await listener.DisposeAsync().ConfigureAwait(false);
             return null;
         }
         _logger.LogDebug("Local forwarding listening on path {Path}.", shown);
-        _unanswered = listener;
         return [];
     }
 
     /// <summary>Asks about every listener again and closes those that are denied. Returns how many.</summary>
-    public async Task<int> ReviewAsync(Action<string> report, CancellationToken cancellationToken)
-    {
-        List<KeyValuePair<string, StreamLocalListener>> listeners;
-        lock (_lock)
-            listeners = [.. _listeners];
-        int closed = 0;
-        foreach (var (path, listener) in listeners)
-        {
-            var decision = await listener.DecideAsync(cancellationToken).ConfigureAwait(false);
-            if (decision.Allowed)
-                continue;
-            bool removed;
-            lock (_lock)
-                removed = _listeners.GetValueOrDefault(path) == listener && _listeners.Remove(path);
-            if (!removed)
-                continue; // cancelled meanwhile
-            await listener.DisposeAsync().ConfigureAwait(false);
-            closed++;
-            report($"remote forward of {PeerText.Escape(path, 256)}: listener closed, it is not allowed any more: {decision.Rule ?? "refused by the policy"}");
-        }
-        return closed;
-    }
+    public Task<int> ReviewAsync(Action<string> report, CancellationToken cancellationToken) =>
+        _listeners.ReviewAsync(path => PeerText.Escape(path, 256), report, cancellationToken);
 
-    private async ValueTask<byte[]?> CancelAsync(string path)
-    {
-        StreamLocalListener? listener;
-        lock (_lock)
-        {
-            if (!_listeners.Remove(path, out listener))
-                return null;
-        }
-        await listener.DisposeAsync().ConfigureAwait(false);
-        return [];
-    }
+    private async ValueTask<byte[]?> CancelAsync(string path) => await _listeners.CancelAsync(path).ConfigureAwait(false) ? [] : null;
 
     /// <summary>Before anything is bound: with StreamLocalBindUnlink a second socket would take the first one's name.</summary>
-    private string? Obstacle(string path)
-    {
-        lock (_lock)
-        {
-            return _listeners.ContainsKey(path) ? "this connection listens there already"
-                : _listeners.Count >= _limit ? $"{_limit} remote forwards of Unix sockets are open on this connection"
-                : null;
-        }
-    }
-
-    /// <summary>False when the connection is over.</summary>
-    private bool TryAdd(string path, StreamLocalListener listener)
-    {
-        lock (_lock)
-            return _closed is null && _listeners.TryAdd(path, listener);
-    }
+    private string? Obstacle(string path) =>
+        _listeners.Contains(path) ? "this connection listens there already"
+        : _listeners.Count >= _limit ? $"{_limit} remote forwards of Unix sockets are open on this connection"
+        : null;
 
     /// <summary>OpenSSH's client shows it from -v on, ours always.</summary>
     private void Tell(string text) => _connection.Transport.Send(new DebugMessage(AlwaysDisplay: true, text));

@@ -5,6 +5,19 @@ public static class SizeFormat
 {
     private const string Units = "BKMGTPE";
 
+    /// <summary>The same with a sign, as OpenSSH reads RekeyLimit before it finds a negative one too small. <paramref name="reason"/> is the system's word for what is wrong.</summary>
+    internal static bool TryParseSigned(ReadOnlySpan<char> text, out long bytes, out string reason)
+    {
+        bool isNegative = text.StartsWith('-');
+        var number = isNegative || text.StartsWith('+') ? text[1..] : text;
+        bool isFine = TryParse(number.StartsWith('.') ? $"0{number}" : number, out bytes);
+        if (isNegative)
+            bytes = -bytes;
+        bool isNumber = number.TrimEnd("kKmMgGtTpPeE") is { IsEmpty: false } digits && digits.TrimStart("0123456789.").IsEmpty && number.Length - digits.Length < 2;
+        reason = isFine ? "" : isNumber ? "Numerical result out of range" : "Invalid argument";
+        return isFine;
+    }
+
     public static bool TryParse(ReadOnlySpan<char> text, out long bytes)
     {
         bytes = 0;

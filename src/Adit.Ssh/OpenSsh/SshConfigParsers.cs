@@ -11,6 +11,9 @@ internal static class SshConfigParsers
     private static readonly string[] Facilities =
         ["DAEMON", "USER", "AUTH", "AUTHPRIV", "LOCAL0", "LOCAL1", "LOCAL2", "LOCAL3", "LOCAL4", "LOCAL5", "LOCAL6", "LOCAL7"];
 
+    /// <summary>What ssh shows for an argument that is missing.</summary>
+    private const string NoWord = "<NONE>";
+
     public static bool Flag(SshConfigArguments arguments) => OneOf(FlagWords)(arguments);
 
     public static Func<SshConfigArguments, T?> OneOf<T>((string Word, T Value)[] words) => arguments =>
@@ -113,13 +116,13 @@ internal static class SshConfigParsers
 
     public static IReadOnlyList<CnameRule>? CnameRules(SshConfigArguments arguments)
     {
-        var words = Words(arguments, "none");
-        if (words is null or ["none"])
-            return words is null ? null : [];
         var rules = new List<CnameRule>();
-        foreach (string word in words)
+        bool isAlone = arguments.Remaining == 1;
+        while (arguments.Next() is { } word)
         {
-            string[] sides = word.ToLowerInvariant().Split(':');
+            if (word.Equals("none", StringComparison.OrdinalIgnoreCase))
+                return isAlone ? [] : FailAlone(arguments, "none");
+            string[] sides = word == "*" ? ["*", "*"] : word.ToLowerInvariant().Split(':');
             if (sides.Length != 2 || sides[0].Length == 0 || sides[1].Length == 0)
             {
                 arguments.Fail($"Invalid permitted CNAME \"{Shown(word)}\"");
@@ -136,14 +139,23 @@ internal static class SshConfigParsers
         if (Text(arguments) is not { } spec)
             return null;
         // Removing what is not there is no error, and neither is removing all: that shows when the connection is made.
-        if (spec[0] != '-' && !Cryptography.Algorithms.ApplySpec(kind, Cryptography.Algorithms.Defaults(kind), spec).Succeeded)
+        if (spec[0] != '-' && Cryptography.Algorithms.ApplySpec(kind, Cryptography.Algorithms.Defaults(kind), spec) is { Succeeded: false } applied)
         {
-            if (kind == AlgorithmKind.KeyExchange && Cryptography.Algorithms.ApplySpec(kind, Cryptography.Algorithms.Defaults(kind), spec).BadName is { } bad)
+            if (kind == AlgorithmKind.KeyExchange && spec.Length > 1 && applied.BadName is { } bad)
                 arguments.ReportPlain($"Unsupported KEX algorithm \"{PeerText.Escape(bad, 100)}\"");
             return arguments.Fail($"Bad {what} '{Shown(spec)}'.");
         }
         return spec;
     };
+
+    /// <summary>A list of Debian's key exchanges by GSSAPI.</summary>
+    public static string? GssKeyExchanges(SshConfigArguments arguments)
+    {
+        if (Text(arguments) is not { } list || GssKeyExchangeNames.FindUnknown(list) is not { } unknown)
+            return null;
+        arguments.ReportPlain($"Unsupported KEX algorithm \"{PeerText.Escape(unknown, 100)}\"");
+        return arguments.Fail($"Bad GSSAPI KexAlgorithms '{Shown(list)}'.");
+    }
 
     public static IReadOnlyList<string>? SendVariables(SshConfigArguments arguments)
     {
@@ -187,13 +199,13 @@ internal static class SshConfigParsers
 
     public static string? Facility(SshConfigArguments arguments)
     {
-        string word = arguments.Next() ?? "";
+        string word = arguments.Next() ?? NoWord;
         return Facilities.FirstOrDefault(name => name.Equals(word, StringComparison.OrdinalIgnoreCase)) ?? arguments.Fail($"unsupported log facility '{Shown(word)}'");
     }
 
     public static SshConfigLogLevel LogLevel(SshConfigArguments arguments)
     {
-        string word = arguments.Next() ?? "";
+        string word = arguments.Next() ?? NoWord;
         switch (word.ToUpperInvariant())
         {
             case "QUIET" or "SILENT":
@@ -243,7 +255,7 @@ internal static class SshConfigParsers
                     continue;
                 if (total > 1)
                 {
-                    arguments.Fail($"keyword {arguments.Keyword} \"{single}\" argument must appear alone.");
+                    FailAlone(arguments, single);
                     return null;
                 }
                 word = single;
@@ -251,6 +263,12 @@ internal static class SshConfigParsers
             words.Add(word);
         }
         return words;
+    }
+
+    private static IReadOnlyList<CnameRule>? FailAlone(SshConfigArguments arguments, string word)
+    {
+        arguments.Fail($"keyword {arguments.Keyword} \"{word}\" argument must appear alone.");
+        return null;
     }
 
     private static string? DomainProblem(string name)

@@ -90,17 +90,16 @@ internal sealed class SshConfigReader(SshConfigValues values, string host, bool 
             return Report($"{place}: no argument after keyword \"{shown}\"");
 
         var row = lower is "host" or "match" or "include" ? null : SshConfigKeywords.Find(lower);
+        bool isUnknown = row is null && lower is not ("host" or "match" or "include");
+        bool isIgnored = isUnknown && values.Get(SshConfigKeywords.IgnoreUnknown) is { } ignored && PatternList.Matches(lower, ignored, ignoreCase: true);
+        if (isUnknown && !isIgnored)
+            Report($"{PeerText.Escape(source.File)}: line {number}: Bad configuration option: {shown}");
         if (!OpenSshLexer.TrySplit(rest, comments: true, out var words))
             return Report($"{place}: invalid quotes");
-        if (row is null && lower is not ("host" or "match" or "include"))
-        {
-            if (values.Get(SshConfigKeywords.IgnoreUnknown) is { } ignored && PatternList.Matches(lower, ignored, ignoreCase: true))
-            {
-                _log.LogDebug("{Place}: Ignored unknown option \"{Keyword}\"", place, shown);
-                return true;
-            }
-            return Report($"{PeerText.Escape(source.File)}: line {number}: Bad configuration option: {shown}");
-        }
+        if (isIgnored)
+            _log.LogDebug("{Place}: Ignored unknown option \"{Keyword}\"", place, shown);
+        if (isUnknown)
+            return isIgnored;
 
         var arguments = new SshConfigArguments(shown, rest.ToString(), words, source.File, number, values.Context, text => Report(text));
         if (source.IsCommandLine && row is null)

@@ -138,6 +138,10 @@ internal static class SshConfigRows
     public static IEnumerable<SshConfigKeyword> NamesOnly(SshConfigSupport support, params string[] names) =>
         names.Select(name => new SshConfigKeyword<object?>(name, null, SshConfigParsers.Anything) { Support = support, Priority = SshConfigPriority.Rare, Show = _ => [] });
 
+    /// <summary>Keywords of Debian's OpenSSH whose subject is not there: wrong values are told all the same.</summary>
+    public static IEnumerable<SshConfigKeyword> OnlyChecked<T>(Func<SshConfigArguments, T> parse, params string[] names) =>
+        names.Select(name => new SshConfigKeyword<T?>(name, default, parse) { Support = SshConfigSupport.Ignored, Priority = SshConfigPriority.Rare, Show = _ => [] });
+
     /// <summary>Grows in place while a configuration is read: thousands of directives must not copy each other.</summary>
     private sealed class DistinctList<TItem>(IEnumerable<TItem> items) : IReadOnlyList<TItem>
     {

@@ -16,13 +16,12 @@ internal static class SshConfigSpecialParsers
         long bytes = 0;
         if (!size.Equals("default", StringComparison.Ordinal))
         {
-            if (!SizeFormat.TryParse(size, out bytes))
+            if (!SizeFormat.TryParseSigned(size, out bytes, out string reason))
             {
-                bool isNumber = size.AsSpan().TrimEnd("kKmMgGtTpPeE") is { IsEmpty: false } digits && digits.TrimStart("0123456789.").IsEmpty;
-                arguments.Fail($"Bad number '{Shown(size)}': {(isNumber ? "Numerical result out of range" : "Invalid argument")}");
+                arguments.Fail($"Bad number '{Shown(size)}': {reason}");
                 return null;
             }
-            if (bytes is > 0 and < 16)
+            if (bytes is not 0 and < 16)
             {
                 arguments.Fail("RekeyLimit too small");
                 return null;
@@ -36,10 +35,12 @@ internal static class SshConfigSpecialParsers
     {
         if (Text(arguments) is not { } listen)
             return null;
+        bool hasDestination = false;
         if (kind != ForwardKind.Dynamic)
         {
             if (arguments.Next() is { Length: > 0 } destination)
             {
+                hasDestination = true;
                 listen = $"{listen}:{destination}";
             }
             else if (kind == ForwardKind.Local)
@@ -58,7 +59,7 @@ internal static class SshConfigSpecialParsers
             arguments.Fail("Bad forwarding specification.");
             return null;
         }
-        if (ForwardSpecification.TryParse(listen, kind, out var specification))
+        if (ForwardSpecification.TryParse(listen, kind, out var specification) && (specification.Destination is not null || !hasDestination))
             return [specification];
         arguments.Fail("Bad forwarding specification.");
         return null;
@@ -66,12 +67,21 @@ internal static class SshConfigSpecialParsers
 
     public static PermitRemoteOpen? RemoteOpen(SshConfigArguments arguments)
     {
-        var words = Words(arguments, "any", "none");
-        if (words is null or ["any"] or ["none"])
-            return words switch { null => null, ["any"] => PermitRemoteOpen.Any, _ => new PermitRemoteOpen([]) };
         var entries = new List<PermitEntry>();
-        foreach (string word in words)
+        bool isAlone = arguments.Remaining == 1;
+        while (arguments.Next() is { } word)
         {
+            if (word.ToLowerInvariant() is ("any" or "none") and var single)
+            {
+                if (isAlone)
+                    return single == "any" ? PermitRemoteOpen.Any : new PermitRemoteOpen([]);
+                arguments.Fail($"keyword {arguments.Keyword} \"{single}\" argument must appear alone.");
+                return null;
+            }
+            if (word.AsSpan().IndexOfAny(':', '/') is >= 0 and var end && word[end] == '/')
+                throw arguments.Fatal($"missing host in {arguments.Keyword}");
+            if (word.Length == 0)
+                throw arguments.Fatal($"bad port number in {arguments.Keyword}");
             int colon = word.LastIndexOf(':');
             string host = colon < 0 ? word : word[..colon];
             if (host.StartsWith('[') && host.EndsWith(']'))
@@ -97,7 +107,7 @@ internal static class SshConfigSpecialParsers
         {
             if (!JumpHost.TryParse(part, out var host))
             {
-                arguments.Fail($"Invalid ProxyJump \"{Shown(text)}\"");
+                arguments.Fail($"Invalid ProxyJump \"{Shown(arguments.Rest.TrimStart(' ', '\t', '='))}\"");
                 return null;
             }
             hosts.Add(host);

@@ -37,23 +37,16 @@ internal sealed class AsyncSignal : IValueTaskSource
     /// <param name="inline">The waiter may go on inside this call: no lock is held and it would cost more to wake another thread.</param>
     public void Set(bool inline = false)
     {
-        if (!TakeWaiter())
-            return;
-        _core.RunContinuationsAsynchronously = !(inline && _mayInline);
-        _core.SetResult(true);
+        if (TakeWaiter())
+            LetGo(here: inline && _mayInline);
     }
 
     /// <summary>As <see cref="Set"/>, but on a thread that watches sockets a waiter that may goes on there, once that is done with its event
     /// (<see cref="SocketPoller.TryRunAfter"/>): locks may be held.</summary>
     public void SetForAfter()
     {
-        if (!TakeWaiter())
-            return;
-        _core.RunContinuationsAsynchronously = false;
-        if (_mayInline && SocketPoller.TryRunAfter(static self => ((AsyncSignal)self)._core.SetResult(true), this))
-            return;
-        _core.RunContinuationsAsynchronously = true;
-        _core.SetResult(true);
+        if (TakeWaiter() && !(_mayInline && SocketPoller.TryRunAfter(static self => ((AsyncSignal)self).LetGo(here: true), this)))
+            LetGo(here: false);
     }
 
     void IValueTaskSource.GetResult(short token) => _core.GetResult(token);
@@ -74,6 +67,12 @@ internal sealed class AsyncSignal : IValueTaskSource
             if (Interlocked.CompareExchange(ref _state, state == Waiting ? Idle : Signaled, state) == state)
                 return state == Waiting;
         }
+    }
+
+    private void LetGo(bool here)
+    {
+        _core.RunContinuationsAsynchronously = !here;
+        _core.SetResult(true);
     }
 
     private ValueTask TakeSignal()

@@ -8,21 +8,24 @@ namespace Adit.Ssh.Transport;
 /// <param name="IsAdit">The peer is one of our own.</param>
 internal sealed record PeerQuirks(string Software, Version? OpenSshVersion, bool IsAdit)
 {
+    /// <summary>What our own software version begins with.</summary>
+    public const string OurName = "OpenSSH.compatible.Adit_";
+
     /// <summary>Nothing known.</summary>
     public static PeerQuirks None { get; } = new("", null, false);
 
     /// <summary>The peer says OpenSSH_….</summary>
     public bool IsOpenSsh => Software.StartsWith("OpenSSH_", StringComparison.Ordinal);
 
-    /// <summary>The peer is known to send, within its own limit of 256 KiB for a packet, messages as large as it was told that it may.</summary>
-    public bool TakesLargePackets => IsAdit || IsOpenSsh;
+    /// <summary>The peer has what OpenSSH has without announcing it: eow@openssh.com, no-more-sessions@openssh.com, and packets of up to 256 KiB, filled as far as it was told that it may.</summary>
+    public bool HasOpenSshsWays => IsAdit || IsOpenSsh;
 
     /// <summary>Looks at what follows "SSH-2.0-".</summary>
     public static PeerQuirks From(string softwareAndComments)
     {
         int space = softwareAndComments.IndexOf(' ');
         string software = space < 0 ? softwareAndComments : softwareAndComments[..space];
-        return new PeerQuirks(software, ParseOpenSsh(software), software.StartsWith("Adit_", StringComparison.Ordinal));
+        return new PeerQuirks(software, ParseOpenSsh(software), software.StartsWith(OurName, StringComparison.Ordinal));
     }
 
     private static Version? ParseOpenSsh(string software)

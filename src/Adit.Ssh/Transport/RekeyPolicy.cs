@@ -28,6 +28,12 @@ internal sealed class RekeyPolicy
         _keyedAt = time.GetTimestamp();
     }
 
+    /// <summary>Bytes of all the packets sealed so far, under whatever keys: lengths, padding and payloads after compression, tags not counted. As OpenSSH counts.</summary>
+    public long BytesSent => _out.Bytes;
+
+    /// <summary>The same of those that were opened.</summary>
+    public long BytesReceived => _in.Bytes;
+
     /// <summary>Blocks that may go out under the present key.</summary>
     public ulong MaxBlocksOut => _out.MaxBlocks;
 
@@ -109,11 +115,14 @@ internal sealed class RekeyPolicy
     private sealed class Direction
     {
         private long _packets;
+        private long _bytes;
         private ulong _blocks;
         private int _blockShift = 3;
         private int _keys;
 
         public long Packets => Volatile.Read(ref _packets);
+
+        public long Bytes => Volatile.Read(ref _bytes);
 
         /// <summary>Counts the keys this direction has had.</summary>
         public int Keys => Volatile.Read(ref _keys);
@@ -144,6 +153,7 @@ internal sealed class RekeyPolicy
                 throw SshException.Protocol("sequence numbers are used up: no new keys were agreed on in time");
             Volatile.Write(ref _blocks, _blocks + ((uint)bytes >> _blockShift));
             Volatile.Write(ref _packets, _packets + 1);
+            Volatile.Write(ref _bytes, _bytes + bytes);
         }
 
         public bool IsUsedUp(int nextBytes)

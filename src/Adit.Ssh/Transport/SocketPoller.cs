@@ -97,7 +97,7 @@ internal static unsafe partial class SocketPoller
         }
     }
 
-    /// <summary>Has this thread do something once it is done with the event that it is at: another loop may have its socket by then, and no thread has to be woken.
+    /// <summary>Has this thread do something once it is done with the event that it is at: another loop may have its socket by then, and no thread has to be woken. The pool does what is too much for it.
     /// False on a thread that is not the poller's.</summary>
     /// <param name="work">Must not block, nor throw.</param>
     /// <param name="state">For it.</param>
@@ -141,9 +141,19 @@ internal static unsafe partial class SocketPoller
                 Dispatch(*(int*)(received + DataOffset), *(int*)(received + DataOffset + 4) == TimerMark, *(uint*)received);
             else if (count < 0 && Marshal.GetLastPInvokeError() != Interrupted)
                 throw new IOException($"epoll_wait: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
-            while (after.TryDequeue(out var next))
-                next.Work(next.State);
+            if (!after.TryDequeue(out var next))
+                continue;
+            // One piece of work behind each event: more, or what that brings about, would keep everybody's sockets waiting.
+            GiveToPool(after);
+            next.Work(next.State);
+            GiveToPool(after);
         }
+    }
+
+    private static void GiveToPool(Queue<(Action<object> Work, object State)> after)
+    {
+        while (after.TryDequeue(out var next))
+            ThreadPool.UnsafeQueueUserWorkItem(next.Work, next.State, preferLocal: false);
     }
 
     /// <summary>An event of a descriptor that was closed meanwhile may reach whoever has it now, who then tries in vain and waits again.</summary>

@@ -23,6 +23,12 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
 
     public string RemoteVersion => _version.RemoteVersion;
 
+    /// <summary>See <see cref="RekeyPolicy.BytesSent"/>.</summary>
+    public long BytesSent => _rekey.BytesSent;
+
+    /// <summary>See <see cref="RekeyPolicy.BytesReceived"/>.</summary>
+    public long BytesReceived => _rekey.BytesReceived;
+
     /// <summary>New keys are being agreed on.</summary>
     public bool IsExchangingKeys => _kex.InProgress;
 
@@ -126,7 +132,11 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
     /// to come upon that, or upon the end.</summary>
     private async Task EndAfterLastWordsAsync(SshException reason)
     {
-        await Task.WhenAny(_receiving, Task.Delay(GoodbyeTime, CancellationToken.None)).ConfigureAwait(false);
+        await Task.Yield(); // sending may fail while both loops are being started
+        Task receiving;
+        lock (_startLock)
+            receiving = _receiving;
+        await Task.WhenAny(receiving, Task.Delay(GoodbyeTime, CancellationToken.None)).ConfigureAwait(false);
         End(reason);
     }
 
@@ -245,9 +255,9 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
         Try(_bytes.Abort);
         await TryAsync(() => Task.WhenAll(receiving, sending)).ConfigureAwait(false);
         Try(() => Tell(reason));
-        _queue.Dispose();
-        _reader.Dispose();
-        _kex.Dispose();
+        Try(_queue.Dispose);
+        Try(_reader.Dispose);
+        Try(_kex.Dispose);
         await TryAsync(() => _bytes.DisposeAsync().AsTask()).ConfigureAwait(false);
         _ended.Dispose();
         _completion.TrySetResult(reason);

@@ -22,7 +22,8 @@ internal sealed class VersionExchange
     /// <summary>Bytes in the line we send, CR LF included.</summary>
     public const int MaxLocalLength = 255;
 
-    private const string Product = "SSH-2.0-Adit_0.1";
+    /// <summary>OpenSSH's peers speak some extensions to names that begin with OpenSSH alone, without asking: docs/adr/0010. No version of OpenSSH's is claimed.</summary>
+    private const string Product = $"SSH-2.0-{PeerQuirks.OurName}0.1";
 
     private readonly SshRole _role;
     private readonly ILogger _logger;

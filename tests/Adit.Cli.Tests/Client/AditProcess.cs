@@ -123,13 +123,6 @@ internal sealed partial class AditProcess : IAsyncDisposable
         throw new InvalidOperationException($"it ended: {Errors}");
     }
 
-    public static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
-
     public async ValueTask DisposeAsync()
     {
         if (!_process.HasExited)

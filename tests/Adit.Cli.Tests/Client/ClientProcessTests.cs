@@ -1,4 +1,5 @@
 using Adit.Cli.Tests.Terminal;
+using Adit.Interop.Tests.Harness;
 using Adit.Ssh.Keys;
 
 namespace Adit.Cli.Tests.Client;
@@ -25,7 +26,7 @@ public class ClientProcessTests
 
         public string Key => Path.Combine(Folder, "key");
 
-        public int Port { get; } = AditProcess.FreePort();
+        public int Port { get; } = FreePorts.Take();
 
         /// <summary>-N with everything that keeps this machine's own configuration out.</summary>
         public string[] Arguments(params string[] more) =>
@@ -255,7 +256,7 @@ public class ClientProcessTests
     public async Task A_refused_target_is_told_and_the_tunnel_stays()
     {
         await using var scene = await Scene.CreateAsync();
-        await using var adit = AditProcess.Start(scene.Forwarding("-L", $"127.0.0.1:{AditProcess.FreePort()}:127.0.0.1:1"));
+        await using var adit = AditProcess.Start(scene.Forwarding("-L", $"127.0.0.1:{FreePorts.Take()}:127.0.0.1:1"));
         Assert.Equal("on", await adit.EchoAsync(scene.Port, "on"));
         adit.Signal(SigTerm);
         Assert.Equal(0, await adit.WaitAsync());
@@ -289,7 +290,7 @@ public class ClientProcessTests
     [Fact]
     public async Task Nobody_listens_there()
     {
-        var port = AditProcess.FreePort();
+        var port = FreePorts.Take();
         var (exitCode, _, errors) = await AditProcess.RunAsync("-N", "-F", "none", "-p", $"{port}", "alice@127.0.0.1");
         Assert.Equal(255, exitCode);
         Assert.StartsWith($"ssh: connect to host 127.0.0.1 port {port}: Connection refused\r\nadit: ", errors, StringComparison.Ordinal);

@@ -1,5 +1,6 @@
 using Adit.Cli.Tests.Client;
 using Adit.Cli.Tests.Terminal;
+using Adit.Interop.Tests.Harness;
 
 namespace Adit.Cli.Tests.Demo;
 
@@ -25,7 +26,7 @@ public class DemoProcessTests
     [Fact]
     public async Task It_stays_until_it_is_told_to_go()
     {
-        var port = AditProcess.FreePort();
+        var port = FreePorts.Take();
         await using var person = new PseudoTerminal();
         await using var demo = AditProcess.StartOn(person, "demo", "--port", $"{port}");
         await person.WaitForAsync("Ctrl-C ends it.");

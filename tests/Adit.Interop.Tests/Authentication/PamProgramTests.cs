@@ -39,22 +39,19 @@ public sealed class PamProgramTests
     public Task What_modules_did_is_there_as_with_sshd(string configuration, string options, string command) => Lab.RunAsync(async lab =>
     {
         Need.Tools("python3", "awk");
-        TemporaryUser user = await UserAsync();
+        TemporaryUser user = await TemporaryUser.GetAuthorizedAsync();
         string limits = lab.Folder.Write("limits", "* - core 4096\n* - nofile 777\n* - priority 5\n");
         await using PamService pam = PamService.Create(
             "auth optional pam_group.so", "auth required pam_permit.so", "session optional pam_loginuid.so", "session required pam_keyinit.so force revoke",
             $"session required pam_limits.so conf={limits}", "session optional pam_umask.so umask=0027");
         await using var group = new GroupRule($"{pam.Name};*;{user.Name};Al0000-2400;games");
         string[] lines = [.. configuration.Length > 0 ? [configuration] : Array.Empty<string>(), .. Base];
-        ProcessResult[] results = await Task.WhenAll(new[] { Peer.OpenSsh, Peer.Adit }.Select(async kind =>
-            await lab.SshAsync(await StartAsync(lab, kind, pam, lines), command, user.Name, options == "-tt" ? null : "in\n", options.Split(' ', StringSplitOptions.RemoveEmptyEntries))));
-        Assert.Equal(results[0].Output, results[1].Output);
-        Assert.Equal(results[0].ExitCode, results[1].ExitCode);
+        (_, ProcessResult ours) = await lab.SameAtBothAsync(kind => StartAsync(lab, kind, pam, lines), user, options, command, options == "-tt" ? null : "in\n");
         if (command.StartsWith(State, StringComparison.Ordinal))
         {
             string games = (await lab.MustAsync("/bin/sh", "-c", "getent group games | cut -d: -f3")).Trim();
-            Assert.Contains(games, results[1].Output.Split('\n')[0].TrimEnd('\r').Split(' '));
-            Assert.EndsWith(" keyring _ses:", results[1].Output.Split('\n')[1].TrimEnd('\r'), StringComparison.Ordinal);
+            Assert.Contains(games, ours.Output.Split('\n')[0].TrimEnd('\r').Split(' '));
+            Assert.EndsWith(" keyring _ses:", ours.Output.Split('\n')[1].TrimEnd('\r'), StringComparison.Ordinal);
         }
     });
 
@@ -84,7 +81,7 @@ public sealed class PamProgramTests
     public Task They_are_in_the_sessions_mount_namespace() => Lab.RunAsync(async lab =>
     {
         const string folders = "/etc/security/namespace.d";
-        TemporaryUser user = await UserAsync();
+        TemporaryUser user = await TemporaryUser.GetAuthorizedAsync();
         await using PamService pam = PamService.Create("session required pam_namespace.so");
         Need.That(Directory.Exists(folders), "pam_namespace");
         string folder = lab.Folder["shared"], rule = Path.Combine(folders, pam.Name + ".conf");
@@ -111,7 +108,7 @@ public sealed class PamProgramTests
     [InlineData("many")]
     public Task Asyncssh(string scenario) => Lab.RunAsync(async lab =>
     {
-        TemporaryUser user = await UserAsync();
+        TemporaryUser user = await TemporaryUser.GetAuthorizedAsync();
         await using PamService pam = PamService.Create();
         await lab.PlayAsync(scenario, await StartAsync(lab, Peer.Adit, pam, Base), user.Name);
     });
@@ -122,7 +119,7 @@ public sealed class PamProgramTests
     [InlineData("-tt")]
     public Task When_that_process_is_killed_the_login_ends_and_the_client_is_told(string option) => Lab.RunAsync(async lab =>
     {
-        TemporaryUser user = await UserAsync();
+        TemporaryUser user = await TemporaryUser.GetAuthorizedAsync();
         await using PamService pam = PamService.Create();
         Server server = await StartAsync(lab, Peer.Adit, pam, Base);
         List<string> words = await lab.SshWordsAsync(server, user.Name, option, "-o", "LogLevel=INFO");
@@ -145,7 +142,7 @@ public sealed class PamProgramTests
     [InlineData(false)]
     public Task When_that_process_is_told_to_end_it_closes_the_session(bool endsByItself) => Lab.RunAsync(async lab =>
     {
-        TemporaryUser user = await UserAsync();
+        TemporaryUser user = await TemporaryUser.GetAuthorizedAsync();
         (string log, string closing, string ending) = (lab.Folder["log"], lab.Folder["closing"], lab.Folder["ending"]);
         string script = lab.Folder.Write(
             "script", $"#!/bin/sh\n[ $PAM_TYPE = close_session ] || exit 0\necho begun >> {log}\nuntil [ -e {closing} ]; do sleep 0.05; done\necho closed >> {log}\n");
@@ -181,7 +178,7 @@ public sealed class PamProgramTests
     [Fact]
     public Task What_is_left_behind_goes_on_when_the_session_is_closed() => Lab.RunAsync(async lab =>
     {
-        TemporaryUser user = await UserAsync();
+        TemporaryUser user = await TemporaryUser.GetAuthorizedAsync();
         string log = lab.Folder["log"];
         string script = lab.Folder.Write("script", $"#!/bin/sh\n[ $PAM_TYPE = close_session ] && echo closed > {log}\nexit 0\n");
         File.SetUnixFileMode(script, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
@@ -215,13 +212,6 @@ public sealed class PamProgramTests
             Prefix = kind == Peer.OpenSsh ? ["/bin/sh", "-c", $"shift; exec {link} \"$@\"", "sh"] : [],
             LogLevel = "DEBUG",
         });
-    }
-
-    private static async Task<TemporaryUser> UserAsync()
-    {
-        TemporaryUser user = await TemporaryUser.GetAsync();
-        await user.AuthorizeAsync(await Keys.UserAsync());
-        return user;
     }
 
     /// <summary>A line of pam_group's, as long as it is needed: it reads no other file.</summary>

@@ -46,7 +46,7 @@ public sealed class PamTests
     [Fact]
     public Task An_account_that_PAM_refuses_is_told_so_whatever_its_key_says() => Lab.RunAsync(async lab =>
     {
-        TemporaryUser user = await UserAsync();
+        TemporaryUser user = await TemporaryUser.GetAuthorizedAsync();
         string text = lab.Folder.Write("text", "closed for the night\n");
         await using PamService pam = PamService.Create($"account optional pam_echo.so file={text}", "account required pam_deny.so");
         Server server = await StartAsync(lab, pam);
@@ -58,9 +58,23 @@ public sealed class PamTests
     });
 
     [Fact]
+    public Task A_login_shell_without_a_terminal_shows_what_PAM_says_and_a_command_does_not() => Lab.RunAsync(async lab =>
+    {
+        TemporaryUser user = await TemporaryUser.GetAuthorizedAsync();
+        string text = lab.Folder.Write("text", "welcome\n");
+        await using PamService pam = PamService.Create($"session optional pam_echo.so file={text}");
+        Server server = await StartAsync(lab, pam);
+        List<string> words = await lab.SshWordsAsync(server, user.Name);
+        ProcessResult shell = await lab.RunAsync("ssh", words[0], [.. words.Skip(1), "-T"], input: "echo in\n");
+        Assert.Equal("welcome\nin\n", shell.Output);
+        ProcessResult command = await lab.RunAsync("ssh", words[0], [.. words.Skip(1), "-T", "echo in"]);
+        Assert.Equal("in\n", command.Output);
+    });
+
+    [Fact]
     public Task A_session_is_opened_and_closed_as_root_and_leaves_variables_and_limits() => Lab.RunAsync(async lab =>
     {
-        TemporaryUser user = await UserAsync();
+        TemporaryUser user = await TemporaryUser.GetAuthorizedAsync();
         string log = lab.Folder["log"];
         string script = lab.Folder.Write("script", $"#!/bin/sh\necho \"$PAM_TYPE $PAM_USER $PAM_RHOST $PAM_TTY $(id -u)\" >> {log}\n");
         File.SetUnixFileMode(script, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
@@ -79,7 +93,7 @@ public sealed class PamTests
     [Fact]
     public Task Without_PAMs_session_nothing_is_started() => Lab.RunAsync(async lab =>
     {
-        TemporaryUser user = await UserAsync();
+        TemporaryUser user = await TemporaryUser.GetAuthorizedAsync();
         await using PamService pam = PamService.Create("session required pam_deny.so");
         Server server = await StartAsync(lab, pam);
         ProcessResult result = await KeyAsync(lab, server, user, "id");
@@ -91,7 +105,7 @@ public sealed class PamTests
     [Fact]
     public Task Without_PAMs_credentials_a_password_is_not_enough_and_a_key_is() => Lab.RunAsync(async lab =>
     {
-        TemporaryUser user = await UserAsync();
+        TemporaryUser user = await TemporaryUser.GetAuthorizedAsync();
         await using PamService pam = PamService.Create("auth required pam_debug.so auth=success cred=cred_err");
         Server server = await StartAsync(lab, pam);
         foreach (string method in new[] { "password", "keyboard-interactive" })
@@ -148,12 +162,5 @@ public sealed class PamTests
             []);
         return await lab.RunAsync(
             "ssh", words[0], [.. words.Skip(1).Where(word => word != "-N"), command], KeyTests.AskPass(lab.Folder.WriteAskPass("askpass" + Guid.NewGuid().ToString("N"), password)));
-    }
-
-    private static async Task<TemporaryUser> UserAsync()
-    {
-        TemporaryUser user = await TemporaryUser.GetAsync();
-        await user.AuthorizeAsync(await Keys.UserAsync());
-        return user;
     }
 }

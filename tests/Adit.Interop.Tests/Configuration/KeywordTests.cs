@@ -77,7 +77,7 @@ public sealed class KeywordTests
     {
         Server there = await lab.StartServerAsync(Peer.OpenSsh, new ServerOptions { LogLevel = "DEBUG1" });
         await lab.RunSshAsync(Peer.Adit, there, new ClientOptions { Arguments = ["-o", "VersionAddendum=for %h", "-W", "127.0.0.1:1"] });
-        await there.Process.WaitForLineAsync("remote software version Adit_0.1 for 127.0.0.1", lab.Deadline);
+        await there.Process.WaitForLineAsync("remote software version OpenSSH.compatible.Adit_0.1 for 127.0.0.1", lab.Deadline);
     });
 
     [Fact]

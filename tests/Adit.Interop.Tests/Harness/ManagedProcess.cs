@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 
 namespace Adit.Interop.Tests.Harness;
@@ -164,6 +165,14 @@ internal sealed class ManagedProcess : IAsyncDisposable
         {
             ProcessIdentity.Of(Id)?.Signal(signal);
         }
+    }
+
+    /// <summary>Whether it has a handler for that signal by now.</summary>
+    public bool Catches(int signal)
+    {
+        const string label = "SigCgt:";
+        string line = File.ReadLines($"/proc/{Id}/status").First(line => line.StartsWith(label, StringComparison.Ordinal));
+        return (ulong.Parse(line.AsSpan(label.Length).Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture) & (1UL << (signal - 1))) != 0;
     }
 
     /// <summary>The process and all that descend from it.</summary>

@@ -7,6 +7,7 @@ internal sealed class Relay : IAsyncDisposable
 {
     private readonly Service _service;
     private readonly CancellationTokenSource _cut = new();
+    private readonly TaskCompletionSource _over = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _bytes;
 
     private Relay(int targetPort, CancellationToken cancellation) =>
@@ -16,6 +17,9 @@ internal sealed class Relay : IAsyncDisposable
 
     /// <summary>Bytes in both directions so far.</summary>
     public long Bytes => Interlocked.Read(ref _bytes);
+
+    /// <summary>Completes when both directions of the first connection have ended: all its bytes are counted.</summary>
+    public Task Over => _over.Task;
 
     public static Relay To(int targetPort, CancellationToken cancellation) => new(targetPort, cancellation);
 
@@ -31,7 +35,14 @@ internal sealed class Relay : IAsyncDisposable
     private async Task RelayAsync(Socket near, int targetPort, CancellationToken stop)
     {
         using Socket far = await Net.ConnectAsync(targetPort, stop);
-        await Task.WhenAll(CopyAsync(near, far, stop), CopyAsync(far, near, stop));
+        try
+        {
+            await Task.WhenAll(CopyAsync(near, far, stop), CopyAsync(far, near, stop));
+        }
+        finally
+        {
+            _over.TrySetResult();
+        }
     }
 
     private async Task CopyAsync(Socket from, Socket to, CancellationToken stop)

@@ -32,6 +32,14 @@ internal sealed class TemporaryUser
         return await Instance.Value;
     }
 
+    /// <summary>The same one, with the key that tests log in with let in.</summary>
+    public static async Task<TemporaryUser> GetAuthorizedAsync()
+    {
+        TemporaryUser user = await GetAsync();
+        await user.AuthorizeAsync(await Keys.UserAsync());
+        return user;
+    }
+
     /// <summary>Lets <paramref name="key"/> in, as a user would: by ~/.ssh/authorized_keys with the modes that servers insist on. Other tests log in meanwhile: the keys of
     /// before stay, and the file is at no moment without them.</summary>
     public async Task AuthorizeAsync(KeyPair key)

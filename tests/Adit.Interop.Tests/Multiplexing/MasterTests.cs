@@ -101,11 +101,11 @@ public sealed class MasterTests
     public Task The_connection_stays_for_a_while_after_its_first_user() => Lab.RunAsync(async lab =>
     {
         Sharing sharing = await Sharing.StartAsync(lab, null);
-        string[] persist = ["-o", "ControlMaster=auto", "-o", "ControlPersist=2"];
+        string[] persist = ["-o", "ControlMaster=auto", "-o", "ControlPersist=6"];
         ProcessResult first = await sharing.RunAsync(Peer.Adit, persist, ["cat; echo wrong >&2; exit 3"], "first\n");
         Assert.Equal((3, "first\n", "wrong\n"), (first.ExitCode, first.Output, first.Errors));
         ProcessIdentity master = await MasterOfAsync(sharing);
-        Assert.Equal(("second\n", ""), (await sharing.RunAsync(Peer.OpenSsh, persist, "echo second; sleep 3")) is var second ? (second.Output, second.Errors) : default);
+        Assert.Equal(("second\n", ""), (await sharing.RunAsync(Peer.OpenSsh, persist, "echo second; sleep 7")) is var second ? (second.Output, second.Errors) : default);
         Assert.True(master.IsAlive); // longer than it would have stayed unused
         Assert.Equal(1, sharing.Server.Process.CountLines("Accepted publickey"));
         await Net.WaitUntilAsync(() => !master.IsAlive, "the end of the master", TimeSpan.FromSeconds(20));
@@ -118,13 +118,23 @@ public sealed class MasterTests
         Sharing sharing = await Sharing.StartAsync(lab, null);
         await using Service service = Service.Echo(lab.Deadline);
         int port = Net.FreePort();
-        Assert.Equal(0, (await sharing.RunAsync(Peer.Adit, ["-o", "ControlMaster=auto", "-o", "ControlPersist=1", "-L", $"127.0.0.1:{port}:127.0.0.1:{service.Port}"], "true")).ExitCode);
-        ProcessIdentity master = await MasterOfAsync(sharing);
+        string fifo = lab.Folder["fifo"];
+        await lab.MustAsync(Machine.Tool("mkfifo"), fifo);
+        string[] words = sharing.Words(
+            Peer.Adit, ["-o", "ControlMaster=auto", "-o", "ControlPersist=1", "-L", $"127.0.0.1:{port}:127.0.0.1:{service.Port}"], $"echo begun; read line < {fifo}"); // ends when told
+        ManagedProcess first = lab.Start("client", words[0], words[1..]);
+        await first.WaitForLineAsync("begun", lab.Deadline);
+        ProcessIdentity master;
         using (var socket = await Net.ConnectAsync(port, lab.Deadline))
         {
             await Net.SendAllAsync(socket, "x"u8.ToArray(), lab.Deadline);
             await Net.ReceiveExactlyAsync(socket, new byte[1], lab.Deadline);
-            Assert.Equal(0, (await sharing.RunAsync(Peer.Adit, [], "sleep 2")).ExitCode);
+            await File.WriteAllTextAsync(fifo, "go\n", lab.Deadline);
+            Assert.Equal(0, (await first.WaitForExitAsync(lab.Deadline)).ExitCode);
+            master = await MasterOfAsync(sharing);
+            await lab.MustAsync(Machine.Tool("sleep"), "3"); // longer than it would have stayed unused
+            await Net.SendAllAsync(socket, "y"u8.ToArray(), lab.Deadline);
+            await Net.ReceiveExactlyAsync(socket, new byte[1], lab.Deadline);
             Assert.True(master.IsAlive);
         }
 

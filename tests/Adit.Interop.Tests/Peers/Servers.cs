@@ -109,8 +109,7 @@ internal static class Servers
     private static async Task<Server> StartDropbearAsync(Lab lab, ServerOptions options)
     {
         Need.Tools("dropbear", "dropbearkey");
-        TemporaryUser user = await TemporaryUser.GetAsync();
-        await user.AuthorizeAsync(await Keys.UserAsync());
+        TemporaryUser user = await TemporaryUser.GetAuthorizedAsync();
 
         string type = HostKeyTypes(options)[0];
         string path = lab.Folder["dropbear_host_key"];

@@ -2,6 +2,7 @@
 
 on_a_terminal.py STEPS COMMAND…   where STEPS are lines of
   wait TEXT      until the terminal has shown it
+  raw            until keys go to the command as they are: Ctrl-C is no signal any more
   type TEXT      \\n is Enter, \\x03 is Ctrl-C
   size ROWS COLS
 Prints what the terminal showed and "exit CODE" (negative for a signal).
@@ -9,7 +10,7 @@ Prints what the terminal showed and "exit CODE" (negative for a signal).
 import codecs, fcntl, os, pty, select, signal, struct, sys, termios, time
 
 DEADLINE = time.monotonic() + 60
-steps = [line.split(" ", 1) for line in sys.argv[1].split("\n") if line]
+steps = [line.partition(" ")[::2] for line in sys.argv[1].split("\n") if line]
 child, terminal = pty.fork()
 if child == 0:
     os.execvp(sys.argv[2], sys.argv[2:])
@@ -44,6 +45,9 @@ for verb, text in steps:
                 finish("\nnever shown: " + text + "\n")
                 os.kill(child, signal.SIGKILL)
                 sys.exit(1)
+    elif verb == "raw":
+        while termios.tcgetattr(terminal)[3] & termios.ISIG and time.monotonic() < DEADLINE:
+            read(0.05)  # nobody is told of it
     elif verb == "type":
         os.write(terminal, codecs.decode(text, "unicode_escape").encode())
     elif verb == "size":

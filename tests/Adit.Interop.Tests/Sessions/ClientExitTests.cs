@@ -56,7 +56,12 @@ public sealed class ClientExitTests
         ClientSessionLab scene = await ClientSessionLab.CreateAsync(lab);
         foreach (Peer kind in new[] { Peer.OpenSsh, Peer.Adit })
         {
-            ProcessResult result = await scene.RunAsync(kind, arguments: [ClientSessionLab.Host, "echo up; sleep 1; kill -9 $PPID; sleep 20"]);
+            string seen = lab.Folder[$"seen.{kind}"];
+            string[] command = scene.Command(kind, ClientSessionLab.Host, $"echo up; until [ -e {seen} ]; do sleep 0.05; done; kill -9 $PPID; sleep 20");
+            ManagedProcess client = lab.Start("client", command[0], command[1..]);
+            await client.WaitForLineAsync("up", lab.Deadline);
+            await File.WriteAllTextAsync(seen, "");
+            ProcessResult result = await client.WaitForExitAsync(lab.Deadline);
             Assert.Equal((255, "up\n", "Connection to 127.0.0.1 closed by remote host."), (result.ExitCode, result.Output, result.FirstErrorLine));
         }
     });

@@ -61,4 +61,30 @@ public sealed class ClientStreamTests
             """);
         Assert.True(result.ExitCode == 0, result.ToString());
     });
+
+    // Whatever the runtime opened first would have their numbers: its random numbers were sent as standard input, without end.
+    [Theory]
+    [InlineData("<&-")]
+    [InlineData(">&-")]
+    [InlineData("2>&-")]
+    [InlineData("<&- >&- 2>&-")]
+    public Task Standard_streams_that_are_closed_are_empty(string closed) => Lab.RunAsync(async lab =>
+    {
+        ClientSessionLab scene = await ClientSessionLab.CreateAsync(lab);
+        string line = $"timeout 20 ${{ssh[@]}} there 'wc -c; echo error >&2; exit 3' {closed}; echo $?";
+        ProcessResult expected = await scene.ShellAsync(Peer.OpenSsh, line), actual = await scene.ShellAsync(Peer.Adit, line);
+        Assert.EndsWith("3\n", expected.Output, StringComparison.Ordinal);
+        Assert.Equal((expected.Output, expected.Errors), (actual.Output, actual.Errors));
+    });
+
+    // However soon the program ends: a loop over a list that lacks -n ends after its first round with both.
+    [Fact]
+    public Task A_short_command_takes_what_its_input_holds() => Lab.RunAsync(async lab =>
+    {
+        ClientSessionLab scene = await ClientSessionLab.CreateAsync(lab);
+        const string line = "for i in 1 2 3 4 5; do printf 'a\nb\nc\n' | while read -r x; do ${ssh[@]} there \"echo $x\"; done; done; printf 'a\nb\n' | while read -r x; do ${ssh[@]} -n there \"echo $x\"; done";
+        ProcessResult expected = await scene.ShellAsync(Peer.OpenSsh, line), actual = await scene.ShellAsync(Peer.Adit, line);
+        Assert.Equal("a\na\na\na\na\na\nb\n", expected.Output);
+        Assert.Equal(expected.Output, actual.Output);
+    });
 }

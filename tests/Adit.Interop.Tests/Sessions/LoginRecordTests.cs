@@ -15,8 +15,7 @@ public class LoginRecordTests
     public Task WhoShowsALoginWhileItLastsAndTheNextOneIsToldOfIt() => Lab.RunAsync(async lab =>
     {
         string[] missing = [.. Files.Where(file => !File.Exists(file))];
-        TemporaryUser user = await TemporaryUser.GetAsync();
-        await user.AuthorizeAsync(await Keys.UserAsync());
+        TemporaryUser user = await TemporaryUser.GetAuthorizedAsync();
         try
         {
             foreach (string file in missing)

@@ -31,31 +31,21 @@ public class RcTests
     public Task TheUsersFileRunsAheadOfTheProgramWhereItMay(string configuration, string keyOptions, string options, string command, bool expected) => Lab.RunAsync(async lab =>
     {
         TemporaryUser user = await UserAsync(keyOptions);
-        ProcessResult[] results = await Task.WhenAll(new[] { Peer.OpenSsh, Peer.Adit }.Select(async kind =>
-        {
-            Server server = await lab.StartServerAsync(kind, new ServerOptions { Lines = [configuration.Length == 0 ? "#" : configuration, "AuthorizedKeysFile .ssh/keys"] });
-            return await lab.SshAsync(server, command, user.Name, options: options.Split(' ', StringSplitOptions.RemoveEmptyEntries));
-        }));
-        Assert.Equal(expected, results[1].Output.Contains("rc of", StringComparison.Ordinal));
-        Assert.Equal(results[0].Output, results[1].Output);
-        Assert.Equal(results[0].ExitCode, results[1].ExitCode);
-        Assert.Equal(results[0].Errors, results[1].Errors);
+        string[] lines = [configuration.Length == 0 ? "#" : configuration, "AuthorizedKeysFile .ssh/keys"];
+        (ProcessResult theirs, ProcessResult ours) = await lab.SameAtBothAsync(kind => lab.StartServerAsync(kind, new ServerOptions { Lines = lines }), user, options, command);
+        Assert.Equal(expected, ours.Output.Contains("rc of", StringComparison.Ordinal));
+        Assert.Equal(theirs.Errors, ours.Errors);
     });
 
     [Fact]
     public Task ExposeAuthInfoTellsWhatSshdTellsAndGoesWithTheConnection() => Lab.RunAsync(async lab =>
     {
         TemporaryUser user = await UserAsync("");
-        ProcessResult[] results = await Task.WhenAll(new[] { Peer.OpenSsh, Peer.Adit }.Select(async kind =>
-        {
-            Server server = await lab.StartServerAsync(kind, new ServerOptions { Lines = ["ExposeAuthInfo yes", "PermitUserRC no", "AuthorizedKeysFile .ssh/keys"] });
-            return await lab.SshAsync(server, "cat $SSH_USER_AUTH; stat -c '%U %G %a' $SSH_USER_AUTH; echo ${SSH_USER_AUTH%.*}", user.Name);
-        }));
-        Assert.StartsWith("publickey ssh-ed25519 AAAA", results[1].Output, StringComparison.Ordinal);
-        Assert.Equal(results[0].Output, results[1].Output);
+        Task<Server> StartAsync(Peer kind) => lab.StartServerAsync(kind, new ServerOptions { Lines = ["ExposeAuthInfo yes", "PermitUserRC no", "AuthorizedKeysFile .ssh/keys"] });
+        (_, ProcessResult ours) = await lab.SameAtBothAsync(StartAsync, user, "", "cat $SSH_USER_AUTH; stat -c '%U %G %a' $SSH_USER_AUTH; echo ${SSH_USER_AUTH%.*}");
+        Assert.StartsWith("publickey ssh-ed25519 AAAA", ours.Output, StringComparison.Ordinal);
 
-        Server ours = await lab.StartServerAsync(Peer.Adit, new ServerOptions { Lines = ["ExposeAuthInfo yes", "PermitUserRC no", "AuthorizedKeysFile .ssh/keys"] });
-        string path = (await lab.SshAsync(ours, "echo $SSH_USER_AUTH", user.Name)).Output.Trim();
+        string path = (await lab.SshAsync(await StartAsync(Peer.Adit), "echo $SSH_USER_AUTH", user.Name)).Output.Trim();
         Assert.StartsWith("/tmp/sshauth.", path, StringComparison.Ordinal);
         await Until.TrueAsync(() => !File.Exists(path), lab.Deadline);
     });

@@ -46,6 +46,20 @@ public class ServerSessionTests
         await server.Process.WaitForLineAsync($"Close session: user {user} from 127.0.0.1 port ", lab.Deadline);
     });
 
+    // A reader at this end that stops ends the program over there, which would write for ever. OpenSSH's client tells this to servers whose name begins as its own does.
+    [Theory]
+    [InlineData(Peer.OpenSsh, Peer.OpenSsh)]
+    [InlineData(Peer.OpenSsh, Peer.Adit)]
+    [InlineData(Peer.Adit, Peer.OpenSsh)]
+    [InlineData(Peer.Adit, Peer.Adit)]
+    public Task AProgramHearsThatNobodyReads(Peer client, Peer kind) => Lab.RunAsync(async lab =>
+    {
+        Server server = await lab.StartServerAsync(kind, Options);
+        List<string> words = [.. (await Clients.SshCommandAsync(lab, client, server, new ClientOptions { Arguments = ["-o", "LogLevel=ERROR"] }, [])).Where(word => word != "-N")];
+        ProcessResult result = await lab.RunAsync("pipeline", "/bin/bash", ["-c", $"{ServerSessions.Quote([.. words, "yes"])} | head -n 2; echo ${{PIPESTATUS[0]}}"]);
+        Assert.Equal("y\ny\n255\n", result.Output);
+    });
+
     // A reader at the far end that stops, say head, ends the writer and not the other way round.
     [Fact]
     public Task AClientHearsThatNobodyReads() => Lab.RunAsync(async lab =>

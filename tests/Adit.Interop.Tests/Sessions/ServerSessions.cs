@@ -26,6 +26,23 @@ internal static class ServerSessions
         return await lab.RunAsync("ssh", words[0], words.Skip(1), input: input);
     }
 
+    /// <summary>Runs the same command at OpenSSH's server and at ours, side by side. What it prints and its exit code have to be the same.</summary>
+    /// <param name="lab">The test's.</param>
+    /// <param name="start">Starts the server of that kind.</param>
+    /// <param name="user">Who logs in.</param>
+    /// <param name="options">The client's, in a row.</param>
+    /// <param name="command">What runs there.</param>
+    /// <param name="input">What it reads; nothing unless given.</param>
+    public static async Task<(ProcessResult Theirs, ProcessResult Ours)> SameAtBothAsync(
+        this Lab lab, Func<Peer, Task<Server>> start, TemporaryUser user, string options, string command, string? input = null)
+    {
+        ProcessResult[] results = await Task.WhenAll(new[] { Peer.OpenSsh, Peer.Adit }.Select(async kind =>
+            await lab.SshAsync(await start(kind), command, user.Name, input, options.Split(' ', StringSplitOptions.RemoveEmptyEntries))));
+        Assert.Equal(results[0].Output, results[1].Output);
+        Assert.Equal(results[0].ExitCode, results[1].ExitCode);
+        return (results[0], results[1]);
+    }
+
     /// <summary>One scenario of asyncssh_session.py.</summary>
     public static async Task PlayAsync(this Lab lab, string scenario, Server server, string? user = null)
     {

@@ -36,19 +36,14 @@ public class ServerUserTests
     [MemberData(nameof(Cases))]
     public Task TheSameAsWithSshd(string configuration, string options, string command) => Lab.RunAsync(async lab =>
     {
-        TemporaryUser user = await UserAsync();
-        ProcessResult[] results = await Task.WhenAll(new[] { Peer.OpenSsh, Peer.Adit }.Select(async kind =>
-        {
-            Server server = await lab.StartServerAsync(kind, new ServerOptions { Lines = [.. configuration.Length > 0 ? [configuration] : Array.Empty<string>(), .. Base] });
-            return await lab.SshAsync(server, command, user.Name, options: options.Split(' ', StringSplitOptions.RemoveEmptyEntries));
-        }));
-        Assert.Equal(results[0].Output, results[1].Output);
-        Assert.Equal(results[0].ExitCode, results[1].ExitCode);
+        TemporaryUser user = await TemporaryUser.GetAuthorizedAsync();
+        string[] lines = [.. configuration.Length > 0 ? [configuration] : Array.Empty<string>(), .. Base];
+        (ProcessResult theirs, ProcessResult ours) = await lab.SameAtBothAsync(kind => lab.StartServerAsync(kind, new ServerOptions { Lines = lines }), user, options, command);
 
         // How the end of a connection is worded depends on what the client was doing.
         if (!configuration.StartsWith("Chroot", StringComparison.Ordinal))
         {
-            Assert.Equal(results[0].Errors, results[1].Errors);
+            Assert.Equal(theirs.Errors, ours.Errors);
         }
     });
 
@@ -58,14 +53,14 @@ public class ServerUserTests
     [InlineData("many")]
     public Task Asyncssh(string scenario) => Lab.RunAsync(async lab =>
     {
-        TemporaryUser user = await UserAsync();
+        TemporaryUser user = await TemporaryUser.GetAuthorizedAsync();
         await lab.PlayAsync(scenario, await lab.StartServerAsync(Peer.Adit, new ServerOptions { Lines = Base }), user.Name);
     });
 
     [Fact]
     public Task TwoUsersHaveNothingOfEachOther() => Lab.RunAsync(async lab =>
     {
-        TemporaryUser one = await UserAsync(), other = await TemporaryUser.GetOtherAsync();
+        TemporaryUser one = await TemporaryUser.GetAuthorizedAsync(), other = await TemporaryUser.GetOtherAsync();
         await other.AuthorizeAsync(await Keys.UserAsync());
         Server server = await lab.StartServerAsync(Peer.Adit, new ServerOptions { Lines = Base });
         foreach (TemporaryUser user in new[] { one, other })
@@ -80,7 +75,7 @@ public class ServerUserTests
     [Fact]
     public Task TheHelperLeavesNothingOfItselfBehind() => Lab.RunAsync(async lab =>
     {
-        TemporaryUser user = await UserAsync();
+        TemporaryUser user = await TemporaryUser.GetAuthorizedAsync();
         Server server = await lab.StartServerAsync(Peer.Adit, new ServerOptions { Lines = Base });
         const string command = "tr '\\0' '\\n' < /proc/$$/environ | grep -cE 'DOTNET|ADIT'; tr '\\0' ' ' < /proc/$$/cmdline | cut -c1-6; grep -E '^(CapInh|CapPrm|CapEff|CapAmb)' /proc/$$/status | cut -f2 | sort -u; cat /proc/$$/stat | cut -d' ' -f4";
         ProcessResult result = await lab.SshAsync(server, command, user.Name);
@@ -93,7 +88,7 @@ public class ServerUserTests
     [InlineData("environment=\"FROM_KEY=1\"", "echo $FROM_KEY", "1\n")]
     public Task OptionsOfTheKeyHold(string option, string command, string output) => Lab.RunAsync(async lab =>
     {
-        TemporaryUser user = await UserAsync();
+        TemporaryUser user = await TemporaryUser.GetAuthorizedAsync();
         string file = Path.Combine(user.Home, ".ssh", $"keys.{Guid.NewGuid():N}");
         await File.WriteAllTextAsync(file, $"{option} {(await Keys.UserAsync()).PublicLine}\n");
         File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
@@ -105,17 +100,10 @@ public class ServerUserTests
     [Fact]
     public Task ChrootedSftpNeedsItsServerInsideAndSaysSo() => Lab.RunAsync(async lab =>
     {
-        TemporaryUser user = await UserAsync();
+        TemporaryUser user = await TemporaryUser.GetAuthorizedAsync();
         Server server = await lab.StartServerAsync(Peer.Adit, new ServerOptions { Lines = ["ChrootDirectory /var/lib", .. Base] });
         ProcessResult result = await lab.SshAsync(server, "sftp", user.Name, options: "-s");
         Assert.Equal("subsystem request failed on channel 0", result.FirstErrorLine);
         await server.Process.WaitForLineAsync("internal-sftp cannot be served: OpenSSH's sftp-server is not installed in /var/lib", lab.Deadline);
     });
-
-    private static async Task<TemporaryUser> UserAsync()
-    {
-        TemporaryUser user = await TemporaryUser.GetAsync();
-        await user.AuthorizeAsync(await Keys.UserAsync());
-        return user;
-    }
 }

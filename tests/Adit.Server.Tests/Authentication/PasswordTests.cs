@@ -94,11 +94,12 @@ public class PasswordTests
         var locked = Time(() => Assert.False(passwords.Verify(login.Alice, "wrong", false)));
         Assert.All([unknown, empty, locked], time => Assert.True(time > known / 4, $"{time} against {known}"));
 
-        static TimeSpan Time(Action action)
+        // The least of a few: what others do on this machine only ever adds to it.
+        static TimeSpan Time(Action action) => Enumerable.Range(0, 3).Min(_ =>
         {
             var watch = Stopwatch.StartNew();
             action();
             return watch.Elapsed;
-        }
+        });
     }
 }

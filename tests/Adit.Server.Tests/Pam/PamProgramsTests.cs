@@ -79,7 +79,7 @@ public sealed class PamProgramsTests
     [Fact]
     public async Task A_start_that_takes_too_long_is_given_up_alone()
     {
-        var programs = Programs(startLimit: TimeSpan.FromMilliseconds(50));
+        var programs = Programs(startLimit: TimeSpan.FromSeconds(2));
         using var other = Sleep();
         var running = SpawnAsync(programs);
         programs.OnReport(new PamStarted(1, other.Id, 0));

@@ -12,6 +12,8 @@ public class UserProgramsTests
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
 
+    private const string UntilItHasASession = "until [ \"$(cut -d' ' -f6 /proc/$!/stat)\" = $! ]; do sleep 0.01; done";
+
     private readonly SystemUsers _users = new();
 
     private UserAccount Self => _users.Find(_users.ProcessUid)!;
@@ -57,9 +59,9 @@ public class UserProgramsTests
     // Who took a session of its own may keep the output open for ever; whoever did not ends with the program.
     [Theory]
     [InlineData("sleep 600 & echo $!", true)]
-    [InlineData("setsid sleep 600 & echo $!; sleep 0.2", false)]
+    [InlineData("setsid sleep 600 & echo $!; " + UntilItHasASession, false)]
     [InlineData("yes & echo $!; sleep 0.2", true)]
-    [InlineData("setsid yes & echo $!; sleep 0.2", true)] // nobody reads any more
+    [InlineData("setsid yes & echo $!; " + UntilItHasASession, true)] // nobody reads any more
     public async Task AProgramThatLeavesSomebodyBehindIsOverWhenItEnds(string command, bool endsToo)
     {
         var result = await RunAsync(["/bin/sh", "-c", command], default, []);

@@ -274,7 +274,7 @@ public sealed class UserUnixSocketsTests : IDisposable
 
     private static async Task<Dictionary<string, string>> WaitForThreadAsync(Task connecting)
     {
-        for (var i = 0; i < 1000 && !connecting.IsCompleted; i++)
+        for (var until = DateTime.UtcNow + Deadline; DateTime.UtcNow < until && !connecting.IsCompleted;)
         {
             if (Threads().FirstOrDefault(thread => thread["Uid"].StartsWith($"4294967294 {AliceUid} ", StringComparison.Ordinal)) is { } found)
             {

@@ -10,6 +10,8 @@ namespace Adit.Ssh.Tests.Forwarding;
 [Collection(Alone.Name)]
 public class StallTests
 {
+    private const int Window = 2 << 20;
+
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
 
     [Theory]
@@ -26,7 +28,7 @@ public class StallTests
             byte[] data = new byte[64 << 20];
             new Random(17).NextBytes(data);
             int sent = Fill(writer, data);
-            Assert.InRange(sent, 2 << 20, data.Length - 1); // a window's worth and the kernel's buffers, then no more
+            Assert.InRange(sent, Window, data.Length - 1); // a window's worth and the kernel's buffers, then no more
 
             var (otherNear, otherFar) = await tunnel.OpenAsync();
             await Task.WhenAll(TransferAsync(otherNear, otherFar, data.AsMemory(0, 16 << 20)), TransferAsync(otherFar, otherNear, data.AsMemory(0, 16 << 20))).WaitAsync(Deadline);
@@ -130,7 +132,7 @@ public class StallTests
     {
         socket.Blocking = false;
         int sent = 0;
-        while (sent < data.Length && socket.Poll(TimeSpan.FromSeconds(1), SelectMode.SelectWrite))
+        while (sent < data.Length && socket.Poll(sent < Window ? Deadline : TimeSpan.FromSeconds(1), SelectMode.SelectWrite))
             sent += Math.Max(socket.Send(data.AsSpan(sent), SocketFlags.None, out _), 0);
         return sent;
     }

@@ -70,14 +70,6 @@ internal sealed class TakeoverLab : IAsyncDisposable
         return new TakeoverClient(client, way!, said);
     }
 
-    /// <summary>A port that is free on both loopbacks.</summary>
-    public static int FreePort()
-    {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)socket.LocalEndPoint!).Port;
-    }
-
     public async ValueTask DisposeAsync()
     {
         foreach (var client in _clients)

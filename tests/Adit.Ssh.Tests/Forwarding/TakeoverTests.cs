@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Adit.Interop.Tests.Harness;
 using Adit.Ssh.Forwarding;
 
 namespace Adit.Ssh.Tests.Forwarding;
@@ -20,7 +21,7 @@ public class TakeoverTests
     {
         await using var lab = await TakeoverLab.StartAsync();
         using var target = Listen();
-        int port = TakeoverLab.FreePort();
+        int port = FreePorts.Take();
         var old = await lab.ConnectAsync();
         await old.ListenAsync(port, held);
         old.Way.Cut();
@@ -43,7 +44,7 @@ public class TakeoverTests
     public async Task ALivingSessionKeepsItsPortAndTheNewOneLearnsWhereItIs()
     {
         await using var lab = await TakeoverLab.StartAsync();
-        int port = TakeoverLab.FreePort();
+        int port = FreePorts.Take();
         var old = await lab.ConnectAsync();
         await using var forward = await old.ListenAsync(port);
         var young = await lab.ConnectAsync();
@@ -61,7 +62,7 @@ public class TakeoverTests
     public async Task WhoeverSendsAnythingIsAlive()
     {
         await using var lab = await TakeoverLab.StartAsync();
-        int port = TakeoverLab.FreePort();
+        int port = FreePorts.Take();
         var old = await lab.ConnectAsync();
         await old.ListenAsync(port);
         old.Way.IsDeaf = true;
@@ -83,7 +84,7 @@ public class TakeoverTests
     public async Task AnotherUserOrKeyGetsNothingAndLearnsNothing(string user, int key)
     {
         await using var lab = await TakeoverLab.StartAsync();
-        int port = TakeoverLab.FreePort();
+        int port = FreePorts.Take();
         var old = await lab.ConnectAsync();
         await old.ListenAsync(port);
         old.Way.Cut();
@@ -97,7 +98,7 @@ public class TakeoverTests
     public async Task PasswordLoginsTakeOverFromPasswordLogins()
     {
         await using var lab = await TakeoverLab.StartAsync();
-        int port = TakeoverLab.FreePort();
+        int port = FreePorts.Take();
         var old = await lab.ConnectAsync(key: -1);
         await old.ListenAsync(port);
         old.Way.Cut();
@@ -109,13 +110,15 @@ public class TakeoverTests
     public async Task OfThreeTheNewestWins()
     {
         await using var lab = await TakeoverLab.StartAsync();
-        int port = TakeoverLab.FreePort();
+        int port = FreePorts.Take();
         var old = await lab.ConnectAsync();
         await old.ListenAsync(port);
         old.Way.Cut();
         TakeoverClient[] young = [await lab.ConnectAsync(), await lab.ConnectAsync(), await lab.ConnectAsync()];
+        var asked = lab.Time.WhenAwaitedAsync(Patience); // one question for all three
         var asking = Array.ConvertAll(young, client => client.ListenAsync(port));
         await lab.Log.WhenSaidAsync(Asking, 3);
+        await asked.WaitAsync(TakeoverLab.Deadline);
         lab.Time.Advance(Patience);
         await using var won = await asking[2];
         foreach (var lost in asking[..2])
@@ -128,7 +131,7 @@ public class TakeoverTests
     public async Task AnOlderSessionTakesNothingFromANewerOne()
     {
         await using var lab = await TakeoverLab.StartAsync();
-        int port = TakeoverLab.FreePort();
+        int port = FreePorts.Take();
         var old = await lab.ConnectAsync();
         var young = await lab.ConnectAsync();
         await young.ListenAsync(port);
@@ -142,7 +145,7 @@ public class TakeoverTests
     public async Task ZeroTurnsItOff()
     {
         await using var lab = await TakeoverLab.StartAsync(options => options.RemoteForwardTakeoverTimeout = TimeSpan.Zero);
-        int port = TakeoverLab.FreePort();
+        int port = FreePorts.Take();
         var old = await lab.ConnectAsync();
         await old.ListenAsync(port);
         old.Way.Cut();
@@ -154,7 +157,7 @@ public class TakeoverTests
     public async Task WhoeverGivesUpWaitingTakesNothing()
     {
         await using var lab = await TakeoverLab.StartAsync();
-        int port = TakeoverLab.FreePort();
+        int port = FreePorts.Take();
         var old = await lab.ConnectAsync();
         await old.ListenAsync(port);
         old.Way.IsDeaf = true;
@@ -175,7 +178,7 @@ public class TakeoverTests
     public async Task WithThePortGoesEverythingElseOfTheDeadSession()
     {
         await using var lab = await TakeoverLab.StartAsync();
-        int[] ports = [TakeoverLab.FreePort(), TakeoverLab.FreePort(), TakeoverLab.FreePort()];
+        int[] ports = [FreePorts.Take(), FreePorts.Take(), FreePorts.Take()];
         var old = await lab.ConnectAsync();
         foreach (int port in ports)
             await old.ListenAsync(port);

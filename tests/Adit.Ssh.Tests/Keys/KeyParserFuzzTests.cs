@@ -27,7 +27,7 @@ public class KeyParserFuzzTests
                 {
                     Assert.NotEqual(SshError.ProtocolError, e.Error);
                 }
-                Assert.True(Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(5), $"slow: {Convert.ToHexString(damaged)}");
+                Assert.True(Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(30), $"slow: {Convert.ToHexString(damaged)}");
             }
         }
     }

@@ -180,7 +180,7 @@ public class PacketFuzzTests
         Catch(() => Feed(reader, stream, random, got));
         Assert.True(got.Count <= sent.Count, "more arrived than was sent");
         Assert.Equal(sent.Take(got.Count), got);
-        Assert.True(Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(5));
+        Assert.True(Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(30));
     }
 
     private static void Catch(Action action)

@@ -87,39 +87,85 @@ public class SocketReadinessTests
     }
 
     // What is put off comes when the thread is done with its event, not in the middle of it, and on that thread.
-    [Fact]
-    public async Task WorkForAfterwardsComesOnTheSameThreadWhenItsEventIsOver()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task WorkForAfterwardsComesOnTheSameThreadWhenItsEventIsOver(bool bySignal)
     {
         if (!SocketPoller.IsSupported)
             return;
         using var pair = await SocketPair.ConnectAsync();
         var readiness = new SocketReadiness(pair.Near);
         var order = new List<string>();
+        int thread = 0;
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var signal = new AsyncSignal();
         _ = WaitForSignalAsync();
-        var watching = OnEventAsync();
+        _ = OnEventAsync();
         pair.Far.Send([1]);
-        await watching.WaitAsync(Deadline);
         await done.Task.WaitAsync(Deadline);
-        Assert.Equal(["event", "rest of the event", "first", "signalled"], order);
+        Assert.Equal(["event", "rest of the event", "afterwards"], order);
         Assert.False(await Task.Run(() => SocketPoller.TryRunAfter(static _ => Assert.Fail("not here"), order)));
 
         async Task OnEventAsync()
         {
             await readiness.WaitReadableAsync().ConfigureAwait(false);
+            thread = Environment.CurrentManagedThreadId;
             order.Add("event");
-            int thread = Environment.CurrentManagedThreadId;
-            Assert.True(SocketPoller.TryRunAfter(_ => order.Add(Environment.CurrentManagedThreadId == thread ? "first" : "on another thread"), order));
-            signal.SetForAfter();
+            if (bySignal)
+                signal.SetForAfter();
+            else
+                SocketPoller.TryRunAfter(_ => Afterwards(), order);
             order.Add("rest of the event");
         }
 
         async Task WaitForSignalAsync()
         {
             await signal.WaitAsync(mayInline: true).ConfigureAwait(false);
-            order.Add("signalled");
+            Afterwards();
+        }
+
+        void Afterwards()
+        {
+            order.Add(Environment.CurrentManagedThreadId == thread ? "afterwards" : "on another thread");
             done.SetResult();
+        }
+    }
+
+    // A peer may bring about as much of it as it likes: the watching threads are there for everybody.
+    [Fact]
+    public async Task TooMuchWorkForAfterwardsGoesToThePool()
+    {
+        if (!SocketPoller.IsSupported)
+            return;
+        using var pair = await SocketPair.ConnectAsync();
+        var readiness = new SocketReadiness(pair.Near);
+        using var all = new CountdownEvent(200);
+        int here = 0;
+        var watching = OnEventAsync();
+        pair.Far.Send([1]);
+        await watching.WaitAsync(Deadline);
+        Assert.True(await Task.Run(() => all.Wait(Deadline)));
+        Assert.Equal(1, here);
+
+        async Task OnEventAsync()
+        {
+            await readiness.WaitReadableAsync().ConfigureAwait(false);
+            Assert.True(SocketPoller.TryRunAfter(Again, all));
+        }
+
+        void Again(object state)
+        {
+            if (Thread.CurrentThread.IsThreadPoolThread)
+            {
+                all.Signal();
+                if (!all.IsSet)
+                    ThreadPool.UnsafeQueueUserWorkItem(Again, state, preferLocal: false);
+                return;
+            }
+            here++;
+            all.Signal();
+            Assert.True(SocketPoller.TryRunAfter(Again, state));
         }
     }
 

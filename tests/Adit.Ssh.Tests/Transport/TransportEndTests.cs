@@ -123,6 +123,27 @@ public class TransportEndTests
         Assert.Contains("Connection reset by", reason.Message, StringComparison.Ordinal);
     }
 
+    // A proxy command that reads our version line and leaves: the KEXINIT that is on its way fails while the loops are being started, and its end is read at about the same time.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task APeerThatLeavesAtOnceEndsTheHandshake(bool readsEnd)
+    {
+        await Parallel.ForEachAsync(Enumerable.Range(0, readsEnd ? 200 : 24), new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (_, stop) =>
+        {
+            var transport = new SshTransport(new StreamTransport(new Leaving(readsEnd)), new TransportOptions
+            {
+                Role = SshRole.Client,
+                Algorithms = Algorithms.DefaultPreferences,
+                VerifyHostKey = (_, _) => ValueTask.CompletedTask,
+                SendGuess = true,
+            });
+            var error = await Assert.ThrowsAsync<SshException>(() => transport.HandshakeAsync(stop).WaitAsync(Deadline, stop));
+            Assert.Equal(SshError.ConnectionLost, error.Error);
+            await transport.DisposeAsync().AsTask().WaitAsync(Deadline, stop);
+        });
+    }
+
     private static SshTransport Server(Stream stream, TimeProvider time) => new(new StreamTransport(stream), new TransportOptions
     {
         Role = SshRole.Server,
@@ -194,6 +215,22 @@ public class TransportEndTests
     {
         public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
             new(new TaskCompletionSource<int>().Task);
+    }
+
+    /// <summary>Takes one line and no more; what it says is nothing, or its end in a moment.</summary>
+    private sealed class Leaving(bool readsEnd) : Wrapped(Stream.Null)
+    {
+        private readonly TaskCompletionSource<int> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private int _writes;
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+            Interlocked.Increment(ref _writes) == 1 ? ValueTask.CompletedTask : throw new IOException("Broken pipe");
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            await Task.Yield();
+            return readsEnd ? 0 : await _closed.Task;
+        }
     }
 
     private abstract class Wrapped(Stream inner) : Stream

@@ -8,10 +8,11 @@ public class VersionExchangeTests
     [Fact]
     public void OursFitsAndCarriesTheAddendum()
     {
-        Assert.Equal("SSH-2.0-Adit_0.1", Encoding.ASCII.GetString(VersionExchange.BuildLocal()));
-        Assert.Equal("SSH-2.0-Adit_0.1 gate 3", Encoding.ASCII.GetString(VersionExchange.BuildLocal("gate 3")));
-        Assert.Equal(253, VersionExchange.BuildLocal(new string('x', 253 - 17)).Length);
-        Assert.Equal(SshError.Configuration, Assert.Throws<SshException>(() => VersionExchange.BuildLocal(new string('x', 254 - 17))).Error);
+        Assert.Equal("SSH-2.0-OpenSSH.compatible.Adit_0.1", Encoding.ASCII.GetString(VersionExchange.BuildLocal()));
+        Assert.Equal("SSH-2.0-OpenSSH.compatible.Adit_0.1 gate 3", Encoding.ASCII.GetString(VersionExchange.BuildLocal("gate 3")));
+        int room = 253 - "SSH-2.0-OpenSSH.compatible.Adit_0.1 ".Length;
+        Assert.Equal(253, VersionExchange.BuildLocal(new string('x', room)).Length);
+        Assert.Equal(SshError.Configuration, Assert.Throws<SshException>(() => VersionExchange.BuildLocal(new string('x', room + 1))).Error);
         Assert.Equal(SshError.Configuration, Assert.Throws<SshException>(() => VersionExchange.BuildLocal("a\nb")).Error);
     }
 
@@ -102,7 +103,8 @@ public class VersionExchangeTests
     [InlineData("OpenSSH_9.2p1 Debian-2", true, "9.2", false)]
     [InlineData("OpenSSH_10.3", true, "10.3", false)]
     [InlineData("OpenSSH_for_Windows_8.1", true, null, false)]
-    [InlineData("Adit_0.1 hello", false, null, true)]
+    [InlineData("OpenSSH.compatible.Adit_0.1 hello", false, null, true)]
+    [InlineData("OpenSSH.compatible.other_0.1", false, null, false)]
     [InlineData("dropbear_2022.83", false, null, false)]
     public void QuirksComeFromTheSoftwareVersion(string software, bool openSsh, string? version, bool adit)
     {
@@ -110,7 +112,7 @@ public class VersionExchangeTests
         Assert.Equal(openSsh, quirks.IsOpenSsh);
         Assert.Equal(version is null ? null : Version.Parse(version), quirks.OpenSshVersion);
         Assert.Equal(adit, quirks.IsAdit);
-        Assert.Equal(openSsh || adit, quirks.TakesLargePackets);
+        Assert.Equal(openSsh || adit, quirks.HasOpenSshsWays);
     }
 
     // INVARIANT 30

@@ -1,7 +1,6 @@
 using Adit.Cli.Diagnostics;
 using Adit.Ssh;
 using Adit.Ssh.Forwarding;
-using Adit.Ssh.OpenSsh;
 
 namespace Adit.Cli.Client;
 

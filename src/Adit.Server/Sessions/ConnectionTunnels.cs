@@ -3,7 +3,6 @@ using Adit.Server.Configuration;
 using Adit.Ssh;
 using Adit.Ssh.Connection;
 using Adit.Ssh.Forwarding;
-using Adit.Ssh.OpenSsh;
 using Adit.Ssh.Wire;
 using Microsoft.Extensions.Logging;
 

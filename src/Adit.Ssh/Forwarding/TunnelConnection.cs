@@ -1,6 +1,5 @@
 using System.Net.Sockets;
 using Adit.Ssh.Connection;
-using Adit.Ssh.OpenSsh;
 using Adit.Ssh.Transport;
 
 namespace Adit.Ssh.Forwarding;
@@ -12,8 +11,9 @@ internal sealed class TunnelConnection(TunnelInterface device) : IChannelSink
     [ThreadStatic]
     private static byte[]? _scratch;
 
-    private readonly TunnelReadiness _readiness = new(device.Handle);
+    private readonly SocketReadiness _readiness = new(device.Handle);
     private SshChannel? _channel;
+    private volatile bool _isOver;
     private int _taken;
 
     public TunnelInterface Device => device;
@@ -40,7 +40,7 @@ internal sealed class TunnelConnection(TunnelInterface device) : IChannelSink
     public void OnClosed(SshException? reason) => Stop();
 
     /// <summary>Closes the device of a channel that was not opened.</summary>
-    public void Abandon() => _readiness.Close();
+    public void Abandon() => _readiness.CloseSocket();
 
     /// <summary>Carries packets until the channel or the device ends; call once the channel is open.</summary>
     public async Task RunAsync()
@@ -54,7 +54,7 @@ internal sealed class TunnelConnection(TunnelInterface device) : IChannelSink
             while (true)
             {
                 int allowance = channel.SendAllowance;
-                if (allowance < 0 || _readiness.IsOver)
+                if (allowance < 0 || _isOver)
                     break;
                 if (allowance == 0)
                 {
@@ -83,14 +83,15 @@ internal sealed class TunnelConnection(TunnelInterface device) : IChannelSink
         finally
         {
             channel.Close();
-            _readiness.Close();
+            _readiness.CloseSocket();
         }
     }
 
     /// <summary>Ends the pump, which closes the device: that takes the kernel some time, and this may be the receive loop.</summary>
     private void Stop()
     {
-        _readiness.End();
+        _isOver = true;
+        _readiness.WakeReader();
         _channel?.Close();
     }
 

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using Adit.Ssh.OpenSsh;
 using Adit.Ssh.Wire;
 
 namespace Adit.Ssh.Forwarding;

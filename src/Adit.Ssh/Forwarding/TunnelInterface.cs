@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
-using Adit.Ssh.OpenSsh;
+using Adit.Ssh.Transport;
 using Microsoft.Win32.SafeHandles;
 
 namespace Adit.Ssh.Forwarding;
@@ -36,8 +36,8 @@ public sealed unsafe partial class TunnelInterface : IDisposable
     {
         if (mode is not (TunnelMode.PointToPoint or TunnelMode.Ethernet))
             throw new ArgumentOutOfRangeException(nameof(mode));
-        if (!OperatingSystem.IsLinux())
-            throw new SshException(SshError.ForwardFailed, "tunnel devices are built for Linux only") { Hint = "Port forwarding (-L, -R, -D) works on this system." };
+        if (!SocketPoller.IsSupported)
+            throw new SshException(SshError.ForwardFailed, "tunnel devices are built for Linux on x64 and arm64 only") { Hint = "Port forwarding (-L, -R, -D) works on this system." };
         var handle = new SafeFileHandle(open(Control, Flags), ownsHandle: true);
         if (handle.IsInvalid)
             throw Failed($"failed to open tunnel control device \"{Control}\"", Marshal.GetLastPInvokeError(), null);

@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using Adit.Ssh.Cryptography;
+using Adit.Ssh.Forwarding;
 using Adit.Ssh.Transport;
 using static Adit.Ssh.OpenSsh.SshConfigParsers;
 using static Adit.Ssh.OpenSsh.SshConfigPriority;

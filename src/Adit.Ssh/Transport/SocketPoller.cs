@@ -4,16 +4,6 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Adit.Ssh.Transport;
 
-/// <summary>Whose descriptor <see cref="SocketPoller"/> watches. Called on its threads: what follows must be short.</summary>
-internal interface IPolled
-{
-    /// <summary>What was waited for has come, or the descriptor has failed.</summary>
-    void OnEvents(uint events);
-
-    /// <summary>The timer of the descriptor has run out.</summary>
-    void OnTimer();
-}
-
 /// <summary>Watches the sockets of the process with one epoll(7) and a few threads that share it. A socket is watched only while somebody waits for it, and one event
 /// is taken at a time: whoever waits goes on right on the thread that took it, and the other threads watch meanwhile. .NET's own engine wakes a thread for
 /// every arrival on every socket, waited for or not, which costs a busy tunnel a sixth of its CPU time.</summary>
@@ -44,7 +34,7 @@ internal static unsafe partial class SocketPoller
 
     private static readonly Lock TableLock = new();
     private static readonly int Epoll = Start();
-    private static IPolled?[] _byDescriptor = new IPolled?[256];
+    private static SocketReadiness?[] _byDescriptor = new SocketReadiness?[256];
 
     [ThreadStatic]
     private static Queue<(Action<object> Work, object State)>? _after; // on threads of the poller only
@@ -58,7 +48,7 @@ internal static unsafe partial class SocketPoller
     /// <param name="interest"><see cref="Readable"/>, <see cref="Writable"/> or both.</param>
     /// <param name="isNew">It was not watched before.</param>
     /// <exception cref="SocketException">The kernel has no room for it.</exception>
-    public static void Watch(IPolled socket, int descriptor, uint interest, bool isNew)
+    public static void Watch(SocketReadiness socket, int descriptor, uint interest, bool isNew)
     {
         if (isNew)
             Enter(socket, descriptor);
@@ -88,7 +78,7 @@ internal static unsafe partial class SocketPoller
     }
 
     /// <summary>The socket is closed; its descriptor may be another's by now.</summary>
-    public static void Forget(IPolled socket, int descriptor)
+    public static void Forget(SocketReadiness socket, int descriptor)
     {
         lock (TableLock)
         {
@@ -109,7 +99,7 @@ internal static unsafe partial class SocketPoller
         return true;
     }
 
-    private static void Enter(IPolled socket, int descriptor)
+    private static void Enter(SocketReadiness socket, int descriptor)
     {
         lock (TableLock)
         {

@@ -18,7 +18,6 @@ public sealed class SshClient : IAsyncDisposable
     private readonly SshTransport _transport;
     private readonly SshConnection _connection;
     private readonly TaskTracker _connections = new();
-    private readonly TaskTracker _tunnels = new(); // apart: a session does not wait for their end
     private readonly RemoteForwards _remoteForwards;
     private readonly ForwardFailures _failures;
     private readonly AgentForwards _agents;
@@ -278,7 +277,7 @@ public sealed class SshClient : IAsyncDisposable
     }
 
     /// <summary>Joins a tunnel device here to one at the server (tun@openssh.com). Completes when the server has its own; packets then flow until the connection ends or either
-    /// device goes. Takes the device over. Throws <see cref="SshException"/> (<see cref="SshError.ChannelOpenFailed"/>) with the server's reason.</summary>
+    /// device goes, and it counts among <see cref="ActiveConnections"/>. Takes the device over. Throws <see cref="SshException"/> (<see cref="SshError.ChannelOpenFailed"/>) with the server's reason.</summary>
     /// <param name="device">Open.</param>
     /// <param name="remoteUnit">The N of the server's tunN or tapN; negative for one that is free.</param>
     /// <param name="cancellationToken">Gives up.</param>
@@ -296,7 +295,7 @@ public sealed class SshClient : IAsyncDisposable
             tunnel.Abandon();
             throw;
         }
-        _tunnels.Add(tunnel.RunAsync());
+        _connections.Add(tunnel.RunAsync());
     }
 
     /// <summary>Tells an OpenSSH server, or one of ours, that no further session will be asked for on this connection (no-more-sessions@openssh.com); others are told nothing.</summary>
@@ -339,7 +338,6 @@ public sealed class SshClient : IAsyncDisposable
         await _transport.DisposeAsync().ConfigureAwait(false);
         await _connection.WhenIdleAsync().ConfigureAwait(false);
         await _connections.WhenIdleAsync().ConfigureAwait(false);
-        await _tunnels.WhenIdleAsync().ConfigureAwait(false);
     }
 
     private static ClientAuthenticationOptions AuthenticationOptions(SshClientOptions options, AlgorithmPreferences algorithms, bool isUnsafe, ILogger logger) => new()

@@ -29,7 +29,12 @@ internal sealed class TunnelRequest(SshClient client, ClientSettings settings, L
         if (client.IsHostKeyUnsafe)
         {
             log.Write(OpenSshLogLevel.Error, "Tunnel forwarding is disabled to avoid man-in-the-middle attacks.");
-            return Failed("Error: forwarding disabled due to host key check failure");
+            if (settings.ExitOnForwardFailure)
+            {
+                log.Write(OpenSshLogLevel.Error, "Error: forwarding disabled due to host key check failure");
+            }
+
+            return !settings.ExitOnForwardFailure;
         }
 
         log.Write(OpenSshLogLevel.Debug1, $"Requesting tun unit {settings.TunnelDevice.Local} in mode {(settings.Tunnel == TunnelMode.Ethernet ? 2 : 1)}");
@@ -46,7 +51,8 @@ internal sealed class TunnelRequest(SshClient client, ClientSettings settings, L
                 log.Write(OpenSshLogLevel.Error, line);
             }
 
-            return Failed("Could not request tunnel forwarding.");
+            log.Write(OpenSshLogLevel.Error, "Could not request tunnel forwarding.");
+            return !settings.ExitOnForwardFailure;
         }
 
         Name = _device.Name;
@@ -84,14 +90,4 @@ internal sealed class TunnelRequest(SshClient client, ClientSettings settings, L
 
     /// <summary>Closes a device that no request took.</summary>
     public void Close() => _device?.Dispose();
-
-    private bool Failed(string words)
-    {
-        if (settings.ExitOnForwardFailure)
-        {
-            log.Write(OpenSshLogLevel.Error, words);
-        }
-
-        return !settings.ExitOnForwardFailure;
-    }
 }

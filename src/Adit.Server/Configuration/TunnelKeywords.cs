@@ -20,7 +20,7 @@ internal static class TunnelKeywords
     public static SshdKeyword<PermittedTunnels> PermitTunnel { get; } = new("PermitTunnel", PermittedTunnels.None, Read)
     {
         InMatch = true,
-        Note = "on Linux, and for logins as the user that the server runs as (root)",
+        Note = "on Linux; root gets any device, another user those that root made for them",
         Show = value => [Name(value)],
     };
 

@@ -1,5 +1,6 @@
 using Adit.Server.Authentication;
 using Adit.Server.Configuration;
+using Adit.Server.Users;
 using Adit.Ssh;
 using Adit.Ssh.Connection;
 using Adit.Ssh.Forwarding;
@@ -9,7 +10,7 @@ using Microsoft.Extensions.Logging;
 namespace Adit.Server.Sessions;
 
 /// <summary>The tunnel devices of one connection. What is allowed is asked at each open, of the grant of then, and again at reviews: PermitTunnel, DisableForwarding, the options of the
-/// key and the certificate (INVARIANTS 23, 24). Devices are opened as this process, so only for logins as its own user: another user's login would get what the kernel denies it.</summary>
+/// key and the certificate (INVARIANTS 23, 24). The device is opened with the identity of the account, so that the kernel says who gets which.</summary>
 internal sealed class ConnectionTunnels : IChannelHandler, IReviewed, IAsyncDisposable
 {
     /// <summary>Devices of one connection.</summary>
@@ -17,20 +18,39 @@ internal sealed class ConnectionTunnels : IChannelHandler, IReviewed, IAsyncDisp
 
     private readonly ServiceContext _service;
     private readonly ServerLogin _login;
-    private readonly uint _processUid;
+    private readonly IUserDatabase _users;
     private readonly TimeProvider _clock;
-    private readonly ReviewedChannels _channels;
+    private readonly Dictionary<TunnelMode, ReviewedChannels> _channels; // PermitTunnel may allow one mode of two
     private readonly TaskTracker _running = new();
     private int _count;
 
-    public ConnectionTunnels(ServiceContext service, ServerLogin login, uint processUid, TimeProvider clock)
+    public ConnectionTunnels(ServiceContext service, ServerLogin login, IUserDatabase users, TimeProvider clock)
     {
-        (_service, _login, _processUid, _clock) = (service, login, processUid, clock);
-        _channels = new ReviewedChannels(service.Connection, channel => channel.Type == TunnelFrames.ChannelType, RuleAgainstOpenAsync);
+        (_service, _login, _users, _clock) = (service, login, users, clock);
+        _channels = new[] { TunnelMode.PointToPoint, TunnelMode.Ethernet }.ToDictionary(mode => mode, Reviewed);
         service.Connection.Handle(TunnelFrames.ChannelType, this);
     }
 
+    /// <summary>The interfaces of a connection's devices, as sessions are told of them (SSH_TUNNEL); empty for none.</summary>
+    public static string NamesOf(SshConnection connection) =>
+        string.Join(',', connection.OpenChannels.Select(channel => (channel.Sink as TunnelConnection)?.Device.Name).Where(name => name is not null));
+
+    /// <summary>A session asked for behind it waits for its end.</summary>
+    public void OnArrived() => _login.OpeningTunnels.Begin();
+
     public async ValueTask HandleAsync(IncomingChannel request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await DecideAsync(request, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _login.OpeningTunnels.End();
+        }
+    }
+
+    private async Task DecideAsync(IncomingChannel request, CancellationToken cancellationToken)
     {
         var (number, unit) = Read(request.Data.Span);
         if (TunnelFrames.Mode(number) is not { } mode)
@@ -39,9 +59,9 @@ internal sealed class ConnectionTunnels : IChannelHandler, IReviewed, IAsyncDisp
             return;
         }
 
-        var reviews = _channels.Reviews;
+        var reviews = _channels[mode].Reviews;
         var grant = await _login.NowAsync(cancellationToken).ConfigureAwait(false);
-        if (RuleAgainst(grant, (PermittedTunnels)number) is { } rule)
+        if (RuleAgainst(grant, mode) is { } rule)
         {
             Refuse(request, $"Server has rejected tunnel device forwarding ({rule})");
             return;
@@ -79,13 +99,18 @@ internal sealed class ConnectionTunnels : IChannelHandler, IReviewed, IAsyncDisp
     /// <summary>Closes them where a rule came up.</summary>
     public async ValueTask<int> ReviewAsync(Action<string> report, CancellationToken cancellationToken)
     {
-        var (closed, rule) = await _channels.ReviewAsync(cancellationToken).ConfigureAwait(false);
-        if (closed > 0)
+        var all = 0;
+        foreach (var channels in _channels.Values)
         {
-            report($"closed {closed} tunnel devices: {rule}");
+            var (closed, rule) = await channels.ReviewAsync(cancellationToken).ConfigureAwait(false);
+            all += closed;
+            if (closed > 0)
+            {
+                report($"{closed} tunnel device(s) closed, not allowed any more: {rule}");
+            }
         }
 
-        return closed;
+        return all;
     }
 
     public async ValueTask DisposeAsync() => await _running.WhenIdleAsync().ConfigureAwait(false);
@@ -95,7 +120,8 @@ internal sealed class ConnectionTunnels : IChannelHandler, IReviewed, IAsyncDisp
         TunnelConnection tunnel;
         try
         {
-            tunnel = new TunnelConnection(TunnelInterface.Open(mode, unit == TunnelFrames.AnyUnit ? -1 : (int)unit));
+            var number = unit == TunnelFrames.AnyUnit ? -1 : (int)unit;
+            tunnel = new TunnelConnection(await BlockingWork.RunAsync(() => UserTunnels.Open(_login.Account, _users, mode, number), CancellationToken.None).ConfigureAwait(false));
         }
         catch (SshException e)
         {
@@ -114,7 +140,7 @@ internal sealed class ConnectionTunnels : IChannelHandler, IReviewed, IAsyncDisp
         }
 
         _running.Add(RunAsync(tunnel));
-        await _channels.LookAgainAsync(channel, reviews, rule => _service.Logger.LogInformation("closed tunnel device {Name}: {Rule}", tunnel.Device.Name, rule)).ConfigureAwait(false);
+        await _channels[mode].LookAgainAsync(channel, reviews, rule => _service.Logger.LogInformation("closed tunnel device {Name}: {Rule}", tunnel.Device.Name, rule)).ConfigureAwait(false);
     }
 
     private async Task RunAsync(TunnelConnection tunnel)
@@ -132,26 +158,18 @@ internal sealed class ConnectionTunnels : IChannelHandler, IReviewed, IAsyncDisp
         return (mode, unit);
     }
 
-    /// <summary>For those that are open: PermitTunnel may allow one mode of two, so each of the two that is open must be allowed.</summary>
-    private async ValueTask<string?> RuleAgainstOpenAsync(CancellationToken cancellationToken)
-    {
-        var grant = await _login.NowAsync(cancellationToken).ConfigureAwait(false);
-        var open = PermittedTunnels.None;
-        foreach (var channel in _service.Connection.OpenChannels.Where(channel => channel.Type == TunnelFrames.ChannelType))
-        {
-            open |= (PermittedTunnels)Read(channel.OpenData.Span).Mode;
-        }
+    private ReviewedChannels Reviewed(TunnelMode mode) => new(
+        _service.Connection,
+        channel => channel.Sink is TunnelConnection tunnel && tunnel.Device.Mode == mode,
+        async cancellationToken => RuleAgainst(await _login.NowAsync(cancellationToken).ConfigureAwait(false), mode));
 
-        return RuleAgainst(grant, open);
-    }
-
-    private string? RuleAgainst(LoginGrant grant, PermittedTunnels wanted)
+    private string? RuleAgainst(LoginGrant grant, TunnelMode mode)
     {
         var permitted = grant.Config.Get(TunnelKeywords.PermitTunnel);
         return grant.RuleAgainst(LoginRight.Tunnel, _clock.GetUtcNow())
-            ?? ((permitted & wanted) != wanted || permitted == PermittedTunnels.None ? $"PermitTunnel {TunnelKeywords.Name(permitted)}"
-            : _login.Account.Uid != _processUid ? "devices are opened for the user that the server runs as only"
-            : !grant.Config.Get(SessionKeywords.ChrootDirectory).Equals("none", StringComparison.OrdinalIgnoreCase) ? "ChrootDirectory"
+            ?? ((permitted & (PermittedTunnels)TunnelFrames.Number(mode)) == 0 ? $"PermitTunnel {TunnelKeywords.Name(permitted)}"
+            : UserTunnels.Obstacle(_login.Account, _users) is { } obstacle ? obstacle
+            : !_login.Account.IsRoot && !grant.Config.Get(SessionKeywords.ChrootDirectory).Equals("none", StringComparison.OrdinalIgnoreCase) ? "ChrootDirectory, where there is no /dev/net/tun"
             : null);
     }
 

@@ -11,10 +11,16 @@ namespace Adit.Ssh.Forwarding;
 /// it is neither given addresses nor brought up: that is what ip(8) is for.</summary>
 public sealed unsafe partial class TunnelInterface : IDisposable
 {
-    private const string Control = "/dev/net/tun";
-    private const int Flags = 0x80802; // O_RDWR, O_NONBLOCK, O_CLOEXEC
-    private const nuint SetInterface = 0x400454ca; // TUNSETIFF
-    private const int RequestSize = 40, NameSize = 16;
+    /// <summary>What interfaces are had from.</summary>
+    internal const string Control = "/dev/net/tun";
+
+    /// <summary>How it is opened: O_RDWR, O_NONBLOCK, O_CLOEXEC.</summary>
+    internal const int Flags = 0x80802;
+
+    /// <summary>TUNSETIFF, the ioctl that makes an interface of it, or takes one that is there.</summary>
+    internal const nuint SetInterface = 0x400454ca;
+
+    private const int RequestSize = 40, NameSize = 16; // struct ifreq
     private const short Tun = 1, Tap = 2, NoHeader = 0x1000;
     private const int NotPermitted = 1, NoEntry = 2, NoDevice = 19, NoSuchAddress = 6, AccessDenied = 13, Busy = 16, InvalidArgument = 22;
 
@@ -34,30 +40,74 @@ public sealed unsafe partial class TunnelInterface : IDisposable
     /// <exception cref="SshException"><see cref="SshError.ForwardFailed"/>, with the reason and what can be done.</exception>
     public static TunnelInterface Open(TunnelMode mode, int unit = -1)
     {
+        ThrowIfImpossible(mode);
+        var handle = new SafeFileHandle(open(Control, Flags), ownsHandle: true);
+        if (handle.IsInvalid)
+            throw Failed(mode, unit, Marshal.GetLastPInvokeError(), isOpen: false);
+        var request = Request(mode, unit);
+        fixed (byte* start = request)
+        {
+            if (ioctl(handle, SetInterface, start) < 0)
+            {
+                int error = Marshal.GetLastPInvokeError();
+                handle.Dispose();
+                throw Failed(mode, unit, error, isOpen: true);
+            }
+        }
+        return Opened(handle, request, mode);
+    }
+
+    /// <summary>Throws as <see cref="Open"/> where there are none.</summary>
+    internal static void ThrowIfImpossible(TunnelMode mode)
+    {
         if (mode is not (TunnelMode.PointToPoint or TunnelMode.Ethernet))
             throw new ArgumentOutOfRangeException(nameof(mode));
         if (!SocketPoller.IsSupported)
             throw new SshException(SshError.ForwardFailed, "tunnel devices are built for Linux on x64 and arm64 only") { Hint = "Port forwarding (-L, -R, -D) works on this system." };
-        var handle = new SafeFileHandle(open(Control, Flags), ownsHandle: true);
-        if (handle.IsInvalid)
-            throw Failed($"failed to open tunnel control device \"{Control}\"", Marshal.GetLastPInvokeError(), null);
-        var request = stackalloc byte[RequestSize];
-        var fields = new Span<byte>(request, RequestSize);
-        fields.Clear();
-        string kind = mode == TunnelMode.Ethernet ? "tap" : "tun";
-        string? wanted = unit < 0 ? null : string.Create(CultureInfo.InvariantCulture, $"{kind}{unit}");
-        if (wanted is not null)
-            Encoding.ASCII.GetBytes(wanted, fields[..(NameSize - 1)]);
-        BinaryPrimitives.WriteInt16LittleEndian(fields[NameSize..], (short)((mode == TunnelMode.Ethernet ? Tap : Tun) | NoHeader));
-        if (ioctl(handle, SetInterface, request) < 0)
-        {
-            int error = Marshal.GetLastPInvokeError();
-            handle.Dispose();
-            throw Failed($"failed to configure tunnel (mode {TunnelFrames.Number(mode)})", error, wanted);
-        }
-        var name = fields[..NameSize];
+    }
+
+    /// <summary>What <see cref="SetInterface"/> is asked with.</summary>
+    internal static byte[] Request(TunnelMode mode, int unit)
+    {
+        var request = new byte[RequestSize];
+        if (NameOf(mode, unit) is { } name)
+            Encoding.ASCII.GetBytes(name, request.AsSpan(0, NameSize - 1));
+        BinaryPrimitives.WriteInt16LittleEndian(request.AsSpan(NameSize), (short)((mode == TunnelMode.Ethernet ? Tap : Tun) | NoHeader));
+        return request;
+    }
+
+    /// <summary>The interface behind a control device.</summary>
+    /// <param name="handle">Opened with <see cref="Flags"/>.</param>
+    /// <param name="request">What <see cref="SetInterface"/> made of the request.</param>
+    /// <param name="mode">As it was asked for.</param>
+    internal static TunnelInterface Opened(SafeFileHandle handle, ReadOnlySpan<byte> request, TunnelMode mode)
+    {
+        var name = request[..NameSize];
         int end = name.IndexOf((byte)0);
         return new TunnelInterface(handle, Encoding.ASCII.GetString(end < 0 ? name : name[..end]), mode);
+    }
+
+    /// <summary>Why there is none, and what can be done.</summary>
+    /// <param name="mode">As it was asked for.</param>
+    /// <param name="unit">The same.</param>
+    /// <param name="error">The system's number.</param>
+    /// <param name="isOpen">The control device could be opened.</param>
+    internal static SshException Failed(TunnelMode mode, int unit, int error, bool isOpen)
+    {
+        string? name = NameOf(mode, unit);
+        string what = isOpen ? $"failed to configure tunnel (mode {TunnelFrames.Number(mode)})" : $"failed to open tunnel control device \"{Control}\"";
+        return new SshException(SshError.ForwardFailed, $"{what}: {Marshal.GetPInvokeErrorMessage(error)}")
+        {
+            Hint = error switch
+            {
+                NotPermitted or AccessDenied => $"Tunnel devices are for root (CAP_NET_ADMIN). For another user root makes one that lasts: ip tuntap add dev {name ?? Kind(mode) + "0"} mode {Kind(mode)} user NAME; "
+                    + $"then ask for it by its number.{(isOpen ? "" : $" And {Control} must be theirs to open (chmod 666, as most systems have it).")}",
+                NoEntry or NoDevice or NoSuchAddress => "The kernel has no tunnel devices: modprobe tun loads them (in a container, whoever runs that must give it /dev/net/tun).",
+                Busy => $"{name ?? "The device"} is in use by another program. \"any\" takes one that is free.",
+                InvalidArgument => $"{name ?? "The interface"} exists and is of another kind, or the name is too long. \"any\" takes one that is free.",
+                _ => null,
+            },
+        };
     }
 
     /// <summary>Closes it; what this made goes.</summary>
@@ -89,17 +139,10 @@ public sealed unsafe partial class TunnelInterface : IDisposable
         }
     }
 
-    private static SshException Failed(string what, int error, string? name) => new(SshError.ForwardFailed, $"{what}: {Marshal.GetPInvokeErrorMessage(error)}")
-    {
-        Hint = error switch
-        {
-            NotPermitted or AccessDenied => $"Tunnel devices are for root (CAP_NET_ADMIN). For another user root makes one that lasts: ip tuntap add dev {name ?? "tun0"} mode {(name ?? "tun")[..3]} user NAME; then ask for it by its number.",
-            NoEntry or NoDevice or NoSuchAddress => "The kernel has no tunnel devices: modprobe tun loads them (in a container, whoever runs that must give it /dev/net/tun).",
-            Busy => $"{name ?? "The device"} is in use by another program. \"any\" takes one that is free.",
-            InvalidArgument => $"{name ?? "The interface"} exists and is of another kind, or the name is too long. \"any\" takes one that is free.",
-            _ => null,
-        },
-    };
+    private static string Kind(TunnelMode mode) => mode == TunnelMode.Ethernet ? "tap" : "tun";
+
+    /// <summary>Null for any.</summary>
+    private static string? NameOf(TunnelMode mode, int unit) => unit < 0 ? null : string.Create(CultureInfo.InvariantCulture, $"{Kind(mode)}{unit}");
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int open(string path, int flags);

@@ -20,12 +20,6 @@ internal sealed class TunnelRequest(SshClient client, ClientSettings settings, L
             return true;
         }
 
-        if (client.IsProxied)
-        {
-            log.Write(OpenSshLogLevel.Info, "adit: Tunnel is left out: tunnel devices do not go over a shared connection. -S none makes one of its own.");
-            return true;
-        }
-
         if (client.IsHostKeyUnsafe)
         {
             log.Write(OpenSshLogLevel.Error, "Tunnel forwarding is disabled to avoid man-in-the-middle attacks.");

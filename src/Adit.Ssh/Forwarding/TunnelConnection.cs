@@ -49,7 +49,7 @@ internal sealed class TunnelConnection(TunnelInterface device) : IChannelSink
         int streak = ThreadTurn.Borrowed;
         try
         {
-            // OpenSSH counts four bytes more for each packet when it grants the window again.
+            // OpenSSH counts four bytes more for each packet, and grants them again. Through a proxy nobody knows who counts: then as OpenSSH's client, which does not.
             int overhead = channel.Connection.Transport.Quirks.IsOpenSsh ? 4 : 0;
             while (true)
             {

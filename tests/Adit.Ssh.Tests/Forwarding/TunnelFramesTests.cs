@@ -1,5 +1,4 @@
 using Adit.Ssh.Forwarding;
-using Adit.Ssh.OpenSsh;
 
 namespace Adit.Ssh.Tests.Forwarding;
 

@@ -149,7 +149,7 @@ internal sealed class ConnectionTunnels : IChannelHandler, IReviewed, IAsyncDisp
         Interlocked.Decrement(ref _count);
     }
 
-    /// <summary>Malformed ones end the connection.</summary>
+    /// <summary>Throws <see cref="SshException"/> for malformed ones, which are refused then.</summary>
     private static (uint Mode, uint Unit) Read(ReadOnlySpan<byte> data)
     {
         var reader = new SshReader(data);

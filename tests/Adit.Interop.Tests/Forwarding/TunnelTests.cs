@@ -72,6 +72,101 @@ public class TunnelTests
         }
     });
 
+    // ssh(1) shows "ssh -f -w 0:1 host true": the session's end does not end the tunnel, and the tunnel's end does end the run.
+    [Theory]
+    [InlineData("adit", "sshd")]
+    [InlineData("ssh", "adit")]
+    [InlineData("adit", "adit")]
+    public Task A_session_knows_the_interface_and_its_run_lasts_as_long_as_that(string client, string server) => Lab.RunAsync(async lab =>
+    {
+        var (net, login) = await StartAsync(lab, server, "yes");
+        string[] command = [.. net.In("client"), .. Program(client), .. login, "-w", "5:6", "root@10.77.0.2", "echo interface: $SSH_TUNNEL"];
+        var run = lab.Start("client", command[0], command[1..]);
+        await run.WaitForLineAsync("interface: tun6", lab.Deadline);
+        foreach ((string end, string device) in new[] { ("client", "tun5"), ("server", "tun6") })
+        {
+            Assert.Equal(0, (await net.RunAsync(end, "ip", "link", "show", device)).ExitCode);
+        }
+
+        Assert.False(run.HasExited);
+        Assert.Equal(0, (await net.RunAsync("server", "ip", "link", "delete", "tun6")).ExitCode);
+        Assert.Equal(0, (await run.WaitForExitAsync(lab.Deadline)).ExitCode);
+    });
+
+    [Theory]
+    [InlineData("sshd")]
+    [InlineData("adit")]
+    public Task Another_user_than_root_gets_the_device_that_root_made_for_them_and_no_other(string server) => Lab.RunAsync(async lab =>
+    {
+        TemporaryUser user = await TemporaryUser.GetAuthorizedAsync();
+        var (net, login) = await StartAsync(lab, server, "yes");
+        Assert.Equal(0, (await net.RunAsync("server", "ip", "tuntap", "add", "dev", "tun7", "mode", "tun", "user", user.Name)).ExitCode);
+        Assert.Equal(0, (await net.RunAsync("server", "ip", "tuntap", "add", "dev", "tun8", "mode", "tun", "user", "daemon")).ExitCode);
+        foreach (string client in new[] { "ssh", "adit" })
+        {
+            foreach (string unit in new[] { "8", "9", "any" })
+            {
+                string[] words = [.. net.In("client"), .. Program(client), .. login, "-o", "ExitOnForwardFailure=yes", "-w", "5:" + unit, $"{user.Name}@10.77.0.2", "true"];
+                ProcessResult refused = await lab.RunAsync(client, words[0], words[1..]);
+                Assert.Equal(255, refused.ExitCode);
+                Assert.Contains("Tunnel forwarding failed", refused.Errors, StringComparison.Ordinal);
+            }
+
+            string[] command = [.. net.In("client"), .. Program(client), .. login, "-o", "ExitOnForwardFailure=yes", "-w", "5:7", $"{user.Name}@10.77.0.2", "echo interface: $SSH_TUNNEL"];
+            var run = lab.Start(client, command[0], command[1..]);
+            await run.WaitForLineAsync("interface: tun7", lab.Deadline);
+            Assert.False(run.HasExited);
+            run.Signal(ManagedProcess.SigTerm);
+            await run.WaitForExitAsync(lab.Deadline);
+            while ((await net.RunAsync("client", "ip", "link", "show", "tun5")).ExitCode == 0)
+            {
+                lab.Deadline.ThrowIfCancellationRequested();
+            }
+        }
+    });
+
+    [Theory]
+    [InlineData("yes", 255)]
+    [InlineData("no", 0)]
+    public Task A_device_that_cannot_be_had_here_is_told_in_the_real_words(string exits, int code) => Lab.RunAsync(async lab =>
+    {
+        var (net, login) = await StartAsync(lab, "sshd", "yes");
+        Assert.Equal(0, (await net.RunAsync("client", "ip", "tuntap", "add", "dev", "tun5", "mode", "tap")).ExitCode); // of the other kind
+        foreach (string client in new[] { "ssh", "adit" })
+        {
+            string[] command = [.. net.In("client"), .. Program(client), .. login, "-o", "ExitOnForwardFailure=" + exits, "-w", "5:4", "root@10.77.0.2", "echo ran"];
+            ProcessResult result = await lab.RunAsync(client, command[0], command[1..]);
+            Assert.Equal((code, code == 0 ? "ran\n" : ""), (result.ExitCode, result.Output));
+            string[] lines = [.. result.Errors.Split('\n').Select(line => line.TrimEnd('\r')).Where(line => line.Length > 0 && !line.StartsWith("adit: ", StringComparison.Ordinal) && !line.StartsWith("Warning: ", StringComparison.Ordinal))];
+            Assert.Equal(["Tunnel device open failed.", "Could not request tunnel forwarding."], lines);
+        }
+    });
+
+    // A plain passenger leaves the flag out without a word; one that carries its packets itself has devices of its own.
+    [Theory]
+    [InlineData("ssh", "adit")]
+    [InlineData("adit", "ssh")]
+    public Task A_passenger_has_a_device_with_O_proxy_only(string client, string master) => Lab.RunAsync(async lab =>
+    {
+        var (net, login) = await StartAsync(lab, "sshd", "yes");
+        string socket = lab.Folder["ctl"];
+        string[] first = [.. net.In("client"), .. Program(master), .. login, "-M", "-S", socket, "-N", "root@10.77.0.2"];
+        lab.Start("master", first[0], first[1..]);
+        while (!File.Exists(socket))
+        {
+            lab.Deadline.ThrowIfCancellationRequested();
+            await Task.Delay(10, lab.Deadline);
+        }
+
+        string[] passenger = [.. net.In("client"), .. Program(client), .. login, "-S", socket, "-w", "5:6", "root@10.77.0.2"];
+        ProcessResult plain = await lab.RunAsync(client, passenger[0], [.. passenger[1..], "echo interface:$SSH_TUNNEL"]);
+        Assert.Equal((0, "interface:\n"), (plain.ExitCode, plain.Output));
+        string[] command = [.. passenger[..^1], "-O", "proxy", passenger[^1], "echo interface:$SSH_TUNNEL"];
+        var run = lab.Start(client, command[0], command[1..]);
+        await run.WaitForLineAsync("interface:tun6", lab.Deadline);
+        Assert.False(run.HasExited);
+    });
+
     private static string[] Program(string client) => client == "ssh" ? [Machine.Tool("ssh")] : [Machine.Adit, "ssh"];
 
     private static async Task<(Namespaces Net, string[] Login)> StartAsync(Lab lab, string server, string permitted, string keyOptions = "")
@@ -88,7 +183,7 @@ public class TunnelTests
             Port 2222
             ListenAddress 10.77.0.2
             HostKey {host.Path}
-            AuthorizedKeysFile {lab.Folder["keys"]}
+            AuthorizedKeysFile {lab.Folder["keys"]} .ssh/authorized_keys
             PermitRootLogin yes
             StrictModes no
             PermitTunnel {permitted}
@@ -96,7 +191,9 @@ public class TunnelTests
 
             """);
         string[] program = server == "sshd" ? [Machine.Tool("sshd")] : [Machine.Adit, "sshd"];
-        string[] command = [.. net.In("server"), .. program, "-D", "-e", "-f", lab.Folder["sshd_config"]];
+        // Some containers have /dev/net/tun for root alone, where systems have it for everybody: in this server's own view of /dev it is so.
+        string[] view = [Machine.Tool("sh"), "-c", $"mknod -m 666 {lab.Folder["tun"]} c 10 200 && mount --bind {lab.Folder["tun"]} /dev/net/tun; exec \"$@\"", "sh"];
+        string[] command = [.. net.In("server"), .. view, .. program, "-D", "-e", "-f", lab.Folder["sshd_config"]];
         await lab.Start(server, command[0], command[1..]).WaitForLineAsync("Server listening", lab.Deadline);
         return (net, ["-F", "none", "-i", user.Path, "-p", "2222", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=INFO"]);
     }

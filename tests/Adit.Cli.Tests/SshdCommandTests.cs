@@ -180,7 +180,7 @@ public sealed class SshdCommandTests : IDisposable
     {
         var (code, output, _) = await SshdProcess.RunAsync("-i", "-f", "none", "-h", _hostKey);
         Assert.Equal(0, code);
-        Assert.StartsWith("SSH-2.0-Adit", output);
+        Assert.StartsWith("SSH-2.0-OpenSSH.compatible.Adit_", output);
     }
 
     [Fact]

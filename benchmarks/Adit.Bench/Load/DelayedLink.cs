@@ -10,18 +10,16 @@ namespace Adit.Bench.Load;
 internal sealed class DelayedLink : IDisposable
 {
     private readonly Socket _listener;
-    private readonly int _target;
     private readonly TimeSpan _oneWay;
     private readonly Counter _up = new();
     private readonly Counter _down = new();
 
     public DelayedLink(int target, TimeSpan roundTrip)
     {
-        _target = target;
         _oneWay = roundTrip / 2;
         _listener = Sockets.Listen(out int port);
         Port = port;
-        Sockets.StartThread("link", AcceptLoop);
+        Sockets.StartThread("link", () => Sockets.AcceptFor(_listener, target, Carry));
     }
 
     public int Port { get; }
@@ -34,29 +32,11 @@ internal sealed class DelayedLink : IDisposable
 
     public void Dispose() => _listener.Dispose();
 
-    private void AcceptLoop()
+    private void Carry(Socket near, Socket far)
     {
-        while (true)
-        {
-            var near = _listener.Accept();
-            Socket far;
-            try
-            {
-                far = Sockets.Connect(_target);
-            }
-            catch (SocketException)
-            {
-                near.Dispose();
-                continue;
-            }
-
-            near.NoDelay = true;
-            far.ReceiveTimeout = 0;
-            far.SendTimeout = 0;
-            var users = new Counter { Value = 2 };
-            new Direction(near, far, _oneWay, _up, users).Start();
-            new Direction(far, near, _oneWay, _down, users).Start();
-        }
+        var users = new Counter { Value = 2 };
+        new Direction(near, far, _oneWay, _up, users).Start();
+        new Direction(far, near, _oneWay, _down, users).Start();
     }
 
     private sealed class Counter

@@ -6,43 +6,23 @@ namespace Adit.Bench.Load;
 internal sealed class Relay : IDisposable
 {
     private readonly Socket _listener;
-    private readonly int _target;
 
     public Relay(int target)
     {
-        _target = target;
         _listener = Sockets.Listen(out int port);
         Port = port;
-        Sockets.StartThread("relay", AcceptLoop);
+        Sockets.StartThread("relay", () => Sockets.AcceptFor(_listener, target, Carry));
     }
 
     public int Port { get; }
 
     public void Dispose() => _listener.Dispose();
 
-    private void AcceptLoop()
+    private static void Carry(Socket near, Socket far)
     {
-        while (true)
-        {
-            var near = _listener.Accept();
-            Socket far;
-            try
-            {
-                far = Sockets.Connect(_target);
-            }
-            catch (SocketException)
-            {
-                near.Dispose();
-                continue;
-            }
-
-            near.NoDelay = true;
-            far.ReceiveTimeout = 0;
-            far.SendTimeout = 0;
-            int running = 2;
-            Sockets.StartThread("relay", () => Copy(near, far, ref running));
-            Sockets.StartThread("relay", () => Copy(far, near, ref running));
-        }
+        int running = 2;
+        Sockets.StartThread("relay", () => Copy(near, far, ref running));
+        Sockets.StartThread("relay", () => Copy(far, near, ref running));
     }
 
     private static void Copy(Socket from, Socket to, ref int running)

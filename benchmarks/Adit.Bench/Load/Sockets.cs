@@ -34,6 +34,30 @@ internal static class Sockets
         }
     }
 
+    /// <summary>Accepts until the listener is closed, and connects to a port of this machine for each: both sockets, which may idle as long as they like, are handed on.</summary>
+    public static void AcceptFor(Socket listener, int target, Action<Socket, Socket> carry)
+    {
+        while (true)
+        {
+            var near = listener.Accept();
+            Socket far;
+            try
+            {
+                far = Connect(target);
+            }
+            catch (SocketException)
+            {
+                near.Dispose();
+                continue;
+            }
+
+            near.NoDelay = true;
+            far.ReceiveTimeout = 0;
+            far.SendTimeout = 0;
+            carry(near, far);
+        }
+    }
+
     public static void SetTimeouts(Socket socket)
     {
         socket.ReceiveTimeout = TimeoutMilliseconds;

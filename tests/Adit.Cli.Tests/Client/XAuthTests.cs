@@ -1,6 +1,7 @@
 using System.Text;
 using Adit.Cli.Client;
 using Adit.Cli.Diagnostics;
+using Adit.Interop.Tests.Harness;
 
 namespace Adit.Cli.Tests.Client;
 
@@ -118,12 +119,7 @@ public sealed class XAuthTests : IDisposable
     private string Script(string body)
     {
         var path = Path.Combine(_folder.FullName, "xauth");
-        File.WriteAllText(path, $"#!/bin/sh\necho \"$*\" >> '{Calls}'\n{body}\n");
-        if (!OperatingSystem.IsWindows())
-        {
-            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        }
-
+        ScriptFile.Write(path, $"#!/bin/sh\necho \"$*\" >> '{Calls}'\n{body}\n");
         return path;
     }
 }

@@ -1,5 +1,6 @@
 using Adit.Cli.Diagnostics;
 using Adit.Cli.Terminal;
+using Adit.Interop.Tests.Harness;
 
 namespace Adit.Cli.Tests.Terminal;
 
@@ -25,8 +26,8 @@ public class OpenSshPrompterTests
     [InlineData("echo x; exit 1", null)]
     public async Task Takes_the_first_line_of_the_program(string script, string? answer)
     {
-        using var program = new TemporaryFile($"#!/bin/sh\n{script}\n");
-        File.SetUnixFileMode(program.Path, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        using var program = new TemporaryFile("");
+        ScriptFile.Write(program.Path, $"#!/bin/sh\n{script}\n");
         using var prompter = new OpenSshPrompter(new LogOutput(_ => { }), Force(program.Path));
         Assert.Equal(answer, await prompter.AskAsync("who?; $(id)", echo: false, CancellationToken.None));
     }

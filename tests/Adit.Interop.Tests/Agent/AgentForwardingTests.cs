@@ -102,7 +102,7 @@ public sealed class AgentForwardingTests
         AgentLab agent = await AgentLab.StartAsync(lab);
         IReadOnlyList<(Peer Client, Server Server)> way = await WayAsync(agent, "AOOA");
         string asked = lab.Folder["asked"];
-        string askPass = lab.Folder.Write("askpass", $"#!/bin/sh\nprintf '%s\\n' \"$1\" >> '{asked}'\necho '{answer}'\n", UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        string askPass = lab.Folder.WriteProgram("askpass", $"printf '%s\\n' \"$1\" >> '{asked}'\necho '{answer}'");
         foreach ((string name, string? value) in KeyTests.AskPass(askPass))
         {
             agent.Environment[name] = value;

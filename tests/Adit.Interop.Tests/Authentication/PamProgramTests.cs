@@ -61,8 +61,7 @@ public sealed class PamProgramTests
         TemporaryUser user = await TemporaryUser.GetForPasswordsAsync();
         await user.AuthorizeAsync(await Keys.UserAsync());
         string log = lab.Folder["log"];
-        string script = lab.Folder.Write("script", $"#!/bin/sh\necho \"$PAM_TYPE $PPID <$PAM_RUSER>\" >> {log}\n");
-        File.SetUnixFileMode(script, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        string script = lab.Folder.WriteProgram("script", $"echo \"$PAM_TYPE $PPID <$PAM_RUSER>\" >> {log}");
         string rc = Path.Combine(user.Home, ".ssh", "rc");
         await File.WriteAllTextAsync(rc, "umask\n");
         File.SetUnixFileMode(rc, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
@@ -144,9 +143,7 @@ public sealed class PamProgramTests
     {
         TemporaryUser user = await TemporaryUser.GetAuthorizedAsync();
         (string log, string closing, string ending) = (lab.Folder["log"], lab.Folder["closing"], lab.Folder["ending"]);
-        string script = lab.Folder.Write(
-            "script", $"#!/bin/sh\n[ $PAM_TYPE = close_session ] || exit 0\necho begun >> {log}\nuntil [ -e {closing} ]; do sleep 0.05; done\necho closed >> {log}\n");
-        File.SetUnixFileMode(script, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        string script = lab.Folder.WriteProgram("script", $"[ $PAM_TYPE = close_session ] || exit 0\necho begun >> {log}\nuntil [ -e {closing} ]; do sleep 0.05; done\necho closed >> {log}");
         File.SetUnixFileMode(lab.Folder.FullPath, (UnixFileMode)0x1ED);
         await using PamService pam = PamService.Create($"session required pam_exec.so {script}");
         Server server = await StartAsync(lab, Peer.Adit, pam, Base);
@@ -180,8 +177,7 @@ public sealed class PamProgramTests
     {
         TemporaryUser user = await TemporaryUser.GetAuthorizedAsync();
         string log = lab.Folder["log"];
-        string script = lab.Folder.Write("script", $"#!/bin/sh\n[ $PAM_TYPE = close_session ] && echo closed > {log}\nexit 0\n");
-        File.SetUnixFileMode(script, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        string script = lab.Folder.WriteProgram("script", $"[ $PAM_TYPE = close_session ] && echo closed > {log}\nexit 0");
         await using PamService pam = PamService.Create($"session required pam_exec.so {script}");
         Server server = await StartAsync(lab, Peer.Adit, pam, Base);
         ProcessResult result = await lab.SshAsync(server, "sleep 600 </dev/null >/dev/null 2>&1 & echo $!", user.Name);

@@ -76,8 +76,7 @@ public sealed class PamTests
     {
         TemporaryUser user = await TemporaryUser.GetAuthorizedAsync();
         string log = lab.Folder["log"];
-        string script = lab.Folder.Write("script", $"#!/bin/sh\necho \"$PAM_TYPE $PAM_USER $PAM_RHOST $PAM_TTY $(id -u)\" >> {log}\n");
-        File.SetUnixFileMode(script, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        string script = lab.Folder.WriteProgram("script", $"echo \"$PAM_TYPE $PAM_USER $PAM_RHOST $PAM_TTY $(id -u)\" >> {log}");
         string variables = lab.Folder.Write("env", "FROM_PAM=yes\nSSH_CONNECTION=forged\n");
         string limits = lab.Folder.Write("limits", "* - core 4096\n* - nofile 777\n");
         await using PamService pam = PamService.Create(

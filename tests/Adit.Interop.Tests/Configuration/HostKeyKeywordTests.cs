@@ -87,7 +87,7 @@ public sealed class HostKeyKeywordTests
     {
         Server there = await lab.StartServerAsync(Peer.OpenSsh);
         string lines = lab.Folder.Write("lines", there.KnownHosts());
-        string script = lab.Folder.Write("command", $"#!/bin/sh\necho \"$@\" >> \"$1\"\ncat {lines}\n", UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        string script = lab.Folder.WriteProgram("command", $"echo \"$@\" >> \"$1\"\ncat {lines}");
         var asked = new List<string>();
         foreach (Peer peer in new[] { Peer.OpenSsh, Peer.Adit })
         {

@@ -9,13 +9,7 @@ public sealed class UnixSocketTests
 {
     private const UnixFileMode Everybody = (UnixFileMode)0b111_111_111;
 
-    public static TheoryData<Peer, Peer> Pairs => new()
-    {
-        { Peer.Adit, Peer.Adit },
-        { Peer.Adit, Peer.OpenSsh },
-        { Peer.OpenSsh, Peer.Adit },
-        { Peer.OpenSsh, Peer.OpenSsh },
-    };
+    public static TheoryData<Peer, Peer> Pairs => PeerPairs.All;
 
     [Theory]
     [MemberData(nameof(Pairs))]

@@ -8,12 +8,7 @@ namespace Adit.Interop.Tests.Multiplexing;
 internal sealed record Sharing(Lab Lab, Server Server, string Config, string Path, ManagedProcess? Master)
 {
     /// <summary>The pairs that matter: our master with OpenSSH's client, the other way round, and ours with ours.</summary>
-    public static TheoryData<Peer, Peer> Pairs => new()
-    {
-        { Peer.Adit, Peer.OpenSsh },
-        { Peer.OpenSsh, Peer.Adit },
-        { Peer.Adit, Peer.Adit },
-    };
+    public static TheoryData<Peer, Peer> Pairs => PeerPairs.WithOurs;
 
     /// <summary>Starts OpenSSH's server, and a master in the foreground; null for none.</summary>
     public static async Task<Sharing> StartAsync(Lab lab, Peer? master, IReadOnlyList<string>? serverLines = null, params string[] more)

@@ -50,3 +50,24 @@ internal sealed record Algorithms(string? Cipher = null, string? Kex = null, str
         }
     }
 }
+
+/// <summary>Which client meets which server.</summary>
+internal static class PeerPairs
+{
+    /// <summary>All four, OpenSSH with itself for comparison.</summary>
+    public static TheoryData<Peer, Peer> All => new()
+    {
+        { Peer.Adit, Peer.Adit },
+        { Peer.Adit, Peer.OpenSsh },
+        { Peer.OpenSsh, Peer.Adit },
+        { Peer.OpenSsh, Peer.OpenSsh },
+    };
+
+    /// <summary>Those that ours is part of.</summary>
+    public static TheoryData<Peer, Peer> WithOurs => new()
+    {
+        { Peer.Adit, Peer.Adit },
+        { Peer.Adit, Peer.OpenSsh },
+        { Peer.OpenSsh, Peer.Adit },
+    };
+}

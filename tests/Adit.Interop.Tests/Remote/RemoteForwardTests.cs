@@ -9,13 +9,7 @@ namespace Adit.Interop.Tests.Remote;
 /// <summary>-R between OpenSSH and us, both ways round. Where both ends are OpenSSH's the rows show that they are true.</summary>
 public sealed partial class RemoteForwardTests
 {
-    public static TheoryData<Peer, Peer> Pairs => new()
-    {
-        { Peer.Adit, Peer.Adit },
-        { Peer.Adit, Peer.OpenSsh },
-        { Peer.OpenSsh, Peer.Adit },
-        { Peer.OpenSsh, Peer.OpenSsh },
-    };
+    public static TheoryData<Peer, Peer> Pairs => PeerPairs.All;
 
     [Theory]
     [MemberData(nameof(Pairs))]

@@ -16,13 +16,7 @@ public sealed class TakeoverTests
 
     private static int s_next;
 
-    public static TheoryData<Peer, Peer> Pairs => new()
-    {
-        { Peer.Adit, Peer.Adit },
-        { Peer.Adit, Peer.OpenSsh },
-        { Peer.OpenSsh, Peer.Adit },
-        { Peer.OpenSsh, Peer.OpenSsh },
-    };
+    public static TheoryData<Peer, Peer> Pairs => PeerPairs.All;
 
     [Theory]
     [MemberData(nameof(Pairs))]

@@ -8,12 +8,7 @@ namespace Adit.Interop.Tests.Services;
 /// <summary>Connections that stay for long and say little, through -R.</summary>
 public sealed class LongLivedTests
 {
-    public static TheoryData<Peer, Peer> Pairs => new()
-    {
-        { Peer.Adit, Peer.Adit },
-        { Peer.Adit, Peer.OpenSsh },
-        { Peer.OpenSsh, Peer.Adit },
-    };
+    public static TheoryData<Peer, Peer> Pairs => PeerPairs.WithOurs;
 
     [Theory]
     [MemberData(nameof(Pairs))]

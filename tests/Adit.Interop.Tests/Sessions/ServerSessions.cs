@@ -68,8 +68,7 @@ internal static class ServerSessions
     {
         List<string> words = await lab.SshWordsAsync(server, user);
         words.RemoveAt(words.Count - 1); // the destination is the caller's
-        string script = lab.Folder.Write("ssh.sh", $"#!/bin/sh\nexec {Quote(words)} \"$@\"\n");
-        File.SetUnixFileMode(script, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        string script = lab.Folder.WriteProgram("ssh.sh", $"exec {Quote(words)} \"$@\"");
         return script;
     }
 }

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using System.Runtime.Versioning;
+using Adit.Interop.Tests.Harness;
 using Adit.Server.Sessions;
 using Adit.Server.Tests.Support;
 using Adit.Ssh;
@@ -301,8 +302,8 @@ public sealed class X11ForwardingTests : IDisposable
     private async Task<SessionLab> StartAsync(string config = "", string options = "", string xauth = "#!/bin/sh\necho \"$@\" > ~/args\nexec cat > ~/input\n",
         params Func<SessionScope, ISessionFeature>[] features)
     {
-        var file = _folder.Write("xauth", xauth);
-        File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        var file = _folder["xauth"];
+        ScriptFile.Write(file, xauth);
         return await SessionLab.StartAsync($"{config}\nX11Forwarding yes\nXAuthLocation {file}", options, features);
     }
 

@@ -109,7 +109,7 @@ internal static class ChosenDifferences
         new("FingerprintHash sha1", "taken, as sha384 and sha512 are", "refused", "SHA256 and MD5 are what keys are named by"),
         new("GSSAPIAuthentication yes, KerberosAuthentication yes, …", "taken", "taken, and logged as unsupported", "as OpenSSH does where it is built without them"),
         new("GSSAPIDelegateCredentials, KerberosUseKuserok, ShowPatchLevel", "Bad configuration option", "taken, and logged", "other distributions have them"),
-        new("PermitTunnel yes, HostbasedAuthentication yes", "taken", "taken, with a warning", "they have no effect here"),
+        new("HostbasedAuthentication yes", "taken", "taken, with a warning", "it has no effect here"),
         new("Banner FILE", "a file that is missing shows at a login: nothing", "-t and the log tell", "somebody wanted it shown"),
         new("LogVerbose *", "from the first connection on", "-t as well", "it says everything"),
     ];

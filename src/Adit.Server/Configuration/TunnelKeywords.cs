@@ -32,10 +32,10 @@ internal static class TunnelKeywords
 
     private static PermittedTunnels Read(SshdArguments arguments)
     {
-        var word = arguments.Next();
+        var word = arguments.NextNamed();
         foreach (var (name, value) in Words)
         {
-            if (name.Equals(word, StringComparison.OrdinalIgnoreCase))
+            if (name == word) // in lower case only, as OpenSSH has it
             {
                 return value;
             }

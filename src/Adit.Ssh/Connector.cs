@@ -81,7 +81,9 @@ internal static class Connector
                 try
                 {
                     logger.LogDebug("Connecting to {Host} [{Address}] port {Port}.", PeerText.Escape(options.Host), address, options.Port);
-                    return new SocketTransport(await ConnectAsync(address, options, logger, deadline.Token).ConfigureAwait(false));
+                    var socket = await ConnectAsync(address, options, logger, deadline.Token).ConfigureAwait(false);
+                    logger.LogDebug("Connection established.");
+                    return new SocketTransport(socket);
                 }
                 catch (SocketException e)
                 {

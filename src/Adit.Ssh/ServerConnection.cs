@@ -237,6 +237,11 @@ internal sealed class ServerConnection
                 break;
             case SshError.ConnectionLost:
                 _logger.LogInformation("Connection closed by {Who}", who);
+                if (user is not null)
+                {
+                    _logger.LogInformation(LogEvents.Connection, "Transferred: sent {Sent}, received {Received} bytes", Transport.BytesSent, Transport.BytesReceived);
+                    _logger.LogInformation(LogEvents.Connection, "Closing connection to {Remote} port {RemotePort}", Transport.RemoteAddress, Transport.RemotePort);
+                }
                 break;
             case SshError.KeepAliveTimeout:
                 _logger.LogInformation("Timeout, client not responding from {Who}", who);

@@ -114,7 +114,12 @@ public sealed class SshClient : IAsyncDisposable
         {
             try
             {
+                logger.LogDebug("Authenticating to {Host}:{Port} as '{User}'", PeerText.Escape(options.Host), options.Port, PeerText.Escape(options.UserName));
                 await deadline.GuardAsync(transport).ConfigureAwait(false);
+            }
+            catch (SshException e) when (e.Error == SshError.VersionMismatch && transport.RemoteVersion.Length == 0)
+            {
+                throw Unidentified(e, transport);
             }
             catch (SshException)
             {
@@ -375,6 +380,17 @@ public sealed class SshClient : IAsyncDisposable
                 Hint = "The server's host key is not the known one.",
             };
         }
+    }
+
+    /// <summary>As ssh: the line that says what was wrong, and one that says where.</summary>
+    private static SshException Unidentified(SshException reason, SshTransport transport)
+    {
+        string fault = reason.Message.StartsWith("Protocol major versions differ", StringComparison.Ordinal) ? "could not read protocol version" : "invalid format";
+        return new SshException(reason.Error, $"{reason.Message}\nbanner exchange: Connection to {transport.RemoteAddress} port {transport.RemotePort}: {fault}", reason)
+        {
+            DisconnectReason = reason.DisconnectReason,
+            Hint = reason.Hint,
+        };
     }
 
     /// <summary>What a server in the middle could use elsewhere is not sent to it. (A signature it cannot use: that is over this connection's session id.)</summary>

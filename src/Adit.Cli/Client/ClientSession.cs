@@ -38,7 +38,7 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
         }
 
         var totals = client.IsProxied || settings.StandardIo is not null ? null : new ConnectionTotals(client);
-        using var signals = new EndingSignals();
+        using var signals = new EndingSignals(PosixSignal.SIGQUIT);
         var forwards = new ForwardTable(client, settings, log);
         var tunnel = new TunnelRequest(client, settings, log);
         MuxMaster? master = null;

@@ -10,10 +10,11 @@ internal sealed class EndingSignals : IDisposable
     private readonly TaskCompletionSource<PosixSignal> _received = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly List<PosixSignalRegistration> _registrations = [];
 
-    public EndingSignals()
+    /// <param name="more">Others that end it likewise.</param>
+    public EndingSignals(params ReadOnlySpan<PosixSignal> more)
     {
         var ignored = IgnoredAtStart();
-        foreach (var signal in new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP })
+        foreach (var signal in (ReadOnlySpan<PosixSignal>)[PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP, .. more])
         {
             if ((ignored & (1UL << (Number(signal) - 1))) == 0)
             {
@@ -30,6 +31,7 @@ internal sealed class EndingSignals : IDisposable
     {
         PosixSignal.SIGHUP => 1,
         PosixSignal.SIGINT => 2,
+        PosixSignal.SIGQUIT => 3,
         PosixSignal.SIGTERM => 15,
         _ => (int)signal,
     };

@@ -16,6 +16,9 @@ internal sealed class JumpChain : IAsyncDisposable
     /// <summary>Files can send one jump host through another for ever.</summary>
     private const int MaxHops = 100;
 
+    /// <summary>What ssh says whose proxy has ended before there was a connection. Scripts look for it.</summary>
+    private const string Cut = "\nkex_exchange_identification: Connection closed by remote host\nConnection closed by UNKNOWN port 65535";
+
     private readonly SshArguments _arguments;
     private readonly LogOutput _log;
     private readonly IPrompter _prompter;
@@ -72,9 +75,9 @@ internal sealed class JumpChain : IAsyncDisposable
                 first = chain._shared is null ? 0 : i + 1;
             }
 
-            foreach (var stop in route.Skip(first))
+            for (var i = first; i < route.Count; i++)
             {
-                await chain.AddAsync(stop.Config, route.Count, cancellationToken).ConfigureAwait(false);
+                await chain.AddAsync(route[i].Config, i, route.Count, cancellationToken).ConfigureAwait(false);
             }
 
             return chain;
@@ -101,7 +104,8 @@ internal sealed class JumpChain : IAsyncDisposable
         }
         catch (SshException e) when (e.Error == SshError.ChannelOpenFailed)
         {
-            throw Refused(e);
+            var refused = Refused(e);
+            throw new SshException(refused.Error, refused.Message + Cut, e) { OpenFailureReason = refused.OpenFailureReason, Hint = refused.Hint };
         }
     }
 
@@ -186,7 +190,7 @@ internal sealed class JumpChain : IAsyncDisposable
         return new Stop(hop, words);
     }
 
-    private async Task AddAsync(SshConfigValues config, int count, CancellationToken cancellationToken)
+    private async Task AddAsync(SshConfigValues config, int index, int count, CancellationToken cancellationToken)
     {
         var settings = await ClientSettingsBuilder.BuildAsync(config, _log, _prompter, cancellationToken).ConfigureAwait(false);
         var name = $"{settings.Options.UserName}@{settings.Options.Host}";
@@ -209,8 +213,10 @@ internal sealed class JumpChain : IAsyncDisposable
             }
 
             await settings.DisposeAsync().ConfigureAwait(false);
-            var where = $"This was jump host {_hops.Count + 1} of {count}: {name}, port {settings.Options.Port}.";
-            throw new SshException(e.Error, e.Message, e)
+            var where = $"This was jump host {index + 1} of {count}: {name}, port {settings.Options.Port}.";
+
+            // There each machine behind it, the destination too, has a process whose proxy that was.
+            throw new SshException(e.Error, e.Message + string.Concat(Enumerable.Repeat(Cut, count - index)), e)
             {
                 DisconnectReason = e.DisconnectReason,
                 OpenFailureReason = e.OpenFailureReason,

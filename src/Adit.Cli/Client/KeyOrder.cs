@@ -69,7 +69,8 @@ internal sealed class KeyOrder(
         foreach (var (path, isDefault) in identityFiles)
         {
             var publicKey = TryReadPublicKey(path) ?? TryReadPublicKey(path + ".pub");
-            log.Write(OpenSshLogLevel.Debug1, $"identity file {path} type {publicKey?.TypeName ?? "-1"}");
+            log.Write(OpenSshLogLevel.Debug1, $"identity file {path} type {KeyTypeNumber.Of(publicKey)}");
+            log.Write(OpenSshLogLevel.Debug1, $"identity file {path}-cert type {KeyTypeNumber.Of(TryReadPublicKey(path + "-cert.pub"))}");
             if (publicKey is not null && IsTooShort(publicKey, path))
             {
                 continue;

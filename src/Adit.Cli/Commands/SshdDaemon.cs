@@ -4,6 +4,7 @@ using System.Runtime.Versioning;
 using System.Text;
 using Adit.Cli.Background;
 using Adit.Cli.CommandLine;
+using Adit.Server.Processes;
 using Adit.Ssh;
 using Microsoft.Win32.SafeHandles;
 
@@ -14,7 +15,8 @@ namespace Adit.Cli.Commands;
 /// meanwhile, and a zero byte at the end.</summary>
 internal sealed unsafe partial class SshdDaemon : IDisposable
 {
-    /// <summary>Tells the started process so, and who started it.</summary>
+    /// <summary>Tells the started process so: who started it, and how many files programs may have open where that was. The runtime has raised this process's limit already, which
+    /// the daemon inherits, and the daemon's parent goes.</summary>
     private const string Variable = "ADIT_SSHD_DAEMON";
 
     private const int Pipe = 3, CloseOnExec = 0x80000;
@@ -35,9 +37,18 @@ internal sealed unsafe partial class SshdDaemon : IDisposable
         Environment.SetEnvironmentVariable(Variable, null);
 
         // What somebody else left in the environment is not for us.
-        return mark == Text(PosixProcess.ParentId()) && PosixProcess.KeepPrivate(Pipe)
-            ? new SshdDaemon(new FileStream(new SafeFileHandle(Pipe, ownsHandle: true), FileAccess.Write, bufferSize: 0))
-            : null;
+        var words = mark.Split(':');
+        if (words.Length != 2 || words[0] != Text(PosixProcess.ParentId()) || !PosixProcess.KeepPrivate(Pipe))
+        {
+            return null;
+        }
+
+        if (ulong.TryParse(words[1], NumberStyles.None, CultureInfo.InvariantCulture, out var files))
+        {
+            OpenFilesLimit.Adopt(files);
+        }
+
+        return new SshdDaemon(new FileStream(new SafeFileHandle(Pipe, ownsHandle: true), FileAccess.Write, bufferSize: 0));
     }
 
     /// <summary>Starts the daemon. Returns 0 once it listens, else what it ended with, after its errors were shown.</summary>
@@ -112,7 +123,7 @@ internal sealed unsafe partial class SshdDaemon : IDisposable
             return PosixProcess.Spawn(
                 "/proc/self/exe",
                 Words("/proc/self/cmdline"),
-                [.. Words("/proc/self/environ"), Encoding.ASCII.GetBytes($"{Variable}={Text(Environment.ProcessId)}")],
+                [.. Words("/proc/self/environ"), Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{Variable}={Environment.ProcessId}:{OpenFilesLimit.Usual}"))],
                 [(empty, 0), (empty, 1), (empty, 2), (pipe, Pipe)],
                 leavesSession: true);
         }

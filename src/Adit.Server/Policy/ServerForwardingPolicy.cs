@@ -89,7 +89,7 @@ public sealed class ServerForwardingPolicy(LiveSshdConfig live, IUserDatabase us
 
         // Ports are bound as the user this process is: where that is root, the kernel does not say no for it.
         return request.Port > 0 && request.Port < FirstUnprivilegedPort && users.ProcessUid == 0 && account?.Uid != 0
-            ? ForwardingDecision.Deny($"ports below {FirstUnprivilegedPort} are for root only")
+            ? ForwardingDecision.Deny($"Permission denied (ports below {FirstUnprivilegedPort} are for root only)") with { IsForOthers = true }
             : ForwardingDecision.Allow with { GatewayPorts = grant.Config.Get(K.GatewayPorts) };
     }
 

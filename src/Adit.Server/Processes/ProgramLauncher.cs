@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 using Adit.Server.Users;
@@ -28,11 +27,9 @@ internal sealed record HelperOrder(StartHelper Helper, SafeFileHandle Spec, Safe
 /// <param name="logger">Hears of what the helper could not do.</param>
 internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase users, ILogger logger)
 {
-    private const int OpenFilesLimit = 7; // RLIMIT_NOFILE
+    private const int OpenFilesResource = 7; // RLIMIT_NOFILE
     private const int SearchFolder = 1; // X_OK
     private const int NoSuchProgram = 1;
-
-    private static readonly Lazy<ulong> UsualOpenFiles = new(FindUsualOpenFiles);
 
     /// <summary>There is a helper.</summary>
     public bool HasHelper => helper is not null;
@@ -71,7 +68,7 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
     /// is one that ended with status 1, as a shell's would.</summary>
     public LaunchedProgram Launch(ProgramStart start, ProgramStreams streams)
     {
-        start = start with { OpenFiles = UsualOpenFiles.Value };
+        start = start with { OpenFiles = OpenFilesLimit.Usual };
         return start.NeedsHelper ? LaunchByHelper(start, streams) : LaunchDirectly(start, streams);
     }
 
@@ -127,7 +124,7 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
             throw new SshException(SshError.Configuration, "there is no helper to start programs with");
         }
 
-        var spec = SpecOf(start with { OpenFiles = UsualOpenFiles.Value });
+        var spec = SpecOf(start with { OpenFiles = OpenFilesLimit.Usual });
         try
         {
             var (reading, writing) = CreatePipe(ProgramSpawn.FirstFree);
@@ -239,28 +236,10 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
     private static void LimitFiles(int process, ulong files)
     {
         var limits = stackalloc ulong[2];
-        if (files > 0 && ProcessCalls.SetLimit(process, OpenFilesLimit, null, limits) == 0 && limits[0] > files)
+        if (files > 0 && ProcessCalls.SetLimit(process, OpenFilesResource, null, limits) == 0 && limits[0] > files)
         {
             limits[0] = files;
-            _ = ProcessCalls.SetLimit(process, OpenFilesLimit, limits, null);
-        }
-    }
-
-    /// <summary>The limit that this process was started with, as far as it can be told: its parent's. A service manager has more for itself than it gives.</summary>
-    private static ulong FindUsualOpenFiles()
-    {
-        const ulong usual = 1024;
-        const string row = "Max open files";
-        try
-        {
-            var parent = ProcessCalls.GetParent();
-            var line = parent <= 1 ? null : File.ReadLines($"/proc/{parent.ToString(CultureInfo.InvariantCulture)}/limits").FirstOrDefault(text => text.StartsWith(row, StringComparison.Ordinal));
-            var soft = line?[row.Length..].Split(' ', StringSplitOptions.RemoveEmptyEntries).FirstOrDefault();
-            return ulong.TryParse(soft, NumberStyles.None, CultureInfo.InvariantCulture, out var files) ? files : usual;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return usual;
+            _ = ProcessCalls.SetLimit(process, OpenFilesResource, limits, null);
         }
     }
 

@@ -37,6 +37,7 @@ internal sealed class ServerSession : IChannelSink
     private int _waitingBytes;
     private int _waitingSignals;
     private int _variableBytes;
+    private int _isPlaceGivenUp;
     private bool _isPrepared;
 
     public ServerSession(ConnectionSessions owner, int id) => (_owner, Id, _logger) = (owner, id, owner.Logger);
@@ -80,10 +81,10 @@ internal sealed class ServerSession : IChannelSink
 
     public void OnEof() => Input.OnEof();
 
+    /// <summary>Our CLOSE waits for the session's end, as sshd's does: behind it the client may count on the place for another.</summary>
     public void OnClosed(SshException? reason)
     {
         Input.Close(tell: false);
-        Channel.Close();
         _run?.OnChannelClosed();
         Abandon();
     }
@@ -157,8 +158,30 @@ internal sealed class ServerSession : IChannelSink
         }
     }
 
-    /// <summary>The program is over and everything was sent.</summary>
-    public void OnProgramOver() => Abandon();
+    /// <summary>The program is over and everything was sent. The place is free ahead of our CLOSE: a client that has seen it may open the next session at once.</summary>
+    public void OnProgramOver()
+    {
+        GiveUpPlace();
+        Channel.Close();
+        Abandon();
+    }
+
+    /// <summary>Once, however often it is called.</summary>
+    private void GiveUpPlace()
+    {
+        if (Interlocked.Exchange(ref _isPlaceGivenUp, 1) != 0)
+        {
+            return;
+        }
+
+        if (_run is not null)
+        {
+            var (peer, account) = (Scope.Service.Peer, Scope.Login.Account);
+            _logger.LogInformation(LogEvents.Session, "Close session: user {User} from {Address} port {Port} id {Id}", PeerText.Escape(account.Name, 100), peer.RemoteAddress, peer.RemotePort, Id);
+        }
+
+        _owner.Release(Id);
+    }
 
     private async Task EndAsync()
     {
@@ -179,13 +202,8 @@ internal sealed class ServerSession : IChannelSink
             }
         }
 
-        if (_run is not null)
-        {
-            var (peer, account) = (Scope.Service.Peer, Scope.Login.Account);
-            _logger.LogInformation(LogEvents.Session, "Close session: user {User} from {Address} port {Port} id {Id}", PeerText.Escape(account.Name, 100), peer.RemoteAddress, peer.RemotePort, Id);
-        }
-
-        _owner.Release(Id);
+        GiveUpPlace();
+        _channel?.Close();
     }
 
     private async Task<bool> TryAnswerAsync(SessionRequest request)

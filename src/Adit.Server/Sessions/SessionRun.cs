@@ -156,7 +156,6 @@ internal sealed class SessionRun
             }
 
             Terminal?.Dispose();
-            _channel.Close();
             session.OnProgramOver();
         }
     }

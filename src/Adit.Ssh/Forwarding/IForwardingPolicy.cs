@@ -56,6 +56,9 @@ public readonly record struct ForwardingDecision(bool Allowed, string? Rule = nu
     /// <summary>For <see cref="ForwardingKind.ListenTcp"/>: which of this machine's addresses the listener may have. Loopback only, unless it says more.</summary>
     public GatewayPorts GatewayPorts { get; init; }
 
+    /// <summary>Remote forwards as such are allowed, and this port would be, were the account another: the client is told that it cannot be listened on.</summary>
+    internal bool IsForOthers { get; init; }
+
     public static ForwardingDecision Allow { get; } = new(true);
 
     public static ForwardingDecision Deny(string rule) => new(false, rule);

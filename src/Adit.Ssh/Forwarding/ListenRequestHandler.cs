@@ -66,7 +66,9 @@ internal sealed class ListenRequestHandler : IGlobalRequestHandler
         {
             _logger.LogInformation("Received request from {Remote} port {RemotePort} to remote forward to host {Host} port {Port}, but the request was denied.{Rule}",
                 _connection.Transport.RemoteAddress, _connection.Transport.RemotePort, PeerText.Escape(request.Host, 256), request.Port, decision.Rule is null ? "" : $" ({decision.Rule})");
-            Tell($"Server has disabled port forwarding. {shown}: {decision.Rule ?? "refused by its policy"}");
+            Tell(decision.IsForOthers
+                ? $"Server could not listen on {shown}: {decision.Rule}"
+                : $"Server has disabled port forwarding. {shown}: {decision.Rule ?? "refused by its policy"}");
             return null;
         }
         if (Count >= _limit)

@@ -107,7 +107,7 @@ internal sealed class SshConfigReader(SshConfigValues values, string host, bool 
         switch (lower)
         {
             case "host":
-                ReadHost(arguments, source, ref active);
+                ReadHost(arguments, source, place, ref active);
                 break;
             case "match":
                 ReadMatch(arguments, source, ref active);
@@ -149,7 +149,7 @@ internal sealed class SshConfigReader(SshConfigValues values, string host, bool 
     }
 
     /// <summary>One pattern that matches turns the block on, one with '!' that matches turns it off for good.</summary>
-    private void ReadHost(SshConfigArguments arguments, Source source, ref bool active)
+    private void ReadHost(SshConfigArguments arguments, Source source, string place, ref bool active)
     {
         active = false;
         string? matched = null;
@@ -166,7 +166,7 @@ internal sealed class SshConfigReader(SshConfigValues values, string host, bool 
                 continue;
             if (negated)
             {
-                _log.LogDebug("{File}: Skipping Host block because of negated match for {Pattern}", source.File, PeerText.Escape(pattern, 100));
+                _log.LogDebug("{Place}: Skipping Host block because of negated match for {Pattern}", place, PeerText.Escape(pattern, 100));
                 active = false;
                 arguments.SkipRest();
                 return;
@@ -175,7 +175,7 @@ internal sealed class SshConfigReader(SshConfigValues values, string host, bool 
             active = true;
         }
         if (active)
-            _log.LogDebug("{File}: Applying options for {Pattern}", source.File, PeerText.Escape(matched ?? "", 100));
+            _log.LogDebug("{Place}: Applying options for {Pattern}", place, PeerText.Escape(matched ?? "", 100));
     }
 
     private void ReadMatch(SshConfigArguments arguments, Source source, ref bool active)

@@ -4,7 +4,7 @@ namespace Adit.Ssh.Transport;
 
 /// <summary>An auto-reset signal for one waiter that allocates nothing per wait. A signal set while nobody waits is kept; several become one.
 /// The waiter continues on the thread pool, unless it and whoever sets the signal agree to go on at once on the thread that sets it.</summary>
-internal sealed class AsyncSignal : IValueTaskSource
+internal sealed class AsyncSignal : IValueTaskSource, IValueTaskSource<int>
 {
     private const int Idle = 0;
     private const int Signaled = 1;
@@ -16,21 +16,29 @@ internal sealed class AsyncSignal : IValueTaskSource
 
     /// <summary>Completes when the signal is set; at once if it already is. Only one wait may be outstanding.</summary>
     /// <param name="mayInline">What follows is short and may run inside <see cref="Set"/>.</param>
-    public ValueTask WaitAsync(bool mayInline = false)
+    public ValueTask WaitAsync(bool mayInline = false) => MustWait(mayInline) ? new ValueTask(this, _core.Version) : ValueTask.CompletedTask;
+
+    /// <summary>The same for who counts: nothing has been done when it completes, so the result is 0.</summary>
+    public ValueTask<int> WaitForNothingAsync(bool mayInline = false) => MustWait(mayInline) ? new ValueTask<int>(this, _core.Version) : new ValueTask<int>(0);
+
+    private bool MustWait(bool mayInline)
     {
         if (Interlocked.CompareExchange(ref _state, Idle, Signaled) == Signaled)
-            return ValueTask.CompletedTask;
+            return false;
         if (Volatile.Read(ref _state) == Waiting)
             throw new InvalidOperationException("two waiters on one signal"); // before Reset, which would strand the first
         _core.Reset();
         _mayInline = mayInline;
-        short token = _core.Version;
-        return Interlocked.CompareExchange(ref _state, Waiting, Idle) switch
+        switch (Interlocked.CompareExchange(ref _state, Waiting, Idle))
         {
-            Idle => new ValueTask(this, token),
-            Signaled => TakeSignal(),
-            _ => throw new InvalidOperationException("two waiters on one signal"),
-        };
+            case Idle:
+                return true;
+            case Signaled:
+                Interlocked.Exchange(ref _state, Idle);
+                return false;
+            default:
+                throw new InvalidOperationException("two waiters on one signal");
+        }
     }
 
     /// <summary>Lets the waiter go on, or the next one if there is none yet.</summary>
@@ -56,6 +64,17 @@ internal sealed class AsyncSignal : IValueTaskSource
     void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _core.OnCompleted(continuation, state, token, flags);
 
+    int IValueTaskSource<int>.GetResult(short token)
+    {
+        _core.GetResult(token);
+        return 0;
+    }
+
+    ValueTaskSourceStatus IValueTaskSource<int>.GetStatus(short token) => _core.GetStatus(token);
+
+    void IValueTaskSource<int>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _core.OnCompleted(continuation, state, token, flags);
+
     /// <summary>True when somebody waits, who is now to be let go on; the signal is kept otherwise.</summary>
     private bool TakeWaiter()
     {
@@ -73,11 +92,5 @@ internal sealed class AsyncSignal : IValueTaskSource
     {
         _core.RunContinuationsAsynchronously = !here;
         _core.SetResult(true);
-    }
-
-    private ValueTask TakeSignal()
-    {
-        Interlocked.Exchange(ref _state, Idle);
-        return ValueTask.CompletedTask;
     }
 }

@@ -23,7 +23,7 @@ internal abstract class ByteTransport : IAsyncDisposable
     /// <summary>Sends as much of the segments as goes without waiting and returns the count, which may be 0.</summary>
     public abstract int TrySend(List<ArraySegment<byte>> segments);
 
-    /// <summary>Sends some of the data, at least one byte, waiting if it must; returns the count.</summary>
+    /// <summary>Sends some of the data and returns the count. It may wait for room alone and return 0: then it is called again.</summary>
     public abstract ValueTask<int> SendAsync(ReadOnlyMemory<byte> data);
 
     /// <summary>Sets the type of service byte of what is sent from here on (IPQoS), where there are packets to carry one. A network that does not want it is no error.</summary>

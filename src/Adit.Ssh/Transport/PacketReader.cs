@@ -16,6 +16,9 @@ internal sealed class PacketReader(RekeyPolicy rekey, bool bare = false) : IDisp
     /// in the middle of a packet holds little.</summary>
     public const int FirstReceiveSize = 16 * 1024;
 
+    /// <summary>Behind a packet of this size as many of its kind are received as fit and no part of another, which would have to be moved to the front: a stream would be copied once more.</summary>
+    private const int LargePacket = 16 * 1024;
+
     /// <summary>So many receives in a row that used a sixteenth or less make it half as large again.</summary>
     private const int SmallReceives = 16;
 
@@ -35,6 +38,8 @@ internal sealed class PacketReader(RekeyPolicy rekey, bool bare = false) : IDisp
     private int _receiveSize = FirstReceiveSize;
     private int _smallReceives;
     private int _packetLength = -1;
+    private int _lastTotal;
+    private int _room;
     private PacketOpener? _opener;
     private PacketDecompressor? _decompressor;
     private string _compression = "none";
@@ -78,12 +83,13 @@ internal sealed class PacketReader(RekeyPolicy rekey, bool bare = false) : IDisp
             _start = 0;
             _end = unread;
         }
-        return _buffer.AsSpan(_end);
+        _room = WholePackets() - _end;
+        return _buffer.AsSpan(_end, _room);
     }
 
     public void Received(int count)
     {
-        bool full = count == _buffer.Length - _end;
+        bool full = count == _room;
         _end += count;
         if (full && _authenticated)
         {
@@ -140,6 +146,7 @@ internal sealed class PacketReader(RekeyPolicy rekey, bool bare = false) : IDisp
         int length = _packetLength - 1 - padding;
         _start += total;
         _packetLength = -1;
+        _lastTotal = total;
         Sequence = unchecked(Sequence + 1);
         rekey.Received(total - tag);
         _holdsSecrets |= !_authenticated; // passwords pass through here before login
@@ -186,6 +193,16 @@ internal sealed class PacketReader(RekeyPolicy rekey, bool bare = false) : IDisp
         if (_buffer.Length > 0)
             ReturnBuffer();
         _buffer = [];
+    }
+
+    /// <summary>Where in the buffer the last packet ends that fits, if those to come are like the one before; the buffer's end while packets are small. What is unread begins at the front.</summary>
+    private int WholePackets()
+    {
+        if (_lastTotal < LargePacket)
+            return _buffer.Length;
+        int first = _packetLength < 0 ? 0 : 4 + _packetLength + (_opener?.TagLength ?? 0);
+        int end = first + (_buffer.Length - first) / _lastTotal * _lastTotal;
+        return end > _end ? end : _buffer.Length;
     }
 
     private void ReturnBuffer()

@@ -47,13 +47,15 @@ internal sealed class SocketReadiness
             _moderation = new ReceiveModeration(_socket);
     }
 
-    /// <summary>Sends at least one byte, waiting for room if it must; returns the count. Throws as the socket does.</summary>
+    /// <summary>Sends what goes and returns the count; where nothing does, waits for room and returns 0. Throws as the socket does.</summary>
     public ValueTask<int> SendAsync(ReadOnlyMemory<byte> data)
     {
         if (!SocketPoller.IsSupported)
             return _socket!.SendAsync(data, SocketFlags.None);
         int count = TrySend(data.Span);
-        return count > 0 || data.IsEmpty ? new ValueTask<int>(count) : SendLaterAsync(data);
+        if (count > 0 || data.IsEmpty)
+            return new ValueTask<int>(count);
+        return WatchWritable().WaitForNothingAsync(mayInline: true);
     }
 
     /// <summary>Connects without .NET's engine, which would watch the socket from then on until it is closed. Throws <see cref="SocketException"/> as the socket does, and
@@ -72,7 +74,7 @@ internal sealed class SocketReadiness
         var readiness = new SocketReadiness(socket);
         using (cancellationToken.UnsafeRegister(static self => ((SocketReadiness)self!).CloseSocket(), readiness))
         {
-            await readiness.WaitWritableAsync().ConfigureAwait(false);
+            await readiness.WatchWritable().WaitAsync(mayInline: true).ConfigureAwait(false);
         }
         cancellationToken.ThrowIfCancellationRequested();
         SocketCalls.Finish(socket);
@@ -126,19 +128,7 @@ internal sealed class SocketReadiness
         _readable.Set(inline: true);
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<int> SendLaterAsync(ReadOnlyMemory<byte> data)
-    {
-        while (true)
-        {
-            await WaitWritableAsync().ConfigureAwait(false);
-            int count = TrySend(data.Span);
-            if (count > 0)
-                return count;
-        }
-    }
-
-    private ValueTask WaitWritableAsync()
+    private AsyncSignal WatchWritable()
     {
         var writable = Volatile.Read(ref _writable);
         if (writable is null)
@@ -147,7 +137,7 @@ internal sealed class SocketReadiness
             writable = Interlocked.CompareExchange(ref _writable, made, null) ?? made;
         }
         Watch(SocketPoller.Writable);
-        return writable.WaitAsync(mayInline: true);
+        return writable;
     }
 
     private int TrySend(ReadOnlySpan<byte> data)

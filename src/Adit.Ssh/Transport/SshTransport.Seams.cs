@@ -307,7 +307,8 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
             using var deadline = new CancellationTokenSource(GoodbyeTime);
             if (!_rejection.IsEmpty)
             {
-                await _bytes.SendAsync(_rejection).AsTask().WaitAsync(deadline.Token).ConfigureAwait(false);
+                for (var rest = _rejection; !rest.IsEmpty;)
+                    rest = rest[await _bytes.SendAsync(rest).AsTask().WaitAsync(deadline.Token).ConfigureAwait(false)..];
                 return;
             }
             var writer = new SshWriter(256);

@@ -67,6 +67,56 @@ public sealed class ErrorTests
     });
 
     [Theory]
+    [InlineData("127.0.0.1:1")]
+    [InlineData("no-such-host.invalid,127.0.0.1:1")]
+    public Task Jump_host_that_cannot_be_reached(string jumps) => Lab.RunAsync(async lab =>
+    {
+        Need.Tools("ssh");
+        string[] words = ["-F", "none", "-o", "BatchMode=yes", "-J", jumps, "target", "true"];
+        ProcessResult theirs = await lab.RunAsync("theirs", Machine.Tool("ssh"), words);
+        ProcessResult ours = await lab.RunAsync("ours", Machine.Adit, ["ssh", .. words]);
+        Assert.Contains("Connection closed by UNKNOWN port 65535", theirs.ErrorLines);
+        Assert.Equal(theirs.ErrorLines, ours.ErrorLines.Where(line => !line.StartsWith("adit: ", StringComparison.Ordinal)));
+        Assert.Equal((255, 255), (theirs.ExitCode, ours.ExitCode));
+    });
+
+    [Fact]
+    public Task Jump_host_that_refuses_the_login() => Lab.RunAsync(async lab =>
+    {
+        Need.Tools("ssh");
+        Server hop = await lab.StartServerAsync(Peer.OpenSsh);
+        string known = lab.Folder.Write("known", $"[127.0.0.1]:{hop.Port} {hop.HostKeys[0]}\n");
+        string config = lab.Folder.Write("config", $"BatchMode yes\nIdentityFile none\nIdentityAgent none\nUserKnownHostsFile {known}\n");
+        string[] words = ["-F", config, "-J", $"127.0.0.1:{hop.Port}", "target", "true"];
+        ProcessResult theirs = await lab.RunAsync("theirs", Machine.Tool("ssh"), words);
+        ProcessResult ours = await lab.RunAsync("ours", Machine.Adit, ["ssh", .. words]);
+        Assert.Contains("Connection closed by UNKNOWN port 65535", theirs.ErrorLines);
+        Assert.Equal(theirs.ErrorLines, ours.ErrorLines.Where(line => !line.StartsWith("adit: ", StringComparison.Ordinal)));
+        Assert.Equal((255, 255), (theirs.ExitCode, ours.ExitCode));
+    });
+
+    [Fact]
+    public Task Lines_that_people_look_for_with_v() => WithServer(async (lab, there) =>
+    {
+        string config = lab.Folder.Write("v_config", "# a comment\nHost 127.*\n  ConnectTimeout 50\n");
+        KeyPair key = await Keys.UserAsync();
+        string known = lab.Folder.Write("known", $"[127.0.0.1]:{there.Port} {there.HostKeys[0]}\n");
+        string[] words =
+        [
+            "-v", "-F", config, "-i", key.Path, "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", $"UserKnownHostsFile={known}",
+            "-p", $"{there.Port}", $"{there.User}@127.0.0.1", "true",
+        ];
+        ProcessResult theirs = await lab.RunAsync("theirs", Machine.Tool("ssh"), words);
+        ProcessResult ours = await lab.RunAsync("ours", Machine.Adit, ["ssh", .. words]);
+        foreach (string telling in new[] { "Applying options for", "Connecting to", "Connection established.", "identity file", "Authenticating to" })
+        {
+            IEnumerable<string> Told(ProcessResult result) => result.Errors.Split('\n', StringSplitOptions.TrimEntries).Where(line => line.Contains(telling, StringComparison.Ordinal));
+            Assert.NotEmpty(Told(theirs));
+            Assert.Equal(Told(theirs), Told(ours));
+        }
+    });
+
+    [Theory]
     [InlineData("Ciphers", "aes128-ctr", "aes256-ctr", "no matching cipher found")]
     [InlineData("KexAlgorithms", "ecdh-sha2-nistp256", "curve25519-sha256", "no matching key exchange method found")]
     [InlineData("MACs", "hmac-sha2-256", "hmac-sha2-512", "no matching MAC found")]

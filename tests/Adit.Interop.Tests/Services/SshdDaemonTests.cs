@@ -38,6 +38,31 @@ public sealed class SshdDaemonTests
     });
 
     [Fact]
+    public Task A_daemons_sessions_have_the_limit_of_open_files_that_its_starter_had() => Lab.RunAsync(async lab =>
+    {
+        Need.Tools("ssh", "sh");
+        int port = Net.FreePort();
+        string pidFile = lab.Folder["pid"];
+        string config = await Servers.WriteSshdConfigAsync(lab, Peer.Adit, port, new ServerOptions { Lines = [$"PidFile {pidFile}"] });
+
+        // A shell that waits for it, as one that a person types in.
+        ProcessResult started = await lab.RunAsync("starter", Machine.Tool("sh"), ["-c", $"ulimit -S -n 777; '{Machine.Adit}' sshd -f '{config}' -E '{lab.Folder["log"]}'; exit $?"]);
+        Assert.Equal((0, ""), (started.ExitCode, started.Output + started.Errors));
+        int process = int.Parse(await File.ReadAllTextAsync(pidFile), CultureInfo.InvariantCulture);
+        try
+        {
+            Assert.Contains(":777\0", await File.ReadAllTextAsync($"/proc/{process}/environ"));
+            // A program that is not started through the helper gets the limit just after it has begun.
+            ProcessResult session = await (await StartAsync(lab, await ServerAtAsync(port), "sleep 1; ulimit -S -n")).WaitForExitAsync(lab.Deadline);
+            Assert.Equal((0, "777"), (session.ExitCode, session.Output.Trim()));
+        }
+        finally
+        {
+            await lab.MustAsync("/bin/kill", process.ToString(CultureInfo.InvariantCulture));
+        }
+    });
+
+    [Fact]
     public Task Ten_reloads_break_no_forward_and_count_for_new_logins() => Lab.RunAsync(async lab =>
     {
         Need.Tools("ssh");

@@ -70,6 +70,8 @@ public sealed class ClientExitTests
     [Theory]
     [InlineData(ManagedProcess.SigInt)]
     [InlineData(ManagedProcess.SigTerm)]
+    [InlineData(1)] // SIGHUP
+    [InlineData(3)] // SIGQUIT
     public Task A_signal_ends_the_client_with_255(int signal) => Lab.RunAsync(async lab =>
     {
         ClientSessionLab scene = await ClientSessionLab.CreateAsync(lab);

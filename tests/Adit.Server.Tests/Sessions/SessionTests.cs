@@ -71,6 +71,29 @@ public class SessionTests
         Assert.Contains("no more sessions", lab.Log.Errors);
     }
 
+    [Theory]
+    [InlineData("true")]
+    [InlineData(null)]
+    public async Task APlaceIsFreeAsSoonAsItsSessionIsClosed(string? command)
+    {
+        const int rounds = 100;
+        await using var lab = await SessionLab.StartAsync("MaxSessions 1");
+        for (var round = 0; round < rounds; round++)
+        {
+            await using var session = await lab.Client.OpenSessionAsync().WaitAsync(Deadline);
+            if (command is null)
+            {
+                session.Channel.Close(); // without a program: the client closes first
+            }
+            else
+            {
+                Assert.True(await session.ExecuteAsync(command).WaitAsync(Deadline));
+            }
+
+            Assert.Equal(command is null, (await session.Completion.WaitAsync(Deadline)).Status is null);
+        }
+    }
+
     [Fact]
     public async Task AClientThatPromisedNoMoreSessionsGetsNone()
     {

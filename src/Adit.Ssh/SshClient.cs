@@ -289,17 +289,7 @@ public sealed class SshClient : IAsyncDisposable
     public async Task ForwardTunnelAsync(TunnelInterface device, int remoteUnit = -1, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(device);
-        var tunnel = new TunnelConnection(device);
-        try
-        {
-            ThrowIfHostKeyUnsafe("Tunnel forwarding");
-            await _connection.OpenAsync(TunnelFrames.ChannelType, TunnelFrames.OpenData(device.Mode, remoteUnit), tunnel, cancellationToken).ConfigureAwait(false);
-        }
-        catch
-        {
-            tunnel.Abandon();
-            throw;
-        }
+        var tunnel = await TunnelConnection.OpenAsync(_connection, device, remoteUnit, () => ThrowIfHostKeyUnsafe("Tunnel forwarding"), cancellationToken).ConfigureAwait(false);
         _connections.Add(tunnel.RunAsync());
     }
 

@@ -18,6 +18,28 @@ internal sealed class TunnelConnection(TunnelInterface device) : IChannelSink
 
     public TunnelInterface Device => device;
 
+    /// <summary>Asks the peer for its end. Throws as <see cref="SshConnection.OpenAsync"/>, with the device closed.</summary>
+    /// <param name="connection">Where.</param>
+    /// <param name="device">This side's.</param>
+    /// <param name="remoteUnit">The number of the peer's; negative for any.</param>
+    /// <param name="check">Throws where there may be none.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public static async Task<TunnelConnection> OpenAsync(SshConnection connection, TunnelInterface device, int remoteUnit, Action check, CancellationToken cancellationToken)
+    {
+        var tunnel = new TunnelConnection(device);
+        try
+        {
+            check();
+            await connection.OpenAsync(TunnelFrames.ChannelType, TunnelFrames.OpenData(device.Mode, remoteUnit), tunnel, cancellationToken).ConfigureAwait(false);
+            return tunnel;
+        }
+        catch
+        {
+            tunnel.Abandon();
+            throw;
+        }
+    }
+
     public void OnOpened(SshChannel channel) => _channel = channel;
 
     public void OnData(ReadOnlyMemory<byte> data)

@@ -281,6 +281,18 @@ public sealed class SshClient : IAsyncDisposable
             _transport.Send(new PingMessage("PING!"u8.ToArray()));
     }
 
+    /// <summary>Joins a tunnel device here to one at the server (tun@openssh.com). Completes when the server has its own; packets then flow until the connection ends or either
+    /// device goes, and it counts among <see cref="ActiveConnections"/>. Takes the device over. Throws <see cref="SshException"/> (<see cref="SshError.ChannelOpenFailed"/>) with the server's reason.</summary>
+    /// <param name="device">Open.</param>
+    /// <param name="remoteUnit">The N of the server's tunN or tapN; negative for one that is free.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task ForwardTunnelAsync(TunnelInterface device, int remoteUnit = -1, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        var tunnel = await TunnelConnection.OpenAsync(_connection, device, remoteUnit, () => ThrowIfHostKeyUnsafe("Tunnel forwarding"), cancellationToken).ConfigureAwait(false);
+        _connections.Add(tunnel.RunAsync());
+    }
+
     /// <summary>Tells an OpenSSH server, or one of ours, that no further session will be asked for on this connection (no-more-sessions@openssh.com); others are told nothing.</summary>
     public void ForbidMoreSessions()
     {

@@ -40,6 +40,7 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
         var totals = client.IsProxied || settings.StandardIo is not null ? null : new ConnectionTotals(client);
         using var signals = new EndingSignals(PosixSignal.SIGQUIT);
         var forwards = new ForwardTable(client, settings, log);
+        var tunnel = new TunnelRequest(client, settings, log);
         MuxMaster? master = null;
         try
         {
@@ -47,6 +48,16 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
             if (mayForward is null || (mayForward.Value && !await forwards.ListenAsync(cancellationToken).ConfigureAwait(false)))
             {
                 return ExitCode.Ssh;
+            }
+
+            if (!tunnel.Open())
+            {
+                return ExitCode.Ssh;
+            }
+
+            if (tunnel.Name is { } name)
+            {
+                session.SetInterface(name);
             }
 
             master = settings.Master is { } shared ? MuxMaster.Start(shared, client, forwards, settings, Requests, log) : null;
@@ -64,7 +75,7 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
                 await early.DetachAsync(log).ConfigureAwait(false);
             }
 
-            if (mayForward.Value && !await forwards.RequestAsync(cancellationToken).ConfigureAwait(false))
+            if ((mayForward.Value && !await forwards.RequestAsync(cancellationToken).ConfigureAwait(false)) || !await tunnel.RequestAsync(cancellationToken).ConfigureAwait(false))
             {
                 return ExitCode.Ssh;
             }
@@ -87,6 +98,7 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
         {
             // Nobody new; then the goodbye, which ends what passengers still run.
             master?.StopListening();
+            tunnel.Close();
             await forwards.DisposeAsync().ConfigureAwait(false);
             await client.DisposeAsync().ConfigureAwait(false);
             if (master is not null)

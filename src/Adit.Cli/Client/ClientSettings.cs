@@ -33,6 +33,12 @@ internal sealed class ClientSettings : IAsyncDisposable
     /// <summary>-R and RemoteForward, command line first.</summary>
     public IReadOnlyList<ForwardSpecification> RemoteForwards { get; init; } = [];
 
+    /// <summary>Tunnel, -w.</summary>
+    public TunnelMode Tunnel { get; init; }
+
+    /// <summary>TunnelDevice, -w.</summary>
+    public TunnelDevice TunnelDevice { get; init; } = new(-1, -1);
+
     /// <summary>PermitRemoteOpen: where SOCKS clients of those without a destination may go.</summary>
     public PermitRemoteOpen RemoteOpen { get; init; } = PermitRemoteOpen.Any;
 

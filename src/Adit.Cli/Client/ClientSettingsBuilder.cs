@@ -85,6 +85,8 @@ internal sealed class ClientSettingsBuilder
             LocalForwards = _config.LocalForwards,
             DynamicForwards = _config.DynamicForwards,
             RemoteForwards = _config.RemoteForwards,
+            Tunnel = _config.Tunnel,
+            TunnelDevice = _config.Get(Keywords.TunnelDevice),
             RemoteOpen = _config.Get(Keywords.PermitRemoteOpen),
             Listen = new ListenOptions
             {

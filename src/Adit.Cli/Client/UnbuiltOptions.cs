@@ -9,7 +9,6 @@ internal static class UnbuiltOptions
 {
     public static void Check(SshConfigValues config, LogOutput log)
     {
-        LeaveOut(config.Get(Keywords.Tunnel) != TunnelMode.No, "Tunnel", log);
         LeaveOut(config.Get(Keywords.HostbasedAuthentication), "HostbasedAuthentication", log);
         LeaveOut(config.Get(Keywords.VerifyHostKeyDns) != YesNoAsk.No, "VerifyHostKeyDNS", log);
         LeaveOut(config.Get(Keywords.Pkcs11Provider) is not (null or "none"), "PKCS11Provider", log);

@@ -365,7 +365,7 @@ internal sealed class SshArgumentParser
             : throw new UsageException("Invalid multiplex command.");
     }
 
-    /// <summary>-w: the same as Tunnel and TunnelDevice, which only say what cannot be had here; who asks for it by the flag is told no before anything else happens.</summary>
+    /// <summary>-w: the same as Tunnel and TunnelDevice.</summary>
     private void TakeTunnelDevice(string value)
     {
         if (!IsTunnelDevice(value))
@@ -374,8 +374,10 @@ internal sealed class SshArgumentParser
         }
 
         _result.Overrides["TunnelDevice"] = Quote(value);
-        _result.Overrides.TryAdd("Tunnel", "point-to-point");
-        _result.WantsTunnelDevice = true;
+        if (_result.SetSoFar("Tunnel") is null)
+        {
+            _result.Overrides["Tunnel"] = "point-to-point";
+        }
     }
 
     private void RefuseTwoLogs()

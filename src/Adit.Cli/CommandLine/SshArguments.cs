@@ -68,9 +68,6 @@ internal sealed class SshArguments
     /// <summary>-N, or what implies it.</summary>
     public bool NoSession { get; set; }
 
-    /// <summary>-w: a tunnel device, which this version has not got.</summary>
-    public bool WantsTunnelDevice { get; set; }
-
     /// <summary>-W: where standard input goes to and standard output comes from.</summary>
     public ForwardAddress? StandardIo { get; set; }
 

@@ -73,7 +73,7 @@ internal static class SshFlags
         new('V', null, "version"),
         new('v', null, "say more; up to three times"),
         new('W', "host:port", "carry standard input and output"),
-        new('w', "local[:remote]", "tunnel device") { State = FlagState.Refused, Note = "tunnel devices are not built; -G shows it, connecting with it is refused" },
+        new('w', "local[:remote]", "tunnel device") { Keyword = "TunnelDevice" },
         new('X', null, "forward X11") { Keyword = "ForwardX11" },
         new('x', null, "do not forward X11") { Keyword = "ForwardX11" },
         new('Y', null, "forward X11, trusted") { Keyword = "ForwardX11Trusted" },

@@ -109,11 +109,6 @@ internal static class SshCommand
             throw new SshException(SshError.NameResolution, "ssh: Could not resolve hostname : Name or service not known") { Hint = "The host is an empty word: is a variable of a script not set?" };
         }
 
-        if (arguments.WantsTunnelDevice)
-        {
-            throw new UsageException("adit: -w (tunnel device) is not built yet in this version.");
-        }
-
         if (config.Get(SshConfigKeywords.RefuseConnection) is { } refusal)
         {
             throw new SshException(SshError.Configuration, $"Refusing connection: {refusal}") { Hint = "RefuseConnection in the configuration says so." };

@@ -41,7 +41,7 @@ internal static class SshHelp
                 new("-N", null, "no shell and no command: forward only"),
                 new("-f", null, "go to the background once logged in; questions are asked before. With ExitOnForwardFailure the exit code tells whether the forwards are up"),
                 new("-g", null, "listen for other machines too, where no bind address is given"),
-                new("-w", "local[:remote]", "a tunnel device (tun): known, and not built"),
+                new("-w", "local[:remote]", "join a tunnel device here to one at the server, numbers or any"),
             ]),
             new("Sessions",
             [

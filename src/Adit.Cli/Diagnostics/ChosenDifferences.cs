@@ -49,7 +49,6 @@ internal static class ChosenDifferences
         new("ssh -W /socket, ssh -W 8080", "in 9.2 taken, and failing once connected", "a Unix socket; refused", "as OpenSSH 9.4 and later"),
         new("ssh -D /socket, ssh -R /socket", "taken, and failing once connected", "refused", "nobody can speak SOCKS there"),
         new("ssh -J 'a b'", "in 9.2 taken, for a host that no name service knows", "refused", "as OpenSSH 10.3"),
-        new("ssh -w 0", "connects, and fails there", "refused before it connects", "there are no tunnel devices"),
         new("ssh -ttt, ssh -MMM, ssh -vqv", "in 9.2 the third undoes the second; -q silences what comes after", "two and more are the same; the last of -v and -q counts", "nobody means that"),
         new("ssh -l ''", "asks to log in as nobody", "refused", "a variable that is not set"),
         new("ssh host </dev/null", "tries an empty password three times where nobody can be asked for one", "tries none", "nobody typed it; the last line and the exit code are the same"),
@@ -109,7 +108,7 @@ internal static class ChosenDifferences
         new("FingerprintHash sha1", "taken, as sha384 and sha512 are", "refused", "SHA256 and MD5 are what keys are named by"),
         new("GSSAPIAuthentication yes, KerberosAuthentication yes, …", "taken", "taken, and logged as unsupported", "as OpenSSH does where it is built without them"),
         new("GSSAPIDelegateCredentials, KerberosUseKuserok, ShowPatchLevel", "Bad configuration option", "taken, and logged", "other distributions have them"),
-        new("PermitTunnel yes, HostbasedAuthentication yes", "taken", "taken, with a warning", "they have no effect here"),
+        new("HostbasedAuthentication yes", "taken", "taken, with a warning", "it has no effect here"),
         new("Banner FILE", "a file that is missing shows at a login: nothing", "-t and the log tell", "somebody wanted it shown"),
         new("LogVerbose *", "from the first connection on", "-t as well", "it says everything"),
     ];

@@ -36,7 +36,13 @@ internal sealed record SessionSettings
     public bool PermitLocalCommand { get; init; }
 
     /// <summary>LocalCommand, where it is permitted; null for none.</summary>
-    public string? LocalCommand { get; init; }
+    public string? LocalCommand { get; private set; }
+
+    /// <summary>Makes it, for the name of the tunnel's interface; null where it is not permitted.</summary>
+    private Func<string, string?>? LocalCommandFor { get; init; }
+
+    /// <summary>There is a tunnel: LocalCommand's %T is its interface.</summary>
+    public void SetInterface(string name) => LocalCommand = LocalCommandFor?.Invoke(name);
 
     /// <summary>This connection is for one session: nobody shares it.</summary>
     public bool IsOnlySession { get; init; }
@@ -46,6 +52,7 @@ internal sealed record SessionSettings
     {
         Type = SessionType.None,
         LocalCommand = config.Get(Keywords.PermitLocalCommand) ? config.LocalCommandLine : null,
+        LocalCommandFor = config.Get(Keywords.PermitLocalCommand) ? config.LocalCommandLineFor : null,
     };
 
     /// <summary>Throws <see cref="UsageException"/> with ssh's words for what contradicts itself.</summary>
@@ -85,6 +92,7 @@ internal sealed record SessionSettings
             ObscureKeystrokeTiming = Checked(config.Get(Keywords.ObscureKeystrokeTiming)),
             PermitLocalCommand = permitted,
             LocalCommand = permitted ? config.LocalCommandLine : null,
+            LocalCommandFor = permitted ? config.LocalCommandLineFor : null,
             IsOnlySession = config.Get(Keywords.ControlMaster) == ControlMasterMode.No,
         };
     }

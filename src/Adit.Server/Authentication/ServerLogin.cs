@@ -1,5 +1,6 @@
 using Adit.Server.Configuration;
 using Adit.Server.Users;
+using Adit.Ssh.Forwarding;
 
 namespace Adit.Server.Authentication;
 
@@ -31,6 +32,9 @@ public sealed class ServerLogin
 
     /// <summary>What it was proven with, one line for each step: "publickey ssh-ed25519 AAAA…". For ExposeAuthInfo.</summary>
     internal string Information { get; init; } = "";
+
+    /// <summary>Tunnel devices that are being opened: a session that begins waits for them, for it tells their names to its program.</summary>
+    internal TaskTracker OpeningTunnels { get; } = new();
 
     /// <summary>Takes rights away, whatever the credentials say.</summary>
     internal void Restrict(LoginRights restriction) => _review?.Restrict(restriction);

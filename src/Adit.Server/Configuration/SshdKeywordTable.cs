@@ -17,8 +17,6 @@ public static class SshdKeywordTable
     /// <summary>Their subject is not there, so there is nothing they could change. Each with its default, which -T shows.</summary>
     private static readonly SshdKeyword[] WithoutEffect =
     [
-        Inert("PermitTunnel", "no", Choices("bad PermitTunnel argument {0}", named: true, "no", "yes", "point-to-point", "ethernet"), "no holds by itself: there are no tunnel devices here; for anything else a warning tells",
-            "there are no tunnel devices here: ssh -w is refused", inMatch: true),
         Inert("DebianBanner", null, Flag, "the version that clients see names no distribution; VersionAddendum adds what one likes"),
         Inert("SecurityKeyProvider", "internal", arguments => [arguments.NextNamed()], "the server checks what security keys sign, and needs no library for it"),
         Inert("SshdAuthPath", null, ValueReaders.Words, "one program does it all"),
@@ -66,7 +64,7 @@ public static class SshdKeywordTable
         SshdKeywords.AuthenticationMethods, SshdKeywords.MaxStartups, SshdKeywords.RekeyLimit, SshdKeywords.PermitOpen,
         SshdKeywords.PermitListen, SshdKeywords.RemoteForwardTakeoverTimeout, SshdKeywords.PubkeyAuthOptions, SshdKeywords.PermitUserEnvironment, SshdKeywords.ForceCommand,
         SshdKeywords.ChannelTimeout, SshdKeywords.UnusedConnectionTimeout,
-        .. SessionKeywords.All, .. X11Keywords.All, .. LoginKeywords.All, .. LogKeywords.All,
+        .. SessionKeywords.All, .. X11Keywords.All, .. TunnelKeywords.All, .. LoginKeywords.All, .. LogKeywords.All,
         .. WithoutEffect, .. Refused, .. Old,
     ];
 

@@ -57,6 +57,7 @@ public static class SshdOptions
         };
         Apply(config, options, serverLogger);
         options.Services.Add(new SessionService(users, helper, serverLogger, SessionFeatures(users, sockets)));
+        options.Services.Add(new TunnelService(users, TimeProvider.System));
         foreach (var key in hostKeys)
         {
             options.HostKeys.Add(key);

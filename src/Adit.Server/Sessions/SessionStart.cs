@@ -55,6 +55,7 @@ internal sealed class SessionStart(ServerSession session)
         var environment = new SessionEnvironment();
         environment.AddBasics(_account, Shell, session.Variables, session.Term, grant.Config.Get(SshdKeywords.UsePam));
         await session.PrepareAsync(environment.Variables, cancellationToken).ConfigureAwait(false);
+        await session.Scope.Login.OpeningTunnels.WhenIdleAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
         var prepared = await BlockingWork.RunAsync(() => Start(grant, command, environment), CancellationToken.None).ConfigureAwait(false);
         if (prepared is not { Start: { } start, Launch: { } launch })
         {
@@ -263,6 +264,11 @@ internal sealed class SessionStart(ServerSession session)
         environment.AddPam(pam?.Variables ?? []);
         environment.AddConfigured(grant.Config.Get(K.SetEnv));
         environment.AddConnection(session.Scope.Service.Peer, session.Terminal?.Path, command.Original);
+        if (ConnectionTunnels.NamesOf(session.Scope.Service.Connection) is { Length: > 0 } interfaces)
+        {
+            environment.Variables["SSH_TUNNEL"] = interfaces;
+        }
+
         if (grant.Config.Get(K.ExposeAuthInfo) && session.AuthenticationFile() is { } file)
         {
             environment.Variables["SSH_USER_AUTH"] = file;

@@ -10,7 +10,7 @@ internal unsafe struct SystemCalls
     public static readonly SystemCalls? OfThisMachine = OperatingSystem.IsLinux() ? Load(RuntimeInformation.ProcessArchitecture) : null;
 
     public nint SetGroups, GetGroups, SetResUid, GetResUid, SetResGid, GetResGid, CapGet, CapSet, Unshare, Umask;
-    public nint Socket, Connect, Bind, Listen, SetSocketOption, ChangeMode, Unlink, Statx, Close, OpenAt;
+    public nint Socket, Connect, Bind, Listen, SetSocketOption, ChangeMode, Unlink, Statx, Close, OpenAt, Ioctl;
 
     /// <summary>syscall(2): the number and up to five arguments; -1 with the error in <see cref="Error"/>.</summary>
     public delegate* unmanaged<nint, nint, nint, nint, nint, nint, nint> Call;
@@ -46,6 +46,7 @@ internal unsafe struct SystemCalls
                     Statx = 332,
                     Close = 3,
                     OpenAt = 257,
+                    Ioctl = 16,
                 };
                 break;
             case Architecture.Arm64:
@@ -71,6 +72,7 @@ internal unsafe struct SystemCalls
                     Statx = 291,
                     Close = 57,
                     OpenAt = 56,
+                    Ioctl = 29,
                 };
                 break;
             default:

@@ -13,6 +13,7 @@ internal enum UnixSocketStep
     Bind,
     Listen,
     File,
+    Control,
 }
 
 /// <summary>One Unix socket, or one file, to be opened by a thread that takes a user's identity first and never gives it back.
@@ -38,6 +39,10 @@ internal unsafe struct UnixSocketCall
     /// <summary>A file's path, in place of a socket; null for a socket.</summary>
     public byte* File;
     public int OpenFlags;
+
+    /// <summary>The ioctl(2) for the file once it is open, and its argument; 0 for none.</summary>
+    public nint Control;
+    public byte* ControlArgument;
     public bool IsListener;
     public bool UnlinkFirst;
     public uint Mode;
@@ -120,6 +125,13 @@ internal unsafe struct UnixSocketCall
             call->Error = opened < 0 ? *system->Error() : 0;
             call->Step = opened < 0 ? UnixSocketStep.File : UnixSocketStep.Done;
             call->Descriptor = (int)opened;
+            if (opened >= 0 && call->Control != 0 && system->Call(system->Ioctl, opened, call->Control, (nint)call->ControlArgument, 0, 0) < 0)
+            {
+                call->Error = *system->Error();
+                call->Step = UnixSocketStep.Control;
+                _ = system->Call(system->Close, opened, 0, 0, 0, 0);
+            }
+
             return;
         }
 

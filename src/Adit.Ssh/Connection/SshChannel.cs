@@ -153,6 +153,25 @@ internal sealed partial class SshChannel
         return true;
     }
 
+    /// <summary>Sends one packet of a network as one message, or drops it: where the window has no room, or the channel takes no more. Takes the packet over.</summary>
+    /// <param name="packet">Holds it in its data area.</param>
+    /// <param name="length">Its length, at most <see cref="MaxData"/>.</param>
+    /// <param name="overhead">What the peer's window counts besides.</param>
+    public void SendDatagram(PacketBuffer packet, int length, int overhead)
+    {
+        bool fits;
+        lock (_lock)
+        {
+            fits = _sendWindow.Available >= length + overhead;
+            if (fits)
+                _sendWindow.Take(overhead);
+        }
+        if (fits)
+            SendData(packet, length, flush: true);
+        else
+            packet.Return();
+    }
+
     /// <summary>Copies bytes into packets and queues them, waiting for room where there is none. False when the channel takes no more. Throws
     /// <see cref="OperationCanceledException"/>.</summary>
     public async ValueTask<bool> SendAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken = default)

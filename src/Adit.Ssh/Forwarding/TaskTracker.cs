@@ -15,10 +15,28 @@ internal sealed class TaskTracker
     {
         if (task.IsCompleted)
             return;
+        Begin();
+        task.ContinueWith(static (_, self) => ((TaskTracker)self!).End(), this, CancellationToken.None,
+            TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+    }
+
+    /// <summary>Something begins that is no task yet; <see cref="End"/> is called for it once.</summary>
+    public void Begin()
+    {
         lock (_lock)
             _running++;
-        task.ContinueWith(static (_, self) => ((TaskTracker)self!).OnEnded(), this, CancellationToken.None,
-            TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+    }
+
+    /// <summary>What <see cref="Begin"/> told of has ended.</summary>
+    public void End()
+    {
+        TaskCompletionSource? idle = null;
+        lock (_lock)
+        {
+            if (--_running == 0)
+                (idle, _idle) = (_idle, null);
+        }
+        idle?.TrySetResult();
     }
 
     /// <summary>Completes when none runs.</summary>
@@ -31,16 +49,5 @@ internal sealed class TaskTracker
             _idle ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             return _idle.Task;
         }
-    }
-
-    private void OnEnded()
-    {
-        TaskCompletionSource? idle = null;
-        lock (_lock)
-        {
-            if (--_running == 0)
-                (idle, _idle) = (_idle, null);
-        }
-        idle?.TrySetResult();
     }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using Adit.Ssh.Cryptography;
+using Adit.Ssh.Forwarding;
 using Adit.Ssh.Transport;
 using static Adit.Ssh.OpenSsh.SshConfigParsers;
 using static Adit.Ssh.OpenSsh.SshConfigPriority;
@@ -67,10 +68,10 @@ public static class SshConfigKeywords
     public static SshConfigKeyword<bool> ForwardX11Trusted { get; } = Switch("ForwardX11Trusted", false, Expected, Supported);
     public static SshConfigKeyword<TimeSpan?> ForwardX11Timeout { get; } = Duration("ForwardX11Timeout", TimeSpan.FromMinutes(20), Expected, Supported);
     public static SshConfigKeyword<string?> XAuthLocation { get; } = Word("XAuthLocation", Expected, Supported, "/usr/bin/xauth");
-    public static SshConfigKeyword<TunnelMode> Tunnel { get; } = Choice("Tunnel", TunnelMode.No, Rare, WithoutEffect,
+    public static SshConfigKeyword<TunnelMode> Tunnel { get; } = Choice("Tunnel", TunnelMode.No, Rare, Supported,
         ("ethernet", TunnelMode.Ethernet), ("point-to-point", TunnelMode.PointToPoint), ("true", TunnelMode.PointToPoint), ("yes", TunnelMode.PointToPoint),
-        ("false", TunnelMode.No), ("no", TunnelMode.No)).With("there are no tunnel devices here: a warning tells");
-    public static SshConfigKeyword<TunnelDevice> TunnelDevice { get; } = new("TunnelDevice", new TunnelDevice(-1, -1), SshConfigSpecialParsers.Device) { Priority = Rare, Support = WithoutEffect, Note = "see Tunnel" };
+        ("false", TunnelMode.No), ("no", TunnelMode.No)).With("on Linux; elsewhere refused by name");
+    public static SshConfigKeyword<TunnelDevice> TunnelDevice { get; } = new("TunnelDevice", new TunnelDevice(-1, -1), SshConfigSpecialParsers.Device) { Priority = Rare, Support = Supported, Note = "see Tunnel" };
 
     // Logging in.
     public static SshConfigKeyword<IReadOnlyList<string>> IdentityFile { get; } = Collected("IdentityFile", 100, "identity files", "IdentityFile2");

@@ -70,14 +70,6 @@ public enum PubkeyAuthentication
     HostBound,
 }
 
-/// <summary>Tunnel.</summary>
-public enum TunnelMode
-{
-    No,
-    PointToPoint,
-    Ethernet,
-}
-
 /// <summary>Keywords that take yes, no or ask.</summary>
 public enum YesNoAsk
 {

@@ -120,7 +120,14 @@ public sealed class SshConfigValues
     public string? RemoteCommandLine => ExpandCommand(SshConfigKeywords.RemoteCommand);
 
     /// <summary>LocalCommand; null for none.</summary>
-    public string? LocalCommandLine => ExpandCommand(SshConfigKeywords.LocalCommand);
+    public string? LocalCommandLine => LocalCommandLineFor("NONE");
+
+    /// <summary>LocalCommand with the name of the tunnel's interface for %T. As <see cref="LocalCommandLine"/>, whose %T is NONE.</summary>
+    public string? LocalCommandLineFor(string interfaceName) =>
+        Get(SshConfigKeywords.LocalCommand) is { Length: > 0 } command && !IsNone(command) ? Tokens.Only(UsualTokens).With('T', interfaceName).Expand(command) : null;
+
+    /// <summary>Tunnel; no with ClearAllForwardings.</summary>
+    public TunnelMode Tunnel => Get(SshConfigKeywords.ClearAllForwardings) ? TunnelMode.No : Get(SshConfigKeywords.Tunnel);
 
     /// <summary>LocalForward; empty with ClearAllForwardings.</summary>
     public IReadOnlyList<ForwardSpecification> LocalForwards => Forwards(SshConfigKeywords.LocalForward);

@@ -38,6 +38,9 @@ public sealed class TokenExpander
     /// <summary>An expander that knows only the tokens named in <paramref name="letters"/>.</summary>
     public TokenExpander Only(string letters) => new(_tokens.Where(token => letters.Contains(token.Key)), _environment, letters.Contains('C') ? _hash : null);
 
+    /// <summary>The same with one token more.</summary>
+    internal TokenExpander With(char token, string value) => new(_tokens.Append(KeyValuePair.Create(token, value)), _environment, _hash);
+
     /// <summary>Expands %-tokens and leaves '$' alone. Throws <see cref="SshException"/> (<see cref="SshError.Configuration"/>) naming an unknown token.</summary>
     public string Expand(string text) => Expand(text, percent: true, dollar: false);
 

@@ -1,13 +1,16 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace Adit.Ssh.Transport;
 
 /// <summary>Waits until a non-blocking socket can be read or written. One waiter for each; it goes on right on the thread that saw the event, so what it does next is bounded
 /// (<see cref="ThreadTurn"/>). Waits may end early: whoever waits tries, and waits again. Close the socket by <see cref="CloseSocket"/>, which ends all waits.</summary>
-internal sealed class SocketReadiness(Socket socket)
+internal sealed class SocketReadiness
 {
+    private readonly Socket? _socket;
+    private readonly SafeHandle _handle;
     private readonly AsyncSignal _readable = new();
     private AsyncSignal? _writable; // few sockets are ever full
     private int _descriptor = -1;
@@ -15,12 +18,17 @@ internal sealed class SocketReadiness(Socket socket)
     private volatile bool _closed;
     private ReceiveModeration? _moderation; // few sockets are busy
 
+    public SocketReadiness(Socket socket) => (_socket, _handle) = (socket, socket.SafeHandle);
+
+    /// <summary>For a device that is read without blocking and can be watched like a socket. Only where <see cref="SocketPoller.IsSupported"/>; the device is read and written by its owner.</summary>
+    public SocketReadiness(SafeHandle device) => _handle = device;
+
     /// <summary>Completes when a receive has something to say, or the socket was closed. Throws <see cref="SocketException"/> and <see cref="ObjectDisposedException"/>
     /// where it would.</summary>
     public ValueTask WaitReadableAsync()
     {
         if (!SocketPoller.IsSupported)
-            return Wait(socket);
+            return Wait(_socket!);
         if (_moderation is { } moderation && _descriptor >= 0)
             moderation.BeforeWait(_descriptor);
         Watch(SocketPoller.Readable);
@@ -35,15 +43,15 @@ internal sealed class SocketReadiness(Socket socket)
     {
         if (_moderation is { } moderation)
             moderation.Received(count);
-        else if (count >= ModerationPolicy.Much && SocketPoller.IsSupported && socket.AddressFamily is AddressFamily.InterNetwork or AddressFamily.InterNetworkV6)
-            _moderation = new ReceiveModeration(socket);
+        else if (count >= ModerationPolicy.Much && SocketPoller.IsSupported && _socket!.AddressFamily is AddressFamily.InterNetwork or AddressFamily.InterNetworkV6)
+            _moderation = new ReceiveModeration(_socket);
     }
 
     /// <summary>Sends what goes and returns the count; where nothing does, waits for room and returns 0. Throws as the socket does.</summary>
     public ValueTask<int> SendAsync(ReadOnlyMemory<byte> data)
     {
         if (!SocketPoller.IsSupported)
-            return socket.SendAsync(data, SocketFlags.None);
+            return _socket!.SendAsync(data, SocketFlags.None);
         int count = TrySend(data.Span);
         if (count > 0 || data.IsEmpty)
             return new ValueTask<int>(count);
@@ -72,10 +80,16 @@ internal sealed class SocketReadiness(Socket socket)
         SocketCalls.Finish(socket);
     }
 
-    /// <summary>Closes the socket; who waits for it finds that out.</summary>
+    /// <summary>Ends the wait for something to read, now or the next one: whoever waits has something else to look at.</summary>
+    public void WakeReader() => _readable.Set();
+
+    /// <summary>Closes the socket, or the device; who waits for it finds that out.</summary>
     public void CloseSocket()
     {
-        socket.Dispose();
+        if (_socket is { } socket)
+            socket.Dispose();
+        else
+            _handle.Dispose();
         _closed = true;
         _moderation?.Close();
         if (Volatile.Read(ref _descriptor) is >= 0 and var descriptor)
@@ -128,7 +142,7 @@ internal sealed class SocketReadiness(Socket socket)
 
     private int TrySend(ReadOnlySpan<byte> data)
     {
-        int count = socket.Send(data, SocketFlags.None, out var error);
+        int count = _socket!.Send(data, SocketFlags.None, out var error);
         return error switch
         {
             SocketError.Success => count,
@@ -162,13 +176,12 @@ internal sealed class SocketReadiness(Socket socket)
     /// held over the call, for the event may come on another thread before it returns. The handle is held meanwhile, so that its number is not another's.</summary>
     private void Arm()
     {
-        var handle = socket.SafeHandle;
         bool held = false;
         try
         {
-            handle.DangerousAddRef(ref held);
+            _handle.DangerousAddRef(ref held);
             bool isNew = _descriptor < 0;
-            int descriptor = (int)handle.DangerousGetHandle();
+            int descriptor = (int)_handle.DangerousGetHandle();
             Volatile.Write(ref _descriptor, descriptor);
             uint told = 0;
             for (uint watched = Volatile.Read(ref _watched); (watched & ~told) != 0; watched = Volatile.Read(ref _watched))
@@ -180,7 +193,7 @@ internal sealed class SocketReadiness(Socket socket)
         finally
         {
             if (held)
-                handle.DangerousRelease();
+                _handle.DangerousRelease();
         }
     }
 }

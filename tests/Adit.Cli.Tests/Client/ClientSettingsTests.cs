@@ -103,9 +103,9 @@ public sealed class ClientSettingsTests : IDisposable
     [Fact]
     public async Task What_cannot_be_obeyed_is_told()
     {
-        await using var settings = await BuildAsync("Tunnel yes\n");
+        await using var settings = await BuildAsync("HostbasedAuthentication yes\n");
         Assert.Equal(
-            "adit: Tunnel is not built yet in this version and is left out.\r\n",
+            "adit: HostbasedAuthentication is not built yet in this version and is left out.\r\n",
             _written.ToString());
     }
 

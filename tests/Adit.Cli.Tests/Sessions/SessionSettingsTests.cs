@@ -79,9 +79,9 @@ public sealed class SessionSettingsTests : IDisposable
     [Fact]
     public void What_is_not_built_yet_is_told()
     {
-        using var file = new TemporaryFile("Tunnel yes\nForwardX11 yes\n");
+        using var file = new TemporaryFile("HostbasedAuthentication yes\nForwardX11 yes\n");
         UnbuiltOptions.Check(ClientConfig.Resolve(SshArgumentParser.Parse(["-F", file.Path, "host"]), _log), _log);
-        Assert.Equal("adit: Tunnel is not built yet in this version and is left out.\r\n", _written.ToString());
+        Assert.Equal("adit: HostbasedAuthentication is not built yet in this version and is left out.\r\n", _written.ToString());
     }
 
     private SessionSettings From(string config, string line)

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
+using Adit.Server.Sftp;
 using Adit.Server.Users;
 using Adit.Ssh;
 using Adit.Ssh.Wire;
@@ -107,7 +108,7 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
         var (reading, writing) = CreatePipe(ProgramSpawn.FirstFree);
         using (writing)
         {
-            var error = ProgramSpawn.Spawn(helper.File, helper.Arguments, ProgramSpawn.HelperEnvironment(), "/", streams, spec, writing, out var process);
+            var error = ProgramSpawn.Spawn(helper.File, HelperFor(start).Arguments, ProgramSpawn.HelperEnvironment(), "/", streams, spec, writing, out var process);
             if (error != 0)
             {
                 reading.Dispose();
@@ -131,7 +132,7 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
         try
         {
             var (reading, writing) = CreatePipe(ProgramSpawn.FirstFree);
-            return new HelperOrder(helper, spec, reading, writing);
+            return new HelperOrder(HelperFor(start), spec, reading, writing);
         }
         catch
         {
@@ -142,6 +143,9 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
 
     /// <summary>Has what a helper says logged, until it is the program.</summary>
     public void Hear(SafeFileHandle reports) => HelperReport.Read(reports, logger);
+
+    /// <summary>A helper that stays shows what it is: the word is for those who look at the list of processes.</summary>
+    private StartHelper HelperFor(ProgramStart start) => start.Sftp is null ? helper! : helper! with { Arguments = [.. helper.Arguments, SftpStart.ProgramName] };
 
     private static SafeFileHandle SpecOf(ProgramStart start)
     {
@@ -266,7 +270,7 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
 
     private static SshException Failed(string what, int error) => new(SshError.ResourceLimit, $"cannot start a program: {what}: {ProcessCalls.Describe(error)}");
 
-    /// <summary>What a helper says before it becomes the program: nothing, or why it cannot.</summary>
+    /// <summary>What a helper says before it becomes the program: nothing, or why it cannot; and the log of one that serves SFTP.</summary>
     private sealed class HelperReport
     {
         private const int MaxLength = 4096;
@@ -274,10 +278,12 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
         private readonly List<byte> _said = [];
         private readonly PolledDescriptor _descriptor;
         private readonly ILogger _logger;
+        private readonly SftpLogLines _sftp;
 
         private HelperReport(SafeFileHandle reading, ILogger logger)
         {
             _logger = logger;
+            _sftp = new SftpLogLines(logger);
             _descriptor = new PolledDescriptor(reading, _ => OnReady());
         }
 
@@ -293,7 +299,7 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
             int count, error;
             while ((count = ProcessCalls.Read(_descriptor.Handle, buffer, out error)) > 0)
             {
-                if (_said.Count < MaxLength)
+                if (!_sftp.Takes(buffer[..count]) && _said.Count < MaxLength)
                 {
                     _said.AddRange(buffer[..count]);
                 }

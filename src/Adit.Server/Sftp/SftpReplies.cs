@@ -4,7 +4,7 @@ using System.Text;
 namespace Adit.Server.Sftp;
 
 /// <summary>Replies on their way to the client. One buffer for all of them; what is in it is written with one call. It never grows: a request is only looked at while there is <see cref="HasRoom"/>.</summary>
-internal sealed unsafe class SftpReplies
+internal sealed class SftpReplies(SftpLog log)
 {
     /// <summary>The longest message either way.</summary>
     public const int MostMessage = 256 * 1024;
@@ -40,6 +40,11 @@ internal sealed unsafe class SftpReplies
 
     public void Status(uint id, SftpStatus status, string? text = null)
     {
+        if (log.Shows(SftpLogLevel.Info) && (status is not (SftpStatus.Ok or SftpStatus.EndOfFile) || log.Shows(SftpLogLevel.Debug1)))
+        {
+            log.Write(SftpLogLevel.Info, $"sent status {SftpStatuses.Text(status)}");
+        }
+
         Begin(StatusType, id);
         Add((uint)status);
         if (Version >= 3)

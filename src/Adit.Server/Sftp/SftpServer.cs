@@ -18,7 +18,7 @@ internal sealed unsafe class SftpServer
     private readonly SftpOptions _options;
     private readonly SftpLog _log;
     private readonly string _who;
-    private readonly SftpReplies _replies = new();
+    private readonly SftpReplies _replies;
     private readonly SftpFileRequests _files;
     private readonly SftpPathRequests _paths;
     private readonly SftpNameRequests _names;
@@ -35,6 +35,7 @@ internal sealed unsafe class SftpServer
     public SftpServer(SftpOptions options, SftpLog log, SftpUsers users, string user, string home, string client)
     {
         var (handles, paths) = (new SftpHandles(), new SftpPaths());
+        _replies = new SftpReplies(log);
         (_options, _log, _who) = (options, log, $"local user {Ssh.Wire.PeerText.Escape(user, 100)} from [{client}]");
         _files = new SftpFileRequests(_replies, handles, log);
         _paths = new SftpPathRequests(_replies, handles, log, paths, options.IsReadOnly);

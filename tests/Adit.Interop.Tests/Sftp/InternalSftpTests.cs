@@ -40,7 +40,13 @@ public class InternalSftpTests
             ls -1
             get up/two back
             cd up
-            rm two three four folder/five passwd passwd2 above
+            rm two
+            rm three
+            rm four
+            rm folder/five
+            rm passwd
+            rm passwd2
+            rm above
             rmdir folder
             """;
         TemporaryUser user = await TemporaryUser.GetAuthorizedAsync();

@@ -111,6 +111,8 @@ internal static class ChosenDifferences
         new("HostbasedAuthentication yes", "taken", "taken, with a warning", "it has no effect here"),
         new("Banner FILE", "a file that is missing shows at a login: nothing", "-t and the log tell", "somebody wanted it shown"),
         new("LogVerbose *", "from the first connection on", "-t as well", "it says everything"),
+        new("internal-sftp -f FACILITY", "where its log goes", "no effect; a line in the log says so", "what it logs goes to the server's log, also from inside a ChrootDirectory"),
+        new("internal-sftp -c", "the login shell's, for a server that is one", "usage", "it is no program"),
     ];
 
     /// <summary>Of what sshd logs. The tests that compare the logs have the same list, as patterns.</summary>

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using Adit.Server.Sftp;
 using Adit.Server.Users;
 using Adit.Ssh;
 using Adit.Ssh.Wire;
@@ -105,7 +106,7 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
         var (reading, writing) = CreatePipe(ProgramSpawn.FirstFree);
         using (writing)
         {
-            var error = ProgramSpawn.Spawn(helper.File, helper.Arguments, ProgramSpawn.HelperEnvironment(), "/", streams, spec, writing, out var process);
+            var error = ProgramSpawn.Spawn(helper.File, HelperFor(start).Arguments, ProgramSpawn.HelperEnvironment(), "/", streams, spec, writing, out var process);
             if (error != 0)
             {
                 reading.Dispose();
@@ -129,7 +130,7 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
         try
         {
             var (reading, writing) = CreatePipe(ProgramSpawn.FirstFree);
-            return new HelperOrder(helper, spec, reading, writing);
+            return new HelperOrder(HelperFor(start), spec, reading, writing);
         }
         catch
         {
@@ -140,6 +141,9 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
 
     /// <summary>Has what a helper says logged, until it is the program.</summary>
     public void Hear(SafeFileHandle reports) => HelperReport.Read(reports, logger);
+
+    /// <summary>A helper that stays shows what it is: the word is for those who look at the list of processes.</summary>
+    private StartHelper HelperFor(ProgramStart start) => start.Sftp is null ? helper! : helper! with { Arguments = [.. helper.Arguments, SftpStart.ProgramName] };
 
     private static SafeFileHandle SpecOf(ProgramStart start)
     {
@@ -253,7 +257,7 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
 
     private static SshException Failed(string what, int error) => new(SshError.ResourceLimit, $"cannot start a program: {what}: {ProcessCalls.Describe(error)}");
 
-    /// <summary>What a helper says before it becomes the program: nothing, or why it cannot.</summary>
+    /// <summary>What a helper says before it becomes the program: nothing, or why it cannot; and the log of one that serves SFTP.</summary>
     private sealed class HelperReport
     {
         private const int MaxLength = 4096;
@@ -261,10 +265,12 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
         private readonly List<byte> _said = [];
         private readonly PolledDescriptor _descriptor;
         private readonly ILogger _logger;
+        private readonly SftpLogLines _sftp;
 
         private HelperReport(SafeFileHandle reading, ILogger logger)
         {
             _logger = logger;
+            _sftp = new SftpLogLines(logger);
             _descriptor = new PolledDescriptor(reading, _ => OnReady());
         }
 
@@ -280,7 +286,7 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
             int count, error;
             while ((count = ProcessCalls.Read(_descriptor.Handle, buffer, out error)) > 0)
             {
-                if (_said.Count < MaxLength)
+                if (!_sftp.Takes(buffer[..count]) && _said.Count < MaxLength)
                 {
                     _said.AddRange(buffer[..count]);
                 }

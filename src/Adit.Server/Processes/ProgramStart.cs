@@ -1,3 +1,4 @@
+using Adit.Server.Sftp;
 using Adit.Server.Users;
 using Adit.Ssh.Wire;
 
@@ -35,11 +36,14 @@ internal sealed record ProgramStart
     /// <summary>What is to run ahead of the program, with its streams, environment, folder and rights; null for nothing.</summary>
     public ProgramPrelude? Prelude { get; init; }
 
+    /// <summary>SFTP is served in place of a program, by the helper itself, with <see cref="Arguments"/> as its options.</summary>
+    public SftpStart? Sftp { get; init; }
+
     /// <summary>What it leaves in its process group is killed when it has ended: a short program of the server's own. Not for the helper to know.</summary>
     public bool EndsItsGroup { get; init; }
 
     /// <summary>Only the helper can do all of this, whoever the program is for.</summary>
-    public bool NeedsHelper => Identity is not null || Root is not null || Signal is not null || !Attributes.IsNone || Prelude is not null;
+    public bool NeedsHelper => Identity is not null || Root is not null || Signal is not null || !Attributes.IsNone || Prelude is not null || Sftp is not null;
 
     /// <summary>A signal for a process group in place of a program: what the user may send, and no more.</summary>
     public (int Group, int Signal)? Signal { get; init; }
@@ -71,6 +75,12 @@ internal sealed record ProgramStart
         if (Prelude is { } prelude)
         {
             Write(ref writer, [prelude.Shell, prelude.UserFile ?? "", prelude.SystemFile, prelude.Input]);
+        }
+
+        writer.WriteBoolean(Sftp is not null);
+        if (Sftp is { } sftp)
+        {
+            Write(ref writer, [sftp.User, sftp.Home, sftp.Client]);
         }
 
         writer.WriteUInt32((uint)(Signal?.Group ?? 0));
@@ -105,6 +115,7 @@ internal sealed record ProgramStart
         var prelude = reader.ReadBoolean() && ReadList(ref reader) is [var shell, var userFile, var systemFile, var input]
             ? new ProgramPrelude(shell, userFile.Length == 0 ? null : userFile, systemFile, input)
             : null;
+        var sftp = reader.ReadBoolean() && ReadList(ref reader) is [var user, var home, var client] ? new SftpStart(user, home, client) : null;
         var (group, signal) = ((int)reader.ReadUInt32(), (int)reader.ReadUInt32());
         reader.EnsureEnd();
         return new ProgramStart
@@ -118,6 +129,7 @@ internal sealed record ProgramStart
             OpenFiles = files,
             Attributes = attributes,
             Prelude = prelude,
+            Sftp = sftp,
             Signal = signal == 0 ? null : (group, signal),
         };
     }

@@ -1,5 +1,7 @@
 using System.Runtime.InteropServices;
+using System.Runtime.Versioning;
 using System.Text;
+using Adit.Server.Sftp;
 using Adit.Server.Users;
 using Adit.Ssh;
 using Microsoft.Win32.SafeHandles;
@@ -14,6 +16,9 @@ public static unsafe class StartHelperProcess
     private const int Failed = 255, NoSuchProgram = 1;
     private const nint CloseRange = 436; // the same number everywhere
     private const int SignalCount = 64;
+
+    private static readonly int[] EndingSignals = [1, 2, 3, 15]; // HUP, INT, QUIT, TERM
+
     private const uint MostSpec = 16 * 1024 * 1024;
 
     /// <summary>Returns only when something went wrong.</summary>
@@ -26,6 +31,11 @@ public static unsafe class StartHelperProcess
             _ = ProcessCalls.SystemCall(CloseRange, Report, unchecked((nint)uint.MaxValue), closeOnExec);
             _ = ProcessCalls.Control(Report, ProcessCalls.SetDescriptorFlags, 1);
             var start = ReadSpec();
+            if (start.Sftp is { } sftp && OperatingSystem.IsLinux())
+            {
+                return Serve(start, sftp);
+            }
+
             Become(start);
             return start.Signal is { } signal ? Send(signal.Group, signal.Signal) : Execute(start);
         }
@@ -176,14 +186,44 @@ public static unsafe class StartHelperProcess
 
     private static int Send(int group, int signal) => ProcessCalls.Kill(-group, signal) == 0 ? 0 : NoSuchProgram;
 
-    private static int Execute(ProgramStart start)
+    /// <summary>Becomes an SFTP server in place of a program: nothing of one has to be where this process is now.</summary>
+    [SupportedOSPlatform("linux")]
+    private static int Serve(ProgramStart start, SftpStart sftp)
+    {
+        SftpProcess.SetTimeZone(start.Environment.GetValueOrDefault("TZ"));
+        if (start.Root is not null)
+        {
+            SftpProcess.Rehearse();
+        }
+
+        Become(start);
+        EnterFolder(start);
+        using (var environment = new NativeStrings(start.Environment.Select(variable => $"{variable.Key}={variable.Value}")))
+        {
+            start.Prelude?.Run(environment);
+        }
+
+        // What ends a program ends this one; the runtime would tidy up first.
+        foreach (var signal in EndingSignals)
+        {
+            _ = ProcessCalls.SetSignal(signal, 0);
+        }
+
+        return SftpProcess.Run(sftp, start.Arguments, start.Root is not null, Report, start.Identity?.Uid ?? LibC.GetEffectiveUserId());
+    }
+
+    private static void EnterFolder(ProgramStart start)
     {
         using var folder = new NativeStrings([start.WorkingFolder]);
         if (ProcessCalls.ChangeFolder(folder.First) != 0 && start.Root is null)
         {
             Say(Standard, $"Could not chdir to home directory {start.WorkingFolder}: {ProcessCalls.Describe(Marshal.GetLastPInvokeError())}\n");
         }
+    }
 
+    private static int Execute(ProgramStart start)
+    {
+        EnterFolder(start);
         using var path = new NativeStrings([start.File]);
         using var arguments = new NativeStrings(start.Arguments);
         using var environment = new NativeStrings(start.Environment.Select(variable => $"{variable.Key}={variable.Value}"));

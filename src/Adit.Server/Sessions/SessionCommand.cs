@@ -1,5 +1,6 @@
 using Adit.Server.Authentication;
 using Adit.Server.Configuration;
+using Adit.Server.Sftp;
 using Adit.Ssh.Wire;
 
 namespace Adit.Server.Sessions;
@@ -7,7 +8,7 @@ namespace Adit.Server.Sessions;
 /// <summary>What a session runs, after what the server or the credentials force.</summary>
 internal sealed record SessionCommand
 {
-    private const string InternalSftp = "internal-sftp";
+    private const string InternalSftp = SftpStart.ProgramName;
     private const int MostShown = 900;
 
     /// <summary>For the user's shell; null for the login shell itself.</summary>

@@ -3,6 +3,7 @@ using Adit.Server.Authentication;
 using Adit.Server.Configuration;
 using Adit.Server.Pam;
 using Adit.Server.Processes;
+using Adit.Server.Sftp;
 using Adit.Server.Users;
 using Adit.Ssh;
 using Adit.Ssh.OpenSsh;
@@ -23,9 +24,6 @@ internal sealed class SessionStart(ServerSession session)
 
     /// <summary>Room in the pipes, for fewer turns with bulk data.</summary>
     private const int PipeSize = 256 * 1024;
-
-    private static readonly string[] SftpServers =
-        ["/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server", "/usr/lib/ssh/sftp-server", "/usr/libexec/sftp-server", "/usr/lib/misc/sftp-server", "/usr/local/libexec/sftp-server"];
 
     private readonly ILogger _logger = session.Scope.Service.Logger;
     private readonly UserAccount _account = session.Scope.Login.Account;
@@ -122,7 +120,7 @@ internal sealed class SessionStart(ServerSession session)
             return Ended(command, NologinStatus, "", text, identity);
         }
 
-        if (ProgramOf(command, root) is not { } program)
+        if (ProgramOf(command) is not { } program)
         {
             return null;
         }
@@ -136,6 +134,7 @@ internal sealed class SessionStart(ServerSession session)
             Identity = identity,
             Root = root,
             Attributes = pam?.Session?.Attributes ?? ProcessAttributes.None,
+            Sftp = command.Sftp is null ? null : new SftpStart(_account.Name, _account.HomeDirectory, session.Scope.Service.Peer.RemoteAddress),
         };
         var prelude = PreludeOf(grant, command, start, out var runsRc);
         start = start with { Prelude = prelude };
@@ -197,7 +196,7 @@ internal sealed class SessionStart(ServerSession session)
         return new Prepared(null, start, () => LaunchAsync(start, command, expired + "You must change your password now and login again!\n", "")) { RunsRc = true };
     }
 
-    /// <summary>Variables that have a program run code of the user's. Who is let in for SFTP alone could break out by them: OpenSSH's internal-sftp starts no program.</summary>
+    /// <summary>Variables that have a program run code of the user's. Who is let in for SFTP alone could break out by them where the system has an rc file, which a shell runs.</summary>
     private static bool TurnsPrograms(string variable) => variable.StartsWith("LD_", StringComparison.Ordinal) || variable is "GCONV_PATH" or "GLIBC_TUNABLES";
 
     private async Task<SessionRun> LaunchAsync(ProgramStart start, SessionCommand command, string notice, string greeting)
@@ -277,19 +276,17 @@ internal sealed class SessionStart(ServerSession session)
         return notice;
     }
 
-    private (string File, IReadOnlyList<string> Arguments)? ProgramOf(SessionCommand command, string? root)
+    private (string File, IReadOnlyList<string> Arguments)? ProgramOf(SessionCommand command)
     {
         if (command.Sftp is { } arguments)
         {
-            var server = SftpServers.FirstOrDefault(path => File.Exists(root + path));
-            if (server is null)
+            if (!session.Service.HasHelper)
             {
-                _logger.LogError("internal-sftp cannot be served: OpenSSH's sftp-server is not installed{Where} (looked for {Paths})",
-                    root is null ? "" : $" in {PeerText.Escape(root)}, the root folder of this login", string.Join(", ", SftpServers));
+                _logger.LogError("{Name} cannot be served: this server has no helper", SftpStart.ProgramName);
                 return null;
             }
 
-            return (server, ["sftp-server", .. arguments]);
+            return (SftpStart.ProgramName, [SftpStart.ProgramName, .. arguments]);
         }
 
         var name = Shell[(Shell.LastIndexOf('/') + 1)..];

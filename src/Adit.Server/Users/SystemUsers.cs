@@ -87,7 +87,7 @@ public sealed class SystemUsers : IUserDatabase
                 : new ShadowEntry(Text(result->Hash), result->LastChange, result->Maximum, result->Inactive, result->Expire));
         });
 
-    private static unsafe string? GroupName(uint id) =>
+    internal static unsafe string? GroupName(uint id) =>
         Query<string>((buffer, length) =>
         {
             LibC.Group entry;

@@ -96,14 +96,4 @@ public class ServerUserTests
         Assert.Equal(output, (await lab.SshAsync(server, command, user.Name, options: "-T")).Output);
         File.Delete(file);
     });
-
-    [Fact]
-    public Task ChrootedSftpNeedsItsServerInsideAndSaysSo() => Lab.RunAsync(async lab =>
-    {
-        TemporaryUser user = await TemporaryUser.GetAuthorizedAsync();
-        Server server = await lab.StartServerAsync(Peer.Adit, new ServerOptions { Lines = ["ChrootDirectory /var/lib", .. Base] });
-        ProcessResult result = await lab.SshAsync(server, "sftp", user.Name, options: "-s");
-        Assert.Equal("subsystem request failed on channel 0", result.FirstErrorLine);
-        await server.Process.WaitForLineAsync("internal-sftp cannot be served: OpenSSH's sftp-server is not installed in /var/lib", lab.Deadline);
-    });
 }

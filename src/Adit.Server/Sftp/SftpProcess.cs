@@ -5,7 +5,7 @@ using Adit.Server.Processes;
 
 namespace Adit.Server.Sftp;
 
-/// <summary>A process that becomes an SFTP server in place of a program (docs/adr/0010).</summary>
+/// <summary>A process that becomes an SFTP server in place of a program (docs/adr/0011).</summary>
 [SupportedOSPlatform("linux")]
 internal static unsafe class SftpProcess
 {

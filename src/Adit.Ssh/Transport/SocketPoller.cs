@@ -4,8 +4,9 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Adit.Ssh.Transport;
 
-/// <summary>Watches the sockets of the process with one epoll(7) and a few threads that share it. A socket is watched only while somebody waits for it, and one event
-/// is taken at a time: whoever waits goes on right on the thread that took it, and the other threads watch meanwhile. .NET's own engine wakes a thread for
+/// <summary>Watches the sockets of the process with a few threads, each with an epoll(7) of its own: a socket's number says which. A socket is watched only while somebody waits for it,
+/// and one event is taken at a time: whoever waits goes on right on the thread that took it. With one epoll for all threads a socket that has something again when it is waited for
+/// anew would wake another thread, on another processor, just when this one is about to look itself. .NET's own engine wakes a thread for
 /// every arrival on every socket, waited for or not, which costs a busy tunnel a sixth of its CPU time.</summary>
 internal static unsafe partial class SocketPoller
 {
@@ -33,14 +34,14 @@ internal static unsafe partial class SocketPoller
     private static readonly int DataOffset = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 4 : 8;
 
     private static readonly Lock TableLock = new();
-    private static readonly int Epoll = Start();
+    private static readonly int[] Epolls = Start(); // none where there is no epoll
     private static SocketReadiness?[] _byDescriptor = new SocketReadiness?[256];
 
     [ThreadStatic]
     private static Queue<(Action<object> Work, object State)>? _after; // on threads of the poller only
 
     /// <summary>False where epoll(7) is not to be had: then .NET's engine waits.</summary>
-    public static bool IsSupported => Epoll >= 0;
+    public static bool IsSupported => Epolls.Length > 0;
 
     /// <summary>Begins to watch, for one event. The descriptor must stay open during the call.</summary>
     /// <param name="socket">Who hears of it.</param>
@@ -56,10 +57,11 @@ internal static unsafe partial class SocketPoller
         *(uint*)value = interest | OneShot;
         *(int*)(value + DataOffset) = descriptor;
         *(int*)(value + DataOffset + 4) = 0;
-        if (epoll_ctl(Epoll, isNew ? Add : Modify, descriptor, value) == 0)
+        int epoll = EpollOf(descriptor);
+        if (epoll_ctl(epoll, isNew ? Add : Modify, descriptor, value) == 0)
             return;
         // Watched already under the other name of the operation: the same descriptor was closed and opened again.
-        if (epoll_ctl(Epoll, isNew ? Modify : Add, descriptor, value) != 0)
+        if (epoll_ctl(epoll, isNew ? Modify : Add, descriptor, value) != 0)
             throw new SocketException((int)SocketError.NoBufferSpaceAvailable); // /proc/sys/fs/epoll/max_user_watches, or memory
     }
 
@@ -71,7 +73,7 @@ internal static unsafe partial class SocketPoller
         *(uint*)value = Readable | EdgeTriggered;
         *(int*)(value + DataOffset) = descriptor;
         *(int*)(value + DataOffset + 4) = TimerMark;
-        if (!timer.IsInvalid && epoll_ctl(Epoll, Add, (int)timer.DangerousGetHandle(), value) == 0)
+        if (!timer.IsInvalid && epoll_ctl(EpollOf(descriptor), Add, (int)timer.DangerousGetHandle(), value) == 0)
             return timer;
         timer.Dispose();
         return null;
@@ -109,14 +111,22 @@ internal static unsafe partial class SocketPoller
         }
     }
 
-    private static int Start()
+    private static int EpollOf(int descriptor) => Epolls[descriptor % Epolls.Length];
+
+    private static int[] Start()
     {
         if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture is not (Architecture.X64 or Architecture.Arm64))
-            return -1;
-        int epoll = epoll_create1(CloseOnExec);
-        for (int i = 0; epoll >= 0 && i < Math.Clamp(Environment.ProcessorCount, 2, 8); i++)
+            return [];
+        int[] epolls = new int[Math.Clamp(Environment.ProcessorCount, 2, 8)];
+        for (int i = 0; i < epolls.Length; i++)
+        {
+            epolls[i] = epoll_create1(CloseOnExec);
+            if (epolls[i] < 0)
+                return [];
+        }
+        foreach (int epoll in epolls)
             new Thread(Run, StackSize) { IsBackground = true, Name = "Adit Sockets" }.UnsafeStart(epoll);
-        return epoll;
+        return epolls;
     }
 
     private static void Run(object? epoll)

@@ -178,7 +178,7 @@ public sealed class AgentForwardingTests : IAsyncLifetime, IDisposable
     [FactNeeding(Agent)]
     public async Task A_connection_that_was_not_open_yet_when_the_rules_changed_is_looked_at_again()
     {
-        await using var sessions = await AgentSessions.ConnectAsync();
+        await using var sessions = await AgentSessions.ConnectAsync(connect: DeafClient.ConnectAsync);
         var session = await sessions.Client.OpenSessionAsync().WaitAsync(Deadline);
         sessions.Client.ForwardAgent(session, new ForwardedAgent(AgentSocket));
         var socket = (await sessions.StartAsync(session))!;

@@ -47,7 +47,8 @@ internal sealed class AgentSessions : IConnectionService, IAsyncDisposable
     /// <param name="options">In front of the key's line in authorized_keys.</param>
     /// <param name="config">sshd_config.</param>
     /// <param name="signer">What logs in; null for that key.</param>
-    public static async Task<AgentSessions> ConnectAsync(string options = "", string config = "", ISigner? signer = null)
+    /// <param name="connect">In place of the client's own way to connect.</param>
+    public static async Task<AgentSessions> ConnectAsync(string options = "", string config = "", ISigner? signer = null, Func<SshClientOptions, CancellationToken, ValueTask<Stream>>? connect = null)
     {
         var sessions = new AgentSessions(config, new ManualClock());
         File.SetUnixFileMode(sessions.Parent.Path, (UnixFileMode)0b1_111_111_111);
@@ -64,6 +65,7 @@ internal sealed class AgentSessions : IConnectionService, IAsyncDisposable
         await sessions.Server.StartAsync();
         sessions.Client = await SshClient.ConnectAsync(new SshClientOptions
         {
+            ConnectCallback = connect,
             Host = "127.0.0.1",
             Port = sessions.Server.BoundEndpoints[0].Port,
             UserName = "alice",

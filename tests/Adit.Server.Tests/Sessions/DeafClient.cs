@@ -1,9 +1,11 @@
+using System.Net.Sockets;
 using Adit.Ssh;
 using Adit.Ssh.Connection;
 
 namespace Adit.Server.Tests.Sessions;
 
-/// <summary>A client that reads nothing for as long as this lives: what the server opens stays unanswered.</summary>
+/// <summary>A client that reads nothing for as long as this lives: what the server opens stays unanswered. It holds the thread that its receive loop is on, so that must be one of the
+/// pool (<see cref="ConnectAsync"/>), not one that watches sockets.</summary>
 internal sealed class DeafClient : IChannelHandler, IDisposable
 {
     private const string ChannelType = "deaf@test";
@@ -13,6 +15,14 @@ internal sealed class DeafClient : IChannelHandler, IDisposable
 
     private DeafClient()
     {
+    }
+
+    /// <summary>For <see cref="SshClientOptions.ConnectCallback"/>.</summary>
+    public static async ValueTask<Stream> ConnectAsync(SshClientOptions options, CancellationToken cancellationToken)
+    {
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        await socket.ConnectAsync(options.Host, options.Port, cancellationToken);
+        return new NetworkStream(socket, ownsSocket: true);
     }
 
     /// <param name="client">The client's end.</param>

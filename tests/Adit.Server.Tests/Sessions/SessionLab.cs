@@ -57,8 +57,10 @@ internal sealed class SessionLab : IAsyncDisposable
         return lab;
     }
 
-    public Task<SshClient> ConnectAsync() => SshClient.ConnectAsync(new SshClientOptions
+    /// <param name="connect">In place of the client's own way to connect.</param>
+    public Task<SshClient> ConnectAsync(Func<SshClientOptions, CancellationToken, ValueTask<Stream>>? connect = null) => SshClient.ConnectAsync(new SshClientOptions
     {
+        ConnectCallback = connect,
         Host = "127.0.0.1",
         Port = _server!.BoundEndpoints[0].Port,
         UserName = "alice",

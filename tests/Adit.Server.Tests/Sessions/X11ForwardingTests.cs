@@ -89,7 +89,8 @@ public sealed class X11ForwardingTests : IDisposable
             server = scope.Service.Connection;
             return new X11ForwardingFeature(scope, TimeProvider.System);
         });
-        await using var session = await lab.Client.OpenSessionAsync();
+        await using var client = await lab.ConnectAsync(DeafClient.ConnectAsync);
+        await using var session = await client.OpenSessionAsync();
         Assert.True(await AskAsync(session, Request()));
         var port = PortOf(await DisplayAsync(session));
         var programs = new List<Socket>();

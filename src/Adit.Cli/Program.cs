@@ -19,7 +19,9 @@ internal static class Program
         // per packet. Whatever does much work there moves to the pool by itself.
         Environment.SetEnvironmentVariable("DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS", "1");
         QuietMemory.Start();
-        return RunAsync(InvokedAs(), arguments);
+        var invokedAs = InvokedAs();
+        ProcessName.Take(invokedAs);
+        return RunAsync(invokedAs, arguments);
     }
 
     /// <param name="invokedAs">The program's name as it was called: through a link named ssh or sshd it is that program.</param>

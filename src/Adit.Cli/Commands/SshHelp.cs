@@ -23,7 +23,7 @@ internal static class SshHelp
                  [-L [bind:]port:host:hostport] [-l user] [-m macs]
                  [-O command] [-o option] [-P tag] [-p port] [-Q query]
                  [-R [bind:]port:host:hostport] [-S path] [-W host:port]
-                 destination [command [argument ...]]
+                 [-w local[:remote]] destination [command [argument ...]]
         """,
         """
         Connects to an SSH server: for a shell, for one command, or with -N for nothing but forwarded ports. destination is [user@]host or ssh://[user@]host[:port]. Flags may stand before and after it; the first word after it that is no flag begins the command.

@@ -10,6 +10,7 @@ namespace Adit.Cli.Commands;
 internal sealed class SshdCommandPidFile : IDisposable
 {
     private readonly string _path;
+    private bool _disposed;
 
     private SshdCommandPidFile(string path) => _path = path;
 
@@ -43,11 +44,21 @@ internal sealed class SshdCommandPidFile : IDisposable
         }
     }
 
+    /// <summary>Once: a server that waits for its last connections was told to end before, and by then the file may be that of its successor.</summary>
     public void Dispose()
     {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
         try
         {
-            File.Delete(_path);
+            if (IsOurs(_path))
+            {
+                File.Delete(_path);
+            }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -59,12 +70,15 @@ internal sealed class SshdCommandPidFile : IDisposable
     {
         try
         {
-            return int.TryParse(File.ReadAllText(path).AsSpan().Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var pid)
-                && pid != Environment.ProcessId && Directory.Exists($"/proc/{pid}");
+            return Read(path) is { } pid && pid != Environment.ProcessId && Directory.Exists($"/proc/{pid}");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return false;
         }
     }
+
+    private static bool IsOurs(string path) => Read(path) == Environment.ProcessId;
+
+    private static int? Read(string path) => int.TryParse(File.ReadAllText(path).AsSpan().Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var pid) ? pid : null;
 }

@@ -51,7 +51,7 @@ internal static class ChosenDifferences
         new("ssh -J 'a b'", "in 9.2 taken, for a host that no name service knows", "refused", "as OpenSSH 10.3"),
         new("ssh -ttt, ssh -MMM, ssh -vqv", "in 9.2 the third undoes the second; -q silences what comes after", "two and more are the same; the last of -v and -q counts", "nobody means that"),
         new("ssh -l ''", "asks to log in as nobody", "refused", "a variable that is not set"),
-        new("ssh host </dev/null", "tries an empty password three times where nobody can be asked for one", "tries none", "nobody typed it; the last line and the exit code are the same"),
+        new("ssh host </dev/null, Ctrl-D at the question for a password", "tries an empty password, and asks again", "tries none, and asks no more", "nobody typed it; the last line and the exit code are the same"),
         new("ssh -Q CIPHER", "names in one case only", "in any", "as OpenSSH does for keywords"),
         new("ssh ssh://[::1]", "usage in 9.2", "an IPv6 address", "as RFC 3986 has it"),
         new("sshd -p 0, sshd -o Port=0", "refused", "any free port, which the log tells", "for tests"),

@@ -165,7 +165,8 @@ public sealed class AuthorizedKeysAuthenticator : IUserAuthenticator, ILoginRule
 
     private async ValueTask<AuthenticationDecision> DecidePasswordAsync(PasswordRequest request, LoginState state, CancellationToken cancellationToken)
     {
-        if (!IsAllowed(LoginMethods.Password, request, state))
+        if (!IsAllowed(LoginMethods.Password, request, state)
+            || (request.Password.Length == 0 && !state.Config.Get(K.PermitEmptyPasswords))) // PAM would make the client wait, and modules would count it against the account: nobody typed it
         {
             return Deny(request, state);
         }

@@ -37,7 +37,7 @@ internal sealed class ClientAuthenticationReport(IMessageExchange exchange, Clie
     public SshException PermissionDenied(IReadOnlyList<string> methods) =>
         new(SshError.AuthenticationFailed, PeerText.Escape($"{options.UserName}@{options.Host}: Permission denied ({string.Join(',', methods)})."))
         {
-            Hint = Tried() + Remaining(methods) + Advice(methods),
+            Hint = Tried(" nothing, for want of a credential that the server takes.") + Remaining(methods) + Advice(methods),
             DisconnectReason = DisconnectReason.NoMoreAuthMethodsAvailable,
         };
 
@@ -50,18 +50,19 @@ internal sealed class ClientAuthenticationReport(IMessageExchange exchange, Clie
             : "\nThe server ended the connection before the login was complete; its log says why.";
         return new SshException(tooMany ? SshError.AuthenticationFailed : cause.Error, cause.Message, cause)
         {
-            Hint = Tried() + why + (cause.Hint is null ? "" : "\n" + cause.Hint),
+            Hint = Tried(" nothing yet that it refused.") + why + (cause.Hint is null ? "" : "\n" + cause.Hint),
             DisconnectReason = cause.DisconnectReason,
         };
     }
 
-    private string Tried()
+    /// <param name="nothing">What to say where no attempt was refused.</param>
+    private string Tried(string nothing)
     {
         var text = new StringBuilder();
         text.Append("Logging in as ").Append(PeerText.Escape(options.UserName, 100)).Append(" on ").Append(PeerText.Escape(options.Host, 255))
             .Append(" (").Append(exchange.RemoteAddress).Append(" port ").Append(exchange.RemotePort).Append("), tried:");
         if (_tried.Count == 0)
-            text.Append(" nothing, for want of a credential that the server takes.");
+            text.Append(nothing);
         foreach (var (line, count) in _tried)
             text.Append("\n  ").Append(line).Append(count > 1 ? $" ({count} times)" : "");
         if (_left > 0)

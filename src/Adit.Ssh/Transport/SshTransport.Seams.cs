@@ -226,8 +226,8 @@ internal sealed partial class SshTransport : IKexSink, IMessageExchange, ISendQu
         message += $"Connection {what} by {RemoteAddress} port {RemotePort}";
         return new SshException(SshError.ConnectionLost, message, cause)
         {
-            Hint = early ? $"{RemoteAddress} port {RemotePort} took the connection and ended it before it said that it speaks SSH: " +
-                "it may be another service, or a server that refuses more logins for now" : null,
+            Hint = !early ? null : RemoteAddress == "UNKNOWN" ? "what carries the connection (ProxyCommand, a jump host) ended before the server said that it speaks SSH: does it reach the server by itself?" :
+                $"{RemoteAddress} port {RemotePort} took the connection and ended it before it said that it speaks SSH: it may be another service, or a server that refuses more logins for now",
         };
     }
 

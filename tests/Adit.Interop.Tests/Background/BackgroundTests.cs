@@ -26,6 +26,7 @@ public sealed class BackgroundTests
         // The substitution ends when nobody has its pipe open any more.
         Assert.Equal("[] 0\n", await Route.ShellAsync(lab, $"said=$({command} 2>&1); echo \"[$said] $?\""));
         await using var background = new Survivor($"-f -N -L {forward}");
+        Assert.Equal(kind == Peer.Adit ? Path.GetFileName(Machine.Adit) : "ssh", (await File.ReadAllTextAsync($"/proc/{background.Id}/comm")).Trim());
         Assert.Equal("0", Stat(background.Id, 4)); // tty_nr
         Assert.Equal($"{background.Id}", Stat(background.Id, 3)); // the session is its own
         Assert.Equal(["/dev/null", "/dev/null", "/dev/null"], Enumerable.Range(0, 3).Select(n => new FileInfo($"/proc/{background.Id}/fd/{n}").LinkTarget));

@@ -221,6 +221,16 @@ public sealed class ErrorTests
     });
 
     [Fact]
+    public Task Proxy_command_that_ends() => Lab.RunAsync(async lab =>
+    {
+        IReadOnlyList<string> arguments = ["-F", "none", "-N", "-o", "ProxyCommand=false", "127.0.0.1"];
+        await Compare.CommandLinesAsync(lab, "kex_exchange_identification: ", [.. arguments]);
+        IReadOnlyList<string> program = Clients.Program(Peer.Adit);
+        ProcessResult ours = await lab.RunAsync("client", program[0], [.. program.Skip(1), .. arguments]);
+        Assert.Contains("ProxyCommand", ours.ErrorLines[^1], StringComparison.Ordinal); // not that a machine called UNKNOWN took a connection
+    });
+
+    [Fact]
     public Task Not_an_ssh_server() => Lab.RunAsync(async lab =>
     {
         await using Service web = Service.Start(

@@ -19,6 +19,7 @@ public sealed class SshdDaemonTests
         Assert.Equal((0, ""), (started.ExitCode, started.Output + started.Errors));
         int process = int.Parse(await File.ReadAllTextAsync(pidFile), CultureInfo.InvariantCulture);
         Assert.Contains($"{config}\0-E\0", await File.ReadAllTextAsync($"/proc/{process}/cmdline"));
+        Assert.Equal(Path.GetFileName(Machine.Adit), (await File.ReadAllTextAsync($"/proc/{process}/comm")).Trim()); // as pgrep -x and pidof look for it
         Assert.Contains($"Server listening on 127.0.0.1 port {port}.", await File.ReadAllTextAsync(lab.Folder["log"]));
         Server server = await ServerAtAsync(port);
 
@@ -32,9 +33,22 @@ public sealed class SshdDaemonTests
         await Net.WaitUntilAsync(() => !File.Exists(pidFile) && !Net.IsListening(port), "the port to be free", TimeSpan.FromSeconds(30));
         Assert.False(live.HasExited);
         Assert.True(Directory.Exists($"/proc/{process}"));
-        await lab.MustAsync("/bin/kill", process.ToString(CultureInfo.InvariantCulture));
-        Assert.Equal(255, (await live.WaitForExitAsync(lab.Deadline)).ExitCode);
-        await Net.WaitUntilAsync(() => CommandLine(process).Length == 0, "the daemon to end", TimeSpan.FromSeconds(30));
+
+        // A restart: the new one's pid file outlasts the end of the old one, which still waited for its connection.
+        ProcessResult restarted = await lab.RunAsync("successor", Machine.Adit, ["sshd", "-f", config, "-E", lab.Folder["log3"]]);
+        Assert.Equal((0, ""), (restarted.ExitCode, restarted.Output + restarted.Errors));
+        string successor = (await File.ReadAllTextAsync(pidFile)).Trim();
+        try
+        {
+            await lab.MustAsync("/bin/kill", process.ToString(CultureInfo.InvariantCulture));
+            Assert.Equal(255, (await live.WaitForExitAsync(lab.Deadline)).ExitCode);
+            await Net.WaitUntilAsync(() => CommandLine(process).Length == 0, "the daemon to end", TimeSpan.FromSeconds(30));
+            Assert.Equal(successor, (await File.ReadAllTextAsync(pidFile)).Trim());
+        }
+        finally
+        {
+            await lab.MustAsync("/bin/kill", successor);
+        }
     });
 
     [Fact]

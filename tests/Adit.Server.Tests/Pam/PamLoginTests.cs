@@ -232,6 +232,18 @@ public sealed class PamLoginTests
         Assert.IsType<AuthenticationDecision.Denied>(await login.Password("whatever", "nobody-of-that-name"));
     }
 
+    // A client that nobody types at sends three of them: PAM would make each wait, and pam_faillock count it against the account.
+    [Theory]
+    [InlineData("no", false)]
+    [InlineData("yes", true)]
+    public async Task PAM_is_asked_about_an_empty_password_only_where_one_is_permitted(string permit, bool asked)
+    {
+        using var login = new Login($"UsePAM yes\nPermitEmptyPasswords {permit}");
+        Assert.Equal(asked, await login.Password("") is AuthenticationDecision.Accepted);
+        Assert.Equal(asked, login.PamHelper.Orders.Any(order => order.Kind == PamOrderKind.Authenticate));
+        Assert.IsType<AuthenticationDecision.Accepted>(await login.Password("whatever"));
+    }
+
     [Fact]
     public void Without_a_helper_a_server_with_UsePAM_does_not_start()
     {

@@ -65,6 +65,7 @@ public class PermissionDeniedTests
         var error = await script.EndAsync();
         Assert.Equal((SshError.ConnectionLost, "Connection closed by 192.0.2.7 port 50022"), (error.Error, error.Message));
         Assert.Contains("before the login was complete", error.Hint, StringComparison.Ordinal);
+        Assert.Contains("tried: nothing yet that it refused.", error.Hint, StringComparison.Ordinal); // there was a credential, and it may have been the right one
     }
 
     [Fact]

@@ -47,6 +47,7 @@ internal sealed unsafe class SftpServer
     {
         _log.Write(SftpLogLevel.Info, $"session opened for {_who}");
         _ = ProcessCalls.Control(output, ProcessCalls.SetStatusFlags, ProcessCalls.Control(output, ProcessCalls.GetStatusFlags, 0) | ProcessCalls.OpenNonBlocking);
+        _files.Client = output;
         var status = Serve(input, output);
         _files.LogEnd();
         _log.Write(SftpLogLevel.Info, $"session closed for {_who}");

@@ -120,6 +120,19 @@ public class SftpServerTests
         }
     }
 
+    // A file without an end would be copied for as long as the machine runs.
+    [Fact]
+    public async Task ACopyEndsWithItsClient()
+    {
+        var peer = SftpPeer.Ours("/", "alice");
+        await peer.AskAsync(Init);
+        await peer.AskAsync(Request(3, String("/dev/zero"), UInt32(1), NoAttributes));
+        await peer.AskAsync(Request(3, String("/dev/null"), UInt32(2), NoAttributes));
+        await peer.SendAsync(Extended("copy-data", Handle(0), UInt64(0), UInt64(0), Handle(1), UInt64(0)));
+        await peer.DisposeAsync();
+        await peer.Status.WaitAsync(SftpPeer.Deadline);
+    }
+
     // Names that nobody has are answered without a name, and no answer is longer than a message may be.
     [Fact]
     public async Task ManyUsersAtOnceAreRefused()

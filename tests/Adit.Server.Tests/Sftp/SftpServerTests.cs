@@ -133,6 +133,20 @@ public class SftpServerTests
         await peer.Status.WaitAsync(SftpPeer.Deadline);
     }
 
+    // The rest is names of files, which the C library opens whoever may read them, devices and pipes too.
+    [Theory]
+    [InlineData(null, true)]
+    [InlineData("", true)]
+    [InlineData("UTC", true)]
+    [InlineData(":Europe/Berlin", true)]
+    [InlineData("CET-1CEST,M3.5.0,M10.5.0/3", true)]
+    [InlineData("<+03>-3", true)]
+    [InlineData("/etc/localtime", false)]
+    [InlineData(":/etc/localtime", false)]
+    [InlineData("../../../dev/tty", false)]
+    [InlineData("Europe/../../x", false)]
+    public void ATimeZoneIsOneOfTheSystems(string? name, bool isOne) => Assert.Equal(isOne, SftpProcess.IsNameOfTimeZone(name));
+
     // Names that nobody has are answered without a name, and no answer is longer than a message may be.
     [Fact]
     public async Task ManyUsersAtOnceAreRefused()

@@ -26,14 +26,15 @@ internal sealed unsafe class SftpFileRequests(SftpReplies replies, SftpHandles h
         return true;
     }
 
-    /// <summary>What is left open at the end, for the log.</summary>
-    public void LogEnd()
+    /// <summary>Closes what is left open: the process may go on, and a folder of outside is a way out of another root folder.</summary>
+    public void End()
     {
         for (var handle = 0; handle < handles.Count; handle++)
         {
             if (handles.File(handle, out _) >= 0 || handles.Folder(handle) != 0)
             {
                 LogClose(handle, "forced ");
+                _ = handles.Close(handle);
             }
         }
     }

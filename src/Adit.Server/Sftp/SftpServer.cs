@@ -49,7 +49,7 @@ internal sealed unsafe class SftpServer
         _ = ProcessCalls.Control(output, ProcessCalls.SetStatusFlags, ProcessCalls.Control(output, ProcessCalls.GetStatusFlags, 0) | ProcessCalls.OpenNonBlocking);
         _files.Client = output;
         var status = Serve(input, output);
-        _files.LogEnd();
+        _files.End();
         _log.Write(SftpLogLevel.Info, $"session closed for {_who}");
         return status;
     }

@@ -232,6 +232,23 @@ public class SftpServerTests
     [Fact]
     public void TheRehearsalEnds() => SftpProcess.Rehearse();
 
+    // Behind a change of the root folder a folder that was opened before it leads out.
+    [Fact]
+    public async Task NothingStaysOpen()
+    {
+        using var folder = new TempFolder();
+        await using var peer = SftpPeer.Ours("/", "alice");
+        await peer.AskAsync(Init);
+        Assert.Equal(HandleType, (await peer.AskAsync(Request(11, String(folder.Path)))).Type);
+        Assert.Equal(HandleType, (await peer.AskAsync(Request(3, String(folder["file"]), UInt32(2 | 8), NoAttributes))).Type);
+        Assert.Equal(2, CountOpen());
+        peer.EndInput();
+        await peer.Status.WaitAsync(SftpPeer.Deadline);
+        Assert.Equal(0, CountOpen());
+
+        int CountOpen() => Directory.GetFileSystemEntries("/proc/self/fd").Count(descriptor => new FileInfo(descriptor).LinkTarget?.StartsWith(folder.Path, StringComparison.Ordinal) == true);
+    }
+
     private static async Task ReadAllAsync(SftpPeer peer)
     {
         while (await peer.ReceiveAsync() is not null)

@@ -1,8 +1,11 @@
 namespace Adit.Server.Sftp;
 
-/// <summary>What the client has open. As many as the process may have descriptors: every handle is one. The number that was freed last is given out first, as sftp-server does.</summary>
-internal sealed class SftpHandles
+/// <summary>What the client has open. As many as the process may have descriptors: every handle is one. Some are left to the process, whose runtime dies without (a thread of its own needs one to start). The number that was freed last is given out first, as sftp-server does.</summary>
+/// <param name="limit">How many descriptors the process may have.</param>
+internal sealed class SftpHandles(ulong limit)
 {
+    private const ulong Reserved = 16;
+
     private readonly List<Entry> _entries = [];
     private int _free = -1;
 
@@ -12,6 +15,9 @@ internal sealed class SftpHandles
         File,
         Folder,
     }
+
+    /// <summary>A descriptor of this number is not for a client.</summary>
+    public bool IsReserved(int descriptor) => (ulong)descriptor + Reserved >= limit;
 
     public int AddFile(ReadOnlySpan<byte> name, int file, int flags) => Add(new Entry { Use = Use.File, File = file, Flags = flags, Name = name.ToArray() });
 

@@ -41,6 +41,13 @@ internal sealed unsafe class SftpPathRequests(SftpReplies replies, SftpHandles h
             return true;
         }
 
+        if (handles.IsReserved(file))
+        {
+            _ = SftpCalls.Close(file);
+            replies.Status(id, SftpStatus.Failure);
+            return true;
+        }
+
         replies.Handle(id, handles.AddFile(name, file, flags));
         return true;
     }
@@ -58,6 +65,13 @@ internal sealed unsafe class SftpPathRequests(SftpReplies replies, SftpHandles h
         if (folder == 0)
         {
             replies.Status(id, SftpStatuses.OfError(SftpCalls.Error));
+            return true;
+        }
+
+        if (handles.IsReserved(SftpCalls.DescriptorOf(folder)))
+        {
+            _ = SftpCalls.CloseFolder(folder);
+            replies.Status(id, SftpStatus.Failure);
             return true;
         }
 

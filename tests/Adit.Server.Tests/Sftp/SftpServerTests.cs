@@ -120,6 +120,17 @@ public class SftpServerTests
         }
     }
 
+    // A process without a descriptor left dies as soon as its runtime needs one.
+    [Fact]
+    public async Task TheLastDescriptorsAreNotForClients()
+    {
+        await using var peer = SftpPeer.Ours(10, "/", "alice");
+        await peer.AskAsync(Init);
+        Assert.Equal(SftpStatus.Failure, (await peer.AskAsync(Request(3, String("/dev/null"), UInt32(1), NoAttributes))).Status);
+        Assert.Equal(SftpStatus.Failure, (await peer.AskAsync(Request(11, String("/dev")))).Status);
+        Assert.Equal(SftpStatus.NoSuchFile, (await peer.AskAsync(Request(4, Handle(0)))).Status);
+    }
+
     // A file without an end would be copied for as long as the machine runs.
     [Fact]
     public async Task ACopyEndsWithItsClient()

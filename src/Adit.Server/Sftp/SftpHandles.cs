@@ -16,12 +16,28 @@ internal sealed class SftpHandles(ulong limit)
         Folder,
     }
 
-    /// <summary>A descriptor of this number is not for a client.</summary>
-    public bool IsReserved(int descriptor) => (ulong)descriptor + Reserved >= limit;
+    /// <summary>Null where there are no more; it is closed then, and the same with folders.</summary>
+    public int? AddFile(ReadOnlySpan<byte> name, int file, int flags)
+    {
+        if (IsReserved(file))
+        {
+            _ = SftpCalls.Close(file);
+            return null;
+        }
 
-    public int AddFile(ReadOnlySpan<byte> name, int file, int flags) => Add(new Entry { Use = Use.File, File = file, Flags = flags, Name = name.ToArray() });
+        return Add(new Entry { Use = Use.File, File = file, Flags = flags, Name = name.ToArray() });
+    }
 
-    public int AddFolder(ReadOnlySpan<byte> name, nint folder) => Add(new Entry { Use = Use.Folder, Folder = folder, Name = name.ToArray() });
+    public int? AddFolder(ReadOnlySpan<byte> name, nint folder)
+    {
+        if (IsReserved(SftpCalls.DescriptorOf(folder)))
+        {
+            _ = SftpCalls.CloseFolder(folder);
+            return null;
+        }
+
+        return Add(new Entry { Use = Use.Folder, Folder = folder, Name = name.ToArray() });
+    }
 
     public int Count => _entries.Count;
 
@@ -67,6 +83,8 @@ internal sealed class SftpHandles(ulong limit)
         _free = handle;
         return status;
     }
+
+    private bool IsReserved(int descriptor) => (ulong)descriptor + Reserved >= limit;
 
     private int Add(Entry entry)
     {

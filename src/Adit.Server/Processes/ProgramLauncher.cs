@@ -260,7 +260,7 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
     /// <summary>What a helper says before it becomes the program: nothing, or why it cannot; and the log of one that serves SFTP.</summary>
     private sealed class HelperReport
     {
-        private const int MaxLength = 4096;
+        private const int MaxLength = 4096, Piece = 4096;
 
         private readonly List<byte> _said = [];
         private readonly PolledDescriptor _descriptor;
@@ -280,19 +280,17 @@ internal sealed unsafe class ProgramLauncher(StartHelper? helper, IUserDatabase 
             new HelperReport(reading, logger)._descriptor.Watch(DescriptorLoop.Readable);
         }
 
+        /// <summary>One piece, and then others have their turn: what a client has SFTP log may come faster than it is written.</summary>
         private void OnReady()
         {
-            Span<byte> buffer = stackalloc byte[512];
-            int count, error;
-            while ((count = ProcessCalls.Read(_descriptor.Handle, buffer, out error)) > 0)
+            Span<byte> buffer = stackalloc byte[Piece];
+            var count = ProcessCalls.Read(_descriptor.Handle, buffer, out var error);
+            if (count > 0 && !_sftp.Takes(buffer[..count]) && _said.Count < MaxLength)
             {
-                if (!_sftp.Takes(buffer[..count]) && _said.Count < MaxLength)
-                {
-                    _said.AddRange(buffer[..count]);
-                }
+                _said.AddRange(buffer[..count]);
             }
 
-            if (count < 0 && error == ProcessCalls.TryAgain)
+            if (count > 0 || error == ProcessCalls.TryAgain)
             {
                 _descriptor.Watch(DescriptorLoop.Readable);
                 return;

@@ -190,13 +190,21 @@ public static unsafe class StartHelperProcess
     [SupportedOSPlatform("linux")]
     private static int Serve(ProgramStart start, SftpStart sftp)
     {
-        SftpProcess.SetTimeZone(start.Environment.GetValueOrDefault("TZ"));
+        // The user may have set it: with root's rights no file is opened that the system does not have for this.
+        var zone = start.Environment.GetValueOrDefault("TZ");
+        var isKnown = SftpProcess.IsNameOfTimeZone(zone);
+        SftpProcess.SetTimeZone(isKnown ? zone : null);
         if (start.Root is not null)
         {
             SftpProcess.Rehearse();
         }
 
         Become(start);
+        if (!isKnown && start.Root is null)
+        {
+            SftpProcess.SetTimeZone(zone);
+        }
+
         EnterFolder(start);
         using (var environment = new NativeStrings(start.Environment.Select(variable => $"{variable.Key}={variable.Value}")))
         {

@@ -1,3 +1,5 @@
+using Adit.Server.Processes;
+
 namespace Adit.Server.Sftp;
 
 /// <summary>Requests about what is open. Each is false for a message that is not well-formed.</summary>
@@ -7,6 +9,9 @@ internal sealed unsafe class SftpFileRequests(SftpReplies replies, SftpHandles h
     private const long FarAway = 1L << 40;
 
     private byte[]? _copied;
+
+    /// <summary>Where replies go.</summary>
+    public int Client { get; set; } = -1;
 
     public bool Close(ref SftpReader reader, uint id)
     {
@@ -21,14 +26,15 @@ internal sealed unsafe class SftpFileRequests(SftpReplies replies, SftpHandles h
         return true;
     }
 
-    /// <summary>What is left open at the end, for the log.</summary>
-    public void LogEnd()
+    /// <summary>Closes what is left open: the process may go on, and a folder of outside is a way out of another root folder.</summary>
+    public void End()
     {
         for (var handle = 0; handle < handles.Count; handle++)
         {
             if (handles.File(handle, out _) >= 0 || handles.Folder(handle) != 0)
             {
                 LogClose(handle, "forced ");
+                _ = handles.Close(handle);
             }
         }
     }
@@ -259,6 +265,12 @@ internal sealed unsafe class SftpFileRequests(SftpReplies replies, SftpHandles h
         {
             while (isAll || length > 0)
             {
+                // Some files have no end (/dev/zero), and one that is copied to another name of its own grows as it is read.
+                if (IsClientGone())
+                {
+                    return SftpStatus.Failure;
+                }
+
                 var count = Pread(source.File, buffer, (int)(isAll ? CopyPiece : Math.Min(length, CopyPiece)), source.Offset);
                 if (count <= 0)
                 {
@@ -285,6 +297,12 @@ internal sealed unsafe class SftpFileRequests(SftpReplies replies, SftpHandles h
         }
 
         return SftpStatus.Ok;
+    }
+
+    private bool IsClientGone()
+    {
+        var polled = new ProcessCalls.PollRequest { Descriptor = Client };
+        return ProcessCalls.Poll(&polled, 1, 0) > 0; // nothing was asked for, so it is POLLERR or POLLHUP
     }
 
     private void LogClose(int handle, string how)

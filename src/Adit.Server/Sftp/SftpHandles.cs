@@ -1,8 +1,11 @@
 namespace Adit.Server.Sftp;
 
-/// <summary>What the client has open. As many as the process may have descriptors: every handle is one. The number that was freed last is given out first, as sftp-server does.</summary>
-internal sealed class SftpHandles
+/// <summary>What the client has open. As many as the process may have descriptors: every handle is one. Some are left to the process, whose runtime dies without (a thread of its own needs one to start). The number that was freed last is given out first, as sftp-server does.</summary>
+/// <param name="limit">How many descriptors the process may have.</param>
+internal sealed class SftpHandles(ulong limit)
 {
+    private const ulong Reserved = 16;
+
     private readonly List<Entry> _entries = [];
     private int _free = -1;
 
@@ -13,9 +16,28 @@ internal sealed class SftpHandles
         Folder,
     }
 
-    public int AddFile(ReadOnlySpan<byte> name, int file, int flags) => Add(new Entry { Use = Use.File, File = file, Flags = flags, Name = name.ToArray() });
+    /// <summary>Null where there are no more; it is closed then, and the same with folders.</summary>
+    public int? AddFile(ReadOnlySpan<byte> name, int file, int flags)
+    {
+        if (IsReserved(file))
+        {
+            _ = SftpCalls.Close(file);
+            return null;
+        }
 
-    public int AddFolder(ReadOnlySpan<byte> name, nint folder) => Add(new Entry { Use = Use.Folder, Folder = folder, Name = name.ToArray() });
+        return Add(new Entry { Use = Use.File, File = file, Flags = flags, Name = name.ToArray() });
+    }
+
+    public int? AddFolder(ReadOnlySpan<byte> name, nint folder)
+    {
+        if (IsReserved(SftpCalls.DescriptorOf(folder)))
+        {
+            _ = SftpCalls.CloseFolder(folder);
+            return null;
+        }
+
+        return Add(new Entry { Use = Use.Folder, Folder = folder, Name = name.ToArray() });
+    }
 
     public int Count => _entries.Count;
 
@@ -61,6 +83,8 @@ internal sealed class SftpHandles
         _free = handle;
         return status;
     }
+
+    private bool IsReserved(int descriptor) => (ulong)descriptor + Reserved >= limit;
 
     private int Add(Entry entry)
     {

@@ -41,7 +41,7 @@ internal sealed unsafe class SftpPathRequests(SftpReplies replies, SftpHandles h
             return true;
         }
 
-        replies.Handle(id, handles.AddFile(name, file, flags));
+        Give(id, handles.AddFile(name, file, flags));
         return true;
     }
 
@@ -61,7 +61,7 @@ internal sealed unsafe class SftpPathRequests(SftpReplies replies, SftpHandles h
             return true;
         }
 
-        replies.Handle(id, handles.AddFolder(name, folder));
+        Give(id, handles.AddFolder(name, folder));
         return true;
     }
 
@@ -357,6 +357,18 @@ internal sealed unsafe class SftpPathRequests(SftpReplies replies, SftpHandles h
         return SftpCalls.Statx(SftpCalls.Here, other, 0, SftpCalls.BasicStatus, &status) == 0 ? SftpStatus.Failure : SftpStatuses.OfResult(SftpCalls.Rename(name, other));
     }
 
+    private void Give(uint id, int? handle)
+    {
+        if (handle is { } number)
+        {
+            replies.Handle(id, number);
+        }
+        else
+        {
+            replies.Status(id, SftpStatus.Failure);
+        }
+    }
+
     private static int FlagsOf(uint wanted) =>
         ((wanted & (FlagRead | FlagWrite)) switch
         {
@@ -369,14 +381,8 @@ internal sealed unsafe class SftpPathRequests(SftpReplies replies, SftpHandles h
 
     private static string Show(uint flags)
     {
-        var text = "";
-        ReadOnlySpan<string> names = ["READ", "WRITE", "APPEND", "CREATE", "TRUNCATE", "EXCL"];
-        for (var i = 0; i < names.Length; i++)
-        {
-            text += (flags & (1u << i)) == 0 ? "" : text.Length == 0 ? names[i] : "," + names[i];
-        }
-
-        return text;
+        string[] names = ["READ", "WRITE", "APPEND", "CREATE", "TRUNCATE", "EXCL"];
+        return string.Join(',', names.Where((_, i) => (flags & (1u << i)) != 0));
     }
 
     private void Log(SftpLogLevel level, string what, ReadOnlySpan<byte> name)

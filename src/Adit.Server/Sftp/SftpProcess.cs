@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Runtime.Versioning;
 using System.Text;
 using Adit.Server.Processes;
+using Adit.Ssh;
 
 namespace Adit.Server.Sftp;
 
@@ -13,8 +14,12 @@ internal static unsafe class SftpProcess
     private const int Input = 0, Output = 1, Error = 2;
     private const int GetDumpable = 3, SetDumpable = 4; // PR_GET_DUMPABLE, PR_SET_DUMPABLE
 
+    /// <summary>Whether the C library looks for this TZ among the system's time zones alone, or at no file at all. It takes the user's word for any other file, a device or a pipe as well.</summary>
+    public static bool IsNameOfTimeZone(string? name) =>
+        name is null || ((name is [':', .. var rest] ? rest : name) is var file && !file.StartsWith('/') && !file.Contains("..", StringComparison.Ordinal));
+
     /// <summary>The time zone of what is listed is read now: in another root folder it is not there.</summary>
-    /// <param name="name">TZ of the session; null for the system's.</param>
+    /// <param name="name">TZ of the session; null for the system's. The user may have chosen it.</param>
     public static void SetTimeZone(string? name)
     {
         if (name is not null)
@@ -25,7 +30,7 @@ internal static unsafe class SftpProcess
         SftpCalls.LoadTimeZone();
     }
 
-    /// <summary>Serves nobody for once, so that nothing has to be loaded, bound or compiled behind a change of the root folder: what is there then need not be ours. Changes no file.</summary>
+    /// <summary>Serves nobody for once, so that nothing has to be loaded, bound or compiled behind a change of the root folder: what is there then need not be ours. Changes no file. Throws <see cref="SshException"/> where that cannot be.</summary>
     public static void Rehearse()
     {
         using var script = ProcessCalls.Own(ProcessCalls.CreateMemoryFile(Name, 1));
@@ -33,7 +38,7 @@ internal static unsafe class SftpProcess
         var data = Script();
         if (script.IsInvalid || nowhere.IsInvalid || ProcessCalls.Write(script, data, out _) != data.Length || ProcessCalls.Seek(script, 0, 0) != 0)
         {
-            return;
+            throw new SshException(SshError.ResourceLimit, $"{Name} cannot be made ready for another root folder: {ProcessCalls.Describe(SftpCalls.Error)}");
         }
 
         var (from, to) = ((int)script.DangerousGetHandle(), (int)nowhere.DangerousGetHandle());

@@ -32,9 +32,10 @@ internal sealed unsafe class SftpServer
     /// <param name="user">Who is logged in.</param>
     /// <param name="home">The user's home folder.</param>
     /// <param name="client">The client's address.</param>
-    public SftpServer(SftpOptions options, SftpLog log, SftpUsers users, string user, string home, string client)
+    /// <param name="limit">How many descriptors the process may have; null for what the system says.</param>
+    public SftpServer(SftpOptions options, SftpLog log, SftpUsers users, string user, string home, string client, ulong? limit = null)
     {
-        var (handles, paths) = (new SftpHandles(), new SftpPaths());
+        var (handles, paths) = (new SftpHandles(limit ?? DescriptorLimit()), new SftpPaths());
         _replies = new SftpReplies(log);
         (_options, _log, _who) = (options, log, $"local user {Ssh.Wire.PeerText.Escape(user, 100)} from [{client}]");
         _files = new SftpFileRequests(_replies, handles, log);
@@ -47,8 +48,9 @@ internal sealed unsafe class SftpServer
     {
         _log.Write(SftpLogLevel.Info, $"session opened for {_who}");
         _ = ProcessCalls.Control(output, ProcessCalls.SetStatusFlags, ProcessCalls.Control(output, ProcessCalls.GetStatusFlags, 0) | ProcessCalls.OpenNonBlocking);
+        _files.Client = output;
         var status = Serve(input, output);
-        _files.LogEnd();
+        _files.End();
         _log.Write(SftpLogLevel.Info, $"session closed for {_who}");
         return status;
     }
@@ -294,14 +296,20 @@ internal sealed unsafe class SftpServer
 
     private bool Limits(uint id)
     {
-        var files = stackalloc ulong[2];
+        var files = DescriptorLimit();
         _replies.BeginExtended(id);
         _replies.Add((ulong)SftpReplies.MostMessage);
         _replies.Add((ulong)SftpReplies.MostData);
         _replies.Add((ulong)SftpReplies.MostData);
-        _replies.Add(SftpCalls.Limit(OpenFiles, files) == 0 && files[0] > OwnFiles ? files[0] - OwnFiles : 0);
+        _replies.Add(files > OwnFiles ? files - OwnFiles : 0);
         _replies.End();
         return true;
+    }
+
+    private static ulong DescriptorLimit()
+    {
+        var files = stackalloc ulong[2];
+        return SftpCalls.Limit(OpenFiles, files) == 0 ? files[0] : 0;
     }
 
     private bool Refuse(string why)

@@ -73,8 +73,10 @@ internal sealed partial class KexSession
     /// <summary>Server: the client's value makes the secret; the host key signs what was said.</summary>
     private async ValueTask OnClientValueAsync(KexRun run, MessageId id, ReadOnlyMemory<byte> payload, CancellationToken cancellationToken)
     {
-        run.ClientValue = KexPacket.ParseClientValue(payload.Span).Value.ToArray();
         run.Expected = default; // nothing is right while we sign
+        await LeaveWatcherAsync().ConfigureAwait(false);
+        EnsureAlive();
+        run.ClientValue = KexPacket.ParseClientValue(payload.Span).Value.ToArray();
         run.Agreement = run.Group is { } group ? run.Method!.Create(group) : run.Method!.Create();
         byte[] value = run.Agreement.Respond(run.ClientValue, out byte[] secret);
         try
@@ -100,8 +102,10 @@ internal sealed partial class KexSession
     /// <summary>Client: the server's value makes the secret; then its signature, and only then the trust in its key, is decided.</summary>
     private async ValueTask OnServerReplyAsync(KexRun run, ReadOnlyMemory<byte> payload, CancellationToken cancellationToken)
     {
-        var reply = KexPacket.ParseReply(payload.Span);
         run.Expected = default; // nothing is right while somebody is asked about the key
+        await LeaveWatcherAsync().ConfigureAwait(false);
+        EnsureAlive();
+        var reply = KexPacket.ParseReply(payload.Span);
         byte[] secret = run.Agreement!.Finish(reply.Value.Span);
         try
         {
@@ -131,6 +135,13 @@ internal sealed partial class KexSession
         {
             CryptographicOperations.ZeroMemory(secret);
         }
+    }
+
+    /// <summary>Computing takes up to tens of milliseconds (groups of 8192 bits), and a stranger may ask for it again and again: a thread that watches sockets has others waiting.</summary>
+    private static async ValueTask LeaveWatcherAsync()
+    {
+        if (!Thread.CurrentThread.IsThreadPoolThread)
+            await Task.Yield();
     }
 
     /// <summary>The key that signed before, if it can again: a client that rekeys must find the same.</summary>

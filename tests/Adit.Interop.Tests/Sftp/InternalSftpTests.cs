@@ -112,6 +112,25 @@ public class InternalSftpTests
         Assert.Equal((1, "usage: internal-sftp [-ehR] [-d start_directory] [-f log_facility] [-l log_level]"), (refused.ExitCode, refused.FirstErrorLine));
     });
 
+    // TZ may name any file, which would be opened with root's rights: this pipe has nobody at its other end, and a folder around it that the user cannot enter.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public Task AUsersTimeZoneOpensNothingOfRoots(bool isConfined) => Lab.RunAsync(async lab =>
+    {
+        TemporaryUser user = await TemporaryUser.GetAuthorizedAsync();
+        SftpJail jail = await SftpJail.CreateAsync(lab, user);
+        string pipe = Path.Combine(jail.Path, "roots", "pipe");
+        Directory.CreateDirectory(Path.GetDirectoryName(pipe)!, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        await lab.MustAsync(Machine.Tool("mkfifo"), pipe);
+        ServerOptions options = Confined(jail, "internal-sftp -d /");
+        Server server = await lab.StartServerAsync(Peer.Adit, options with { Lines = [.. options.Lines.Where(line => isConfined || !line.StartsWith("ChrootDirectory", StringComparison.Ordinal)), "AcceptEnv TZ"] });
+        string script = await lab.SshScriptAsync(server, user.Name), batch = lab.Folder.Write("batch", "pwd\nls -l\n");
+        ProcessResult result = await lab.RunAsync("sftp", Machine.Tool("sftp"), ["-q", "-o", $"SetEnv=TZ={pipe}", "-S", script, "-b", batch, $"{user.Name}@{server.Host}"]);
+        Assert.True(result.ExitCode == 0, result.ToString());
+        Assert.Contains("Remote working directory: /\n", result.Output, StringComparison.Ordinal);
+    }, seconds: 40);
+
     // Nobody's encoding: what comes back is what went there.
     [Fact]
     public Task NamesAreBytes() => Lab.RunAsync(async lab =>

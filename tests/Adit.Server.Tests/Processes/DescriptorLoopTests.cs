@@ -1,6 +1,7 @@
 using System.Runtime.Versioning;
 using Adit.Server.Processes;
 using Adit.Server.Tests.Support;
+using Microsoft.Extensions.Logging;
 using Microsoft.Win32.SafeHandles;
 
 namespace Adit.Server.Tests.Processes;
@@ -25,6 +26,35 @@ public class DescriptorLoopTests
         }
     }
 
+    // The log of an SFTP session is as long as its client makes it.
+    [Fact]
+    public async Task AHelperThatNeverStopsTalkingKeepsNobodyWaiting()
+    {
+        var (reading, writing) = ProgramLauncher.CreatePipe();
+        var isOver = false;
+        var talking = new Thread(() =>
+        {
+            var lines = System.Text.Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat("\u0001Iinternal-sftp[1]: open\n", 100)));
+            while (!Volatile.Read(ref isOver) && ProcessCalls.Write(writing, lines, out _) > 0)
+            {
+            }
+        });
+        var log = new SlowLogger();
+        new ProgramLauncher(null, new FakeUsers(), log).Hear(reading);
+        talking.Start();
+        try
+        {
+            await log.Begun.WaitAsync(Deadline);
+            await TellsOnceAsync((descriptor, _) => descriptor.Watch(DescriptorLoop.Readable), Write);
+        }
+        finally
+        {
+            Volatile.Write(ref isOver, true);
+            talking.Join();
+            writing.Dispose();
+        }
+    }
+
     // As where epoll takes no more descriptors: no turning round in haste, and no event that was not there.
     [Fact]
     public Task WithoutEpollAThreadWaits() => TellsOnceAsync((descriptor, _) => descriptor.WatchByThread(DescriptorLoop.Readable), Write);
@@ -38,6 +68,25 @@ public class DescriptorLoopTests
         descriptor.Watch(DescriptorLoop.Readable);
         await told.Task.WaitAsync(Deadline);
         descriptor.Close();
+    }
+
+    /// <summary>One that takes longer for a line than it takes to write one.</summary>
+    private sealed class SlowLogger : ILogger
+    {
+        private readonly TaskCompletionSource _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task Begun => _begun.Task;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            Thread.SpinWait(1000);
+            _begun.TrySetResult();
+        }
     }
 
     private static async Task TellsOnceAsync(Action<PolledDescriptor, SafeFileHandle> watch, Action<SafeFileHandle> happen)

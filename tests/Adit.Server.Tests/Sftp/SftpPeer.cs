@@ -21,7 +21,10 @@ internal sealed class SftpPeer : IAsyncDisposable
     /// <summary>What the process ends with.</summary>
     public Task<int> Status { get; }
 
-    public static SftpPeer Ours(string home, string user, params string[] options)
+    public static SftpPeer Ours(string home, string user, params string[] options) => Ours(null, home, user, options);
+
+    /// <param name="limit">How many descriptors the process may have.</param>
+    public static SftpPeer Ours(ulong? limit, string home, string user, params string[] options)
     {
         var ((input, toServer), (fromServer, output)) = (ProgramLauncher.CreatePipe(), ProgramLauncher.CreatePipe());
         var parsed = SftpOptions.Parse(options, user, home, 0);
@@ -31,7 +34,7 @@ internal sealed class SftpPeer : IAsyncDisposable
             using (input)
             using (output)
             {
-                return new SftpServer(parsed, new SftpLog(SftpLogLevel.Quiet, 2, isForServer: false), new SftpUsers(isInOtherRoot: false), user, home, "127.0.0.1")
+                return new SftpServer(parsed, new SftpLog(SftpLogLevel.Quiet, 2, isForServer: false), new SftpUsers(isInOtherRoot: false), user, home, "127.0.0.1", limit)
                     .Run((int)input.DangerousGetHandle(), (int)output.DangerousGetHandle());
             }
         }, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);

@@ -120,6 +120,44 @@ public class SftpServerTests
         }
     }
 
+    // A process without a descriptor left dies as soon as its runtime needs one.
+    [Fact]
+    public async Task TheLastDescriptorsAreNotForClients()
+    {
+        await using var peer = SftpPeer.Ours(10, "/", "alice");
+        await peer.AskAsync(Init);
+        Assert.Equal(SftpStatus.Failure, (await peer.AskAsync(Request(3, String("/dev/null"), UInt32(1), NoAttributes))).Status);
+        Assert.Equal(SftpStatus.Failure, (await peer.AskAsync(Request(11, String("/dev")))).Status);
+        Assert.Equal(SftpStatus.NoSuchFile, (await peer.AskAsync(Request(4, Handle(0)))).Status);
+    }
+
+    // A file without an end would be copied for as long as the machine runs.
+    [Fact]
+    public async Task ACopyEndsWithItsClient()
+    {
+        var peer = SftpPeer.Ours("/", "alice");
+        await peer.AskAsync(Init);
+        await peer.AskAsync(Request(3, String("/dev/zero"), UInt32(1), NoAttributes));
+        await peer.AskAsync(Request(3, String("/dev/null"), UInt32(2), NoAttributes));
+        await peer.SendAsync(Extended("copy-data", Handle(0), UInt64(0), UInt64(0), Handle(1), UInt64(0)));
+        await peer.DisposeAsync();
+        await peer.Status.WaitAsync(SftpPeer.Deadline);
+    }
+
+    // The rest is names of files, which the C library opens whoever may read them, devices and pipes too.
+    [Theory]
+    [InlineData(null, true)]
+    [InlineData("", true)]
+    [InlineData("UTC", true)]
+    [InlineData(":Europe/Berlin", true)]
+    [InlineData("CET-1CEST,M3.5.0,M10.5.0/3", true)]
+    [InlineData("<+03>-3", true)]
+    [InlineData("/etc/localtime", false)]
+    [InlineData(":/etc/localtime", false)]
+    [InlineData("../../../dev/tty", false)]
+    [InlineData("Europe/../../x", false)]
+    public void ATimeZoneIsOneOfTheSystems(string? name, bool isOne) => Assert.Equal(isOne, SftpProcess.IsNameOfTimeZone(name));
+
     // Names that nobody has are answered without a name, and no answer is longer than a message may be.
     [Fact]
     public async Task ManyUsersAtOnceAreRefused()
@@ -204,6 +242,23 @@ public class SftpServerTests
     // What happens ahead of a change of the root folder changes nothing, and can be done by anybody.
     [Fact]
     public void TheRehearsalEnds() => SftpProcess.Rehearse();
+
+    // Behind a change of the root folder a folder that was opened before it leads out.
+    [Fact]
+    public async Task NothingStaysOpen()
+    {
+        using var folder = new TempFolder();
+        await using var peer = SftpPeer.Ours("/", "alice");
+        await peer.AskAsync(Init);
+        Assert.Equal(HandleType, (await peer.AskAsync(Request(11, String(folder.Path)))).Type);
+        Assert.Equal(HandleType, (await peer.AskAsync(Request(3, String(folder["file"]), UInt32(2 | 8), NoAttributes))).Type);
+        Assert.Equal(2, CountOpen());
+        peer.EndInput();
+        await peer.Status.WaitAsync(SftpPeer.Deadline);
+        Assert.Equal(0, CountOpen());
+
+        int CountOpen() => Directory.GetFileSystemEntries("/proc/self/fd").Count(descriptor => new FileInfo(descriptor).LinkTarget?.StartsWith(folder.Path, StringComparison.Ordinal) == true);
+    }
 
     private static async Task ReadAllAsync(SftpPeer peer)
     {

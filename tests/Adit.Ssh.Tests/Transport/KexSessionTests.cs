@@ -1,4 +1,5 @@
 using Adit.Ssh.Cryptography;
+using Adit.Ssh.Keys;
 using Adit.Ssh.Transport;
 
 namespace Adit.Ssh.Tests.Transport;
@@ -281,5 +282,31 @@ public class KexSessionTests
         pair.Client.Session.Start();
         await pair.PumpAsync();
         Assert.Equal(SshError.Configuration, pair.Server.Fault!.Error);
+    }
+
+    // A stranger's key exchange takes milliseconds, and a thread that watches sockets has other connections waiting.
+    [Fact]
+    public async Task NothingIsComputedOnAThreadThatWatchesSockets()
+    {
+        var signer = new PlacedSigner(KexTestOptions.Key("ssh-ed25519"));
+        using var pair = new KexTestPair(KexTestOptions.Client(), KexTestOptions.Server(keys: [signer]));
+        await Task.Factory.StartNew(pair.ConnectAsync, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap().WaitAsync(TimeSpan.FromSeconds(60));
+        await pair.AssertEqualAsync(exchanges: 1);
+        Assert.True(signer.IsOnPool);
+    }
+
+    private sealed class PlacedSigner(PrivateKey key) : ISigner
+    {
+        public bool? IsOnPool { get; private set; }
+
+        public PublicKey PublicKey => key.PublicKey;
+
+        public string Comment => "";
+
+        public ValueTask<byte[]> SignAsync(string algorithm, ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
+        {
+            IsOnPool = Thread.CurrentThread.IsThreadPoolThread;
+            return key.SignAsync(algorithm, data, cancellationToken);
+        }
     }
 }

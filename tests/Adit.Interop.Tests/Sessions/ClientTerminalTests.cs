@@ -19,8 +19,11 @@ public sealed class ClientTerminalTests
         Assert.False(PseudoTerminal.Echoes(terminal.Path));
         terminal.Type("stty size; echo $TERM\r");
         await terminal.WaitForAsync("24 80\r\nxterm\r\n");
+
+        // While no line is edited: the shell has its own ways with a change then.
+        terminal.Type("echo wa''its; until [ \"$(stty size)\" = '40 100' ]; do sleep 0.05; done; echo re''sized\r");
+        await terminal.WaitForAsync("waits\r\n");
         terminal.Resize(40, 100);
-        terminal.Type("until [ \"$(stty size)\" = '40 100' ]; do sleep 0.05; done; echo re''sized\r");
         await terminal.WaitForAsync("resized\r\n");
 
         // Said by the program itself, so that a key which follows at once finds it in the foreground.

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Adit.Server.Users;
 
 namespace Adit.Server.Sftp;
 
@@ -40,7 +41,7 @@ internal static unsafe partial class SftpCalls
     public static partial int Flush(int file);
 
     [LibraryImport("libc", EntryPoint = "statx", SetLastError = true)]
-    public static partial int Statx(int folder, byte* path, int flags, uint mask, Status* result);
+    public static partial int Statx(int folder, byte* path, int flags, uint mask, LibC.StatxBuffer* result);
 
     [LibraryImport("libc", EntryPoint = "statvfs", SetLastError = true)]
     public static partial int FileSystem(byte* path, FileSystemStatus* result);
@@ -132,22 +133,7 @@ internal static unsafe partial class SftpCalls
     public static partial int ControlProcess(int option, nuint second, nuint third, nuint fourth, nuint fifth);
 
     [LibraryImport("libc", EntryPoint = "getpwnam_r")]
-    public static partial int FindUser(byte* name, Users.LibC.Passwd* entry, byte* buffer, nuint length, Users.LibC.Passwd** result);
-
-    /// <summary>struct statx, which is the same everywhere.</summary>
-    [StructLayout(LayoutKind.Explicit, Size = 256)]
-    public struct Status
-    {
-        [FieldOffset(16)] public uint Links;
-        [FieldOffset(20)] public uint Uid;
-        [FieldOffset(24)] public uint Gid;
-        [FieldOffset(28)] public ushort Mode;
-        [FieldOffset(40)] public ulong Size;
-        [FieldOffset(64)] public long Accessed;
-        [FieldOffset(112)] public long Modified;
-
-        public readonly uint Type => Mode & 0xF000u;
-    }
+    public static partial int FindUser(byte* name, LibC.Passwd* entry, byte* buffer, nuint length, LibC.Passwd** result);
 
     public const uint RegularFile = 0x8000, Symlink = 0xA000;
 

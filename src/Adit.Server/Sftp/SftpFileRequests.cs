@@ -1,4 +1,6 @@
+using Adit.Server.Configuration;
 using Adit.Server.Processes;
+using Adit.Server.Users;
 
 namespace Adit.Server.Sftp;
 
@@ -49,9 +51,9 @@ internal sealed unsafe class SftpFileRequests(SftpReplies replies, SftpHandles h
             return false;
         }
 
-        if (log.Shows(SftpLogLevel.Debug1))
+        if (log.Shows(SshdLogLevel.Debug1))
         {
-            log.Write(SftpLogLevel.Debug1, $"request {id}: read \"{SftpLog.Show(handles.Name(handle))}\" (handle {handle}) off {(ulong)offset} len {length}");
+            log.Write(SshdLogLevel.Debug1, $"request {id}: read \"{SftpLog.Show(handles.Name(handle))}\" (handle {handle}) off {(ulong)offset} len {length}");
         }
 
         var file = handles.File(handle, out _);
@@ -88,9 +90,9 @@ internal sealed unsafe class SftpFileRequests(SftpReplies replies, SftpHandles h
             return false;
         }
 
-        if (log.Shows(SftpLogLevel.Debug1))
+        if (log.Shows(SshdLogLevel.Debug1))
         {
-            log.Write(SftpLogLevel.Debug1, $"request {id}: write \"{SftpLog.Show(handles.Name(handle))}\" (handle {handle}) off {(ulong)offset} len {data.Length}");
+            log.Write(SshdLogLevel.Debug1, $"request {id}: write \"{SftpLog.Show(handles.Name(handle))}\" (handle {handle}) off {(ulong)offset} len {data.Length}");
         }
 
         var file = handles.File(handle, out var flags);
@@ -122,7 +124,7 @@ internal sealed unsafe class SftpFileRequests(SftpReplies replies, SftpHandles h
         }
 
         var file = handles.File(handle, out _);
-        SftpCalls.Status status;
+        LibC.StatxBuffer status;
         var nothing = default(byte);
         if (file < 0)
         {
@@ -217,9 +219,9 @@ internal sealed unsafe class SftpFileRequests(SftpReplies replies, SftpHandles h
             return false;
         }
 
-        if (log.Shows(SftpLogLevel.Verbose))
+        if (log.Shows(SshdLogLevel.Verbose))
         {
-            log.Write(SftpLogLevel.Verbose, $"fsync \"{SftpLog.Show(handles.Name(handle))}\"");
+            log.Write(SshdLogLevel.Verbose, $"fsync \"{SftpLog.Show(handles.Name(handle))}\"");
         }
 
         var file = handles.File(handle, out _);
@@ -239,9 +241,9 @@ internal sealed unsafe class SftpFileRequests(SftpReplies replies, SftpHandles h
             return false;
         }
 
-        if (log.Shows(SftpLogLevel.Debug1))
+        if (log.Shows(SshdLogLevel.Debug1))
         {
-            log.Write(SftpLogLevel.Debug1, $"request {id}: copy-data from \"{SftpLog.Show(handles.Name(source))}\" off {(ulong)readAt} len {length} to \"{SftpLog.Show(handles.Name(target))}\" off {(ulong)writeAt}");
+            log.Write(SshdLogLevel.Debug1, $"request {id}: copy-data from \"{SftpLog.Show(handles.Name(source))}\" off {(ulong)readAt} len {length} to \"{SftpLog.Show(handles.Name(target))}\" off {(ulong)writeAt}");
         }
 
         var (from, to) = (handles.File(source, out _), handles.File(target, out var flags));
@@ -307,7 +309,7 @@ internal sealed unsafe class SftpFileRequests(SftpReplies replies, SftpHandles h
 
     private void LogClose(int handle, string how)
     {
-        if (!log.Shows(SftpLogLevel.Info))
+        if (!log.Shows(SshdLogLevel.Info))
         {
             return;
         }
@@ -316,11 +318,11 @@ internal sealed unsafe class SftpFileRequests(SftpReplies replies, SftpHandles h
         if (handles.File(handle, out _) >= 0)
         {
             var (read, written) = handles.Bytes(handle);
-            log.Write(SftpLogLevel.Info, $"{how}close \"{name}\" bytes read {read} written {written}");
+            log.Write(SshdLogLevel.Info, $"{how}close \"{name}\" bytes read {read} written {written}");
         }
         else
         {
-            log.Write(SftpLogLevel.Info, $"{how}closedir \"{name}\"");
+            log.Write(SshdLogLevel.Info, $"{how}closedir \"{name}\"");
         }
     }
 

@@ -1,27 +1,15 @@
 using System.Text;
+using Adit.Server.Configuration;
 using Adit.Server.Processes;
 using Adit.Ssh.Wire;
 
 namespace Adit.Server.Sftp;
 
-/// <summary>What -l chooses from.</summary>
-internal enum SftpLogLevel
-{
-    Quiet,
-    Fatal,
-    Error,
-    Info,
-    Verbose,
-    Debug1,
-    Debug2,
-    Debug3,
-}
-
 /// <summary>What an SFTP session tells the log, in sftp-server's words. The lines go to the server that started the process, which writes them where its own go; with -e to standard error.</summary>
 /// <param name="level">The most that is told.</param>
 /// <param name="descriptor">Where to.</param>
 /// <param name="isForServer">To the server (<see cref="SftpLogLines"/>), not to standard error.</param>
-internal sealed unsafe class SftpLog(SftpLogLevel level, int descriptor, bool isForServer)
+internal sealed unsafe class SftpLog(SshdLogLevel level, int descriptor, bool isForServer)
 {
     /// <summary>What begins each line for the server: nothing else that a helper says begins so.</summary>
     public const byte Mark = 1;
@@ -30,9 +18,9 @@ internal sealed unsafe class SftpLog(SftpLogLevel level, int descriptor, bool is
 
     private const int MostShown = 4096;
 
-    public bool Shows(SftpLogLevel wanted) => wanted <= level;
+    public bool Shows(SshdLogLevel wanted) => wanted <= level;
 
-    public void Write(SftpLogLevel wanted, string text)
+    public void Write(SshdLogLevel wanted, string text)
     {
         if (!Shows(wanted))
         {
@@ -40,7 +28,7 @@ internal sealed unsafe class SftpLog(SftpLogLevel level, int descriptor, bool is
         }
 
         var line = isForServer
-            ? $"{(char)Mark}{(char)(wanted <= SftpLogLevel.Error ? ErrorMark : PlainMark)}internal-sftp[{Environment.ProcessId}]: {text}\n"
+            ? $"{(char)Mark}{(char)(wanted <= SshdLogLevel.Error ? ErrorMark : PlainMark)}internal-sftp[{Environment.ProcessId}]: {text}\n"
             : text + "\r\n";
         WriteAll(descriptor, Encoding.UTF8.GetBytes(line));
     }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.Versioning;
 using System.Text;
+using Adit.Server.Users;
 
 namespace Adit.Server.Sftp;
 
@@ -16,7 +17,7 @@ internal sealed unsafe class SftpLongName(SftpUsers users)
     private int _end;
 
     /// <summary>Good until the next.</summary>
-    public ReadOnlySpan<byte> Of(ReadOnlySpan<byte> name, in SftpCalls.Status status, long now)
+    public ReadOnlySpan<byte> Of(ReadOnlySpan<byte> name, in LibC.StatxBuffer status, long now)
     {
         _end = 0;
         AddMode(status.Mode);
@@ -27,7 +28,7 @@ internal sealed unsafe class SftpLongName(SftpUsers users)
         AddName(users.GroupName(status.Gid), status.Gid);
         AddNumber(status.Size, 8);
         Add(" "u8);
-        AddTime(status.Modified, now);
+        AddTime(status.ModifiedSeconds, now);
         Add(" "u8);
         Add(name);
         return _line.AsSpan(0, Math.Min(_end, MostLength));

@@ -1,5 +1,7 @@
 using System.Buffers.Binary;
 using System.Runtime.Versioning;
+using Adit.Server.Configuration;
+using Adit.Server.Users;
 
 namespace Adit.Server.Sftp;
 
@@ -21,9 +23,9 @@ internal sealed unsafe class SftpNameRequests(SftpReplies replies, SftpHandles h
             return false;
         }
 
-        if (log.Shows(SftpLogLevel.Debug1))
+        if (log.Shows(SshdLogLevel.Debug1))
         {
-            log.Write(SftpLogLevel.Debug1, $"request {id}: readdir \"{SftpLog.Show(handles.Name(handle))}\" (handle {handle})");
+            log.Write(SshdLogLevel.Debug1, $"request {id}: readdir \"{SftpLog.Show(handles.Name(handle))}\" (handle {handle})");
         }
 
         var folder = handles.Folder(handle);
@@ -38,7 +40,7 @@ internal sealed unsafe class SftpNameRequests(SftpReplies replies, SftpHandles h
         while (count < MostEntries && (nint)SftpCalls.ReadFolder(folder) is var entry and not 0)
         {
             var name = (byte*)entry + SftpCalls.EntryName;
-            SftpCalls.Status status;
+            LibC.StatxBuffer status;
             if (SftpCalls.Statx(descriptor, name, SftpCalls.NoFollow, SftpCalls.BasicStatus, &status) != 0)
             {
                 continue; // it has just gone
@@ -145,9 +147,9 @@ internal sealed unsafe class SftpNameRequests(SftpReplies replies, SftpHandles h
             return false;
         }
 
-        if (log.Shows(SftpLogLevel.Verbose))
+        if (log.Shows(SshdLogLevel.Verbose))
         {
-            log.Write(SftpLogLevel.Verbose, $"users-groups-by-id: {uids.Length / sizeof(uint)} users, {gids.Length / sizeof(uint)} groups");
+            log.Write(SshdLogLevel.Verbose, $"users-groups-by-id: {uids.Length / sizeof(uint)} users, {gids.Length / sizeof(uint)} groups");
         }
 
         var names = LengthOf(uids, areGroups: false) + LengthOf(gids, areGroups: true);
@@ -216,9 +218,9 @@ internal sealed unsafe class SftpNameRequests(SftpReplies replies, SftpHandles h
 
     private void Log(string what, ReadOnlySpan<byte> name)
     {
-        if (log.Shows(SftpLogLevel.Verbose))
+        if (log.Shows(SshdLogLevel.Verbose))
         {
-            log.Write(SftpLogLevel.Verbose, $"{what} \"{SftpLog.Show(name)}\"");
+            log.Write(SshdLogLevel.Verbose, $"{what} \"{SftpLog.Show(name)}\"");
         }
     }
 }

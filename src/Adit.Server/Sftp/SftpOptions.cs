@@ -1,4 +1,5 @@
 using System.Globalization;
+using Adit.Server.Configuration;
 using Adit.Ssh;
 using Adit.Ssh.OpenSsh;
 
@@ -22,7 +23,7 @@ internal sealed class SftpOptions
     /// <summary>-e: what would be logged is written to standard error.</summary>
     public bool LogsToStandardError { get; private set; }
 
-    public SftpLogLevel Level { get; private set; } = SftpLogLevel.Error;
+    public SshdLogLevel Level { get; private set; } = SshdLogLevel.Error;
 
     public string? Facility { get; private set; }
 
@@ -148,19 +149,11 @@ internal sealed class SftpOptions
 
     private void SetLevel(string value)
     {
-        Level = value.ToUpperInvariant() switch
+        if (SshdLogLevels.TryParse(value, out var level))
         {
-            "QUIET" => SftpLogLevel.Quiet,
-            "FATAL" => SftpLogLevel.Fatal,
-            "ERROR" => SftpLogLevel.Error,
-            "INFO" => SftpLogLevel.Info,
-            "VERBOSE" => SftpLogLevel.Verbose,
-            "DEBUG" or "DEBUG1" => SftpLogLevel.Debug1,
-            "DEBUG2" => SftpLogLevel.Debug2,
-            "DEBUG3" => SftpLogLevel.Debug3,
-            _ => Level,
-        };
-        if (Level == SftpLogLevel.Error && !value.Equals("ERROR", StringComparison.OrdinalIgnoreCase))
+            Level = level;
+        }
+        else
         {
             Stop($"Invalid log level \"{value}\"\n", 1);
         }

@@ -1,4 +1,6 @@
 using System.Globalization;
+using Adit.Server.Configuration;
+using Adit.Server.Users;
 
 namespace Adit.Server.Sftp;
 
@@ -22,14 +24,14 @@ internal sealed unsafe class SftpPathRequests(SftpReplies replies, SftpHandles h
 
         var flags = FlagsOf(wanted);
         var mode = attributes.Has(SftpAttributes.ModeFlag) ? attributes.Mode : UsualFileMode;
-        if (log.Shows(SftpLogLevel.Info))
+        if (log.Shows(SshdLogLevel.Info))
         {
-            log.Write(SftpLogLevel.Info, $"open \"{SftpLog.Show(name)}\" flags {Show(wanted)} mode 0{Convert.ToString(mode, 8)}");
+            log.Write(SshdLogLevel.Info, $"open \"{SftpLog.Show(name)}\" flags {Show(wanted)} mode 0{Convert.ToString(mode, 8)}");
         }
 
         if (isReadOnly && ((flags & SftpCalls.AccessMode) != SftpCalls.ReadOnly || (flags & (SftpCalls.Create | SftpCalls.Truncate)) != 0))
         {
-            log.Write(SftpLogLevel.Verbose, "Refusing open request in read-only mode");
+            log.Write(SshdLogLevel.Verbose, "Refusing open request in read-only mode");
             replies.Status(id, SftpStatus.PermissionDenied);
             return true;
         }
@@ -53,7 +55,7 @@ internal sealed unsafe class SftpPathRequests(SftpReplies replies, SftpHandles h
             return false;
         }
 
-        Log(SftpLogLevel.Info, "opendir", name);
+        Log(SshdLogLevel.Info, "opendir", name);
         var folder = SftpCalls.OpenFolder(paths.First(name));
         if (folder == 0)
         {
@@ -73,8 +75,8 @@ internal sealed unsafe class SftpPathRequests(SftpReplies replies, SftpHandles h
             return false;
         }
 
-        Log(SftpLogLevel.Verbose, followsLinks ? "stat name" : "lstat name", name);
-        SftpCalls.Status status;
+        Log(SshdLogLevel.Verbose, followsLinks ? "stat name" : "lstat name", name);
+        LibC.StatxBuffer status;
         if (SftpCalls.Statx(SftpCalls.Here, paths.First(name), followsLinks ? 0 : SftpCalls.NoFollow, SftpCalls.BasicStatus, &status) != 0)
         {
             replies.Status(id, SftpStatuses.OfError(SftpCalls.Error));
@@ -138,7 +140,7 @@ internal sealed unsafe class SftpPathRequests(SftpReplies replies, SftpHandles h
             return false;
         }
 
-        Log(SftpLogLevel.Info, "remove name", name);
+        Log(SshdLogLevel.Info, "remove name", name);
         replies.Status(id, SftpStatuses.OfResult(SftpCalls.Remove(paths.First(name))));
         return true;
     }
@@ -153,9 +155,9 @@ internal sealed unsafe class SftpPathRequests(SftpReplies replies, SftpHandles h
         }
 
         var mode = attributes.Has(SftpAttributes.ModeFlag) ? attributes.Mode & ModeBits : UsualFolderMode;
-        if (log.Shows(SftpLogLevel.Info))
+        if (log.Shows(SshdLogLevel.Info))
         {
-            log.Write(SftpLogLevel.Info, $"mkdir name \"{SftpLog.Show(name)}\" mode 0{Convert.ToString(mode, 8)}");
+            log.Write(SshdLogLevel.Info, $"mkdir name \"{SftpLog.Show(name)}\" mode 0{Convert.ToString(mode, 8)}");
         }
 
         replies.Status(id, SftpStatuses.OfResult(SftpCalls.MakeFolder(paths.First(name), mode)));
@@ -170,7 +172,7 @@ internal sealed unsafe class SftpPathRequests(SftpReplies replies, SftpHandles h
             return false;
         }
 
-        Log(SftpLogLevel.Info, "rmdir name", name);
+        Log(SshdLogLevel.Info, "rmdir name", name);
         replies.Status(id, SftpStatuses.OfResult(SftpCalls.RemoveFolder(paths.First(name))));
         return true;
     }
@@ -185,7 +187,7 @@ internal sealed unsafe class SftpPathRequests(SftpReplies replies, SftpHandles h
             return false;
         }
 
-        Log(SftpLogLevel.Info, "rename", name, other);
+        Log(SshdLogLevel.Info, "rename", name, other);
         replies.Status(id, Rename(paths.First(name), paths.Second(other)));
         return true;
     }
@@ -199,7 +201,7 @@ internal sealed unsafe class SftpPathRequests(SftpReplies replies, SftpHandles h
             return false;
         }
 
-        Log(SftpLogLevel.Info, "posix-rename", name, other);
+        Log(SshdLogLevel.Info, "posix-rename", name, other);
         replies.Status(id, SftpStatuses.OfResult(SftpCalls.Rename(paths.First(name), paths.Second(other))));
         return true;
     }
@@ -212,7 +214,7 @@ internal sealed unsafe class SftpPathRequests(SftpReplies replies, SftpHandles h
             return false;
         }
 
-        Log(SftpLogLevel.Verbose, "readlink", name);
+        Log(SshdLogLevel.Verbose, "readlink", name);
         var target = paths.ReadLink(name, out var status);
         if (status == SftpStatus.Ok)
         {
@@ -235,7 +237,7 @@ internal sealed unsafe class SftpPathRequests(SftpReplies replies, SftpHandles h
             return false;
         }
 
-        Log(SftpLogLevel.Info, "symlink", target, name);
+        Log(SshdLogLevel.Info, "symlink", target, name);
         replies.Status(id, SftpStatuses.OfResult(SftpCalls.MakeSymlink(paths.First(target), paths.Second(name))));
         return true;
     }
@@ -249,7 +251,7 @@ internal sealed unsafe class SftpPathRequests(SftpReplies replies, SftpHandles h
             return false;
         }
 
-        Log(SftpLogLevel.Info, "hardlink", name, other);
+        Log(SshdLogLevel.Info, "hardlink", name, other);
         replies.Status(id, SftpStatuses.OfResult(SftpCalls.Link(paths.First(name), paths.Second(other))));
         return true;
     }
@@ -262,7 +264,7 @@ internal sealed unsafe class SftpPathRequests(SftpReplies replies, SftpHandles h
             return false;
         }
 
-        Log(SftpLogLevel.Info, "statvfs", name);
+        Log(SshdLogLevel.Info, "statvfs", name);
         SftpCalls.FileSystemStatus status;
         if (SftpCalls.FileSystem(paths.First(name), &status) != 0)
         {
@@ -297,7 +299,7 @@ internal sealed unsafe class SftpPathRequests(SftpReplies replies, SftpHandles h
     /// <summary>What is about to be set, in the order it is.</summary>
     public static void LogSet(SftpLog log, ReadOnlySpan<byte> name, in SftpAttributes wanted)
     {
-        if (!log.Shows(SftpLogLevel.Info))
+        if (!log.Shows(SshdLogLevel.Info))
         {
             return;
         }
@@ -305,29 +307,29 @@ internal sealed unsafe class SftpPathRequests(SftpReplies replies, SftpHandles h
         var shown = SftpLog.Show(name);
         if (wanted.Has(SftpAttributes.SizeFlag))
         {
-            log.Write(SftpLogLevel.Info, $"set \"{shown}\" size {wanted.Size}");
+            log.Write(SshdLogLevel.Info, $"set \"{shown}\" size {wanted.Size}");
         }
 
         if (wanted.Has(SftpAttributes.ModeFlag))
         {
-            log.Write(SftpLogLevel.Info, $"set \"{shown}\" mode {Convert.ToString(wanted.Mode, 8).PadLeft(4, '0')}");
+            log.Write(SshdLogLevel.Info, $"set \"{shown}\" mode {Convert.ToString(wanted.Mode, 8).PadLeft(4, '0')}");
         }
 
         if (wanted.Has(SftpAttributes.TimesFlag))
         {
-            log.Write(SftpLogLevel.Info, $"set \"{shown}\" modtime {DateTimeOffset.FromUnixTimeSeconds(wanted.Modified).ToString("yyyyMMdd-HH:mm:ss", CultureInfo.InvariantCulture)}");
+            log.Write(SshdLogLevel.Info, $"set \"{shown}\" modtime {DateTimeOffset.FromUnixTimeSeconds(wanted.Modified).ToString("yyyyMMdd-HH:mm:ss", CultureInfo.InvariantCulture)}");
         }
 
         if (wanted.Has(SftpAttributes.OwnerFlag))
         {
-            log.Write(SftpLogLevel.Info, $"set \"{shown}\" owner {wanted.Uid} group {wanted.Gid}");
+            log.Write(SshdLogLevel.Info, $"set \"{shown}\" owner {wanted.Uid} group {wanted.Gid}");
         }
     }
 
     /// <summary>A file by a second name and without the first, so that nothing can be replaced; where a file system has no second names, and for anything else, by a look ahead.</summary>
     private static SftpStatus Rename(byte* name, byte* other)
     {
-        SftpCalls.Status status;
+        LibC.StatxBuffer status;
         if (SftpCalls.Statx(SftpCalls.Here, name, SftpCalls.NoFollow, SftpCalls.BasicStatus, &status) != 0)
         {
             return SftpStatuses.OfError(SftpCalls.Error);
@@ -385,7 +387,7 @@ internal sealed unsafe class SftpPathRequests(SftpReplies replies, SftpHandles h
         return string.Join(',', names.Where((_, i) => (flags & (1u << i)) != 0));
     }
 
-    private void Log(SftpLogLevel level, string what, ReadOnlySpan<byte> name)
+    private void Log(SshdLogLevel level, string what, ReadOnlySpan<byte> name)
     {
         if (log.Shows(level))
         {
@@ -393,7 +395,7 @@ internal sealed unsafe class SftpPathRequests(SftpReplies replies, SftpHandles h
         }
     }
 
-    private void Log(SftpLogLevel level, string what, ReadOnlySpan<byte> name, ReadOnlySpan<byte> other)
+    private void Log(SshdLogLevel level, string what, ReadOnlySpan<byte> name, ReadOnlySpan<byte> other)
     {
         if (log.Shows(level))
         {

@@ -1,3 +1,4 @@
+using Adit.Server.Users;
 namespace Adit.Server.Sftp;
 
 /// <summary>Names as the C library takes them, and paths without links, "." and "..".</summary>
@@ -93,7 +94,7 @@ internal sealed unsafe class SftpPaths
             part.CopyTo(_resolved.AsSpan(length));
             length += part.Length;
             _resolved[length] = 0;
-            SftpCalls.Status status;
+            LibC.StatxBuffer status;
             if (SftpCalls.Statx(SftpCalls.Here, Pointer(_resolved), SftpCalls.NoFollow, SftpCalls.BasicStatus, &status) != 0)
             {
                 error = SftpCalls.Error;

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Runtime.Versioning;
 using System.Text;
+using Adit.Server.Configuration;
 using Adit.Server.Processes;
 using Adit.Ssh;
 
@@ -44,7 +45,7 @@ internal static unsafe class SftpProcess
         var (from, to) = ((int)script.DangerousGetHandle(), (int)nowhere.DangerousGetHandle());
         foreach (var isForServer in (ReadOnlySpan<bool>)[true, false])
         {
-            var log = new SftpLog(SftpLogLevel.Debug3, to, isForServer);
+            var log = new SftpLog(SshdLogLevel.Debug3, to, isForServer);
             _ = new SftpServer(SftpOptions.Parse(["-l", "DEBUG3", "-e", "-d", "%d", "-u", "022", "-P", "none"], Name, "/", 0), log, new SftpUsers(isInOtherRoot: isForServer), Name, "/", "").Run(from, to);
             _ = ProcessCalls.Seek(script, 0, 0);
         }
@@ -80,7 +81,7 @@ internal static unsafe class SftpProcess
         var log = new SftpLog(options.Level, options.LogsToStandardError ? Error : reports, !options.LogsToStandardError);
         if (options.Facility is { } facility)
         {
-            log.Write(SftpLogLevel.Info, $"-f {facility} has no effect: what is logged goes where the server's log goes");
+            log.Write(SshdLogLevel.Info, $"-f {facility} has no effect: what is logged goes where the server's log goes");
         }
 
         if (options.StartFolder is { } folder)
@@ -88,7 +89,7 @@ internal static unsafe class SftpProcess
             using var path = new NativeStrings([folder]);
             if (SftpCalls.ChangeFolder(path.First) != 0)
             {
-                log.Write(SftpLogLevel.Error, $"chdir to \"{Ssh.Wire.PeerText.Escape(folder)}\" failed: {ProcessCalls.Describe(SftpCalls.Error)}");
+                log.Write(SshdLogLevel.Error, $"chdir to \"{Ssh.Wire.PeerText.Escape(folder)}\" failed: {ProcessCalls.Describe(SftpCalls.Error)}");
             }
         }
 

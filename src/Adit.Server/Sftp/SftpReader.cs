@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Adit.Server.Users;
 
 namespace Adit.Server.Sftp;
 
@@ -114,14 +115,14 @@ internal struct SftpAttributes
     public readonly bool Has(uint flag) => (Flags & flag) != 0;
 
     /// <summary>All that the protocol has a place for.</summary>
-    public static SftpAttributes Of(in SftpCalls.Status status) => new()
+    public static SftpAttributes Of(in LibC.StatxBuffer status) => new()
     {
         Flags = SizeFlag | OwnerFlag | ModeFlag | TimesFlag,
         Size = status.Size,
         Uid = status.Uid,
         Gid = status.Gid,
         Mode = status.Mode,
-        Accessed = (uint)status.Accessed,
-        Modified = (uint)status.Modified,
+        Accessed = (uint)status.AccessedSeconds,
+        Modified = (uint)status.ModifiedSeconds,
     };
 }

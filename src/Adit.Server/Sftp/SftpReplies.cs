@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using Adit.Server.Configuration;
 
 namespace Adit.Server.Sftp;
 
@@ -40,9 +41,9 @@ internal sealed class SftpReplies(SftpLog log)
 
     public void Status(uint id, SftpStatus status, string? text = null)
     {
-        if (log.Shows(SftpLogLevel.Info) && (status is not (SftpStatus.Ok or SftpStatus.EndOfFile) || log.Shows(SftpLogLevel.Debug1)))
+        if (log.Shows(SshdLogLevel.Info) && (status is not (SftpStatus.Ok or SftpStatus.EndOfFile) || log.Shows(SshdLogLevel.Debug1)))
         {
-            log.Write(SftpLogLevel.Info, $"sent status {SftpStatuses.Text(status)}");
+            log.Write(SshdLogLevel.Info, $"sent status {SftpStatuses.Text(status)}");
         }
 
         Begin(StatusType, id);

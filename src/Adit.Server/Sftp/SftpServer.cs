@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Runtime.Versioning;
+using Adit.Server.Configuration;
 using Adit.Server.Processes;
 
 namespace Adit.Server.Sftp;
@@ -46,12 +47,12 @@ internal sealed unsafe class SftpServer
     /// <summary>Serves until the client is done. Returns the process's status, sftp-server's.</summary>
     public int Run(int input, int output)
     {
-        _log.Write(SftpLogLevel.Info, $"session opened for {_who}");
+        _log.Write(SshdLogLevel.Info, $"session opened for {_who}");
         _ = ProcessCalls.Control(output, ProcessCalls.SetStatusFlags, ProcessCalls.Control(output, ProcessCalls.GetStatusFlags, 0) | ProcessCalls.OpenNonBlocking);
         _files.Client = output;
         var status = Serve(input, output);
         _files.End();
-        _log.Write(SftpLogLevel.Info, $"session closed for {_who}");
+        _log.Write(SshdLogLevel.Info, $"session closed for {_who}");
         return status;
     }
 
@@ -160,7 +161,7 @@ internal sealed unsafe class SftpServer
             var length = BinaryPrimitives.ReadUInt32BigEndian(_input.AsSpan(_start));
             if (length is 0 or > SftpReplies.MostMessage)
             {
-                _log.Write(SftpLogLevel.Error, $"bad message of {length} bytes for {_who}");
+                _log.Write(SshdLogLevel.Error, $"bad message of {length} bytes for {_who}");
                 return length == 0 ? BadMessage : BadLength;
             }
 
@@ -217,7 +218,7 @@ internal sealed unsafe class SftpServer
 
         if (!_options.Permits(request, out var why))
         {
-            _log.Write(SftpLogLevel.Verbose, why!);
+            _log.Write(SshdLogLevel.Verbose, why!);
             _replies.Status(id, SftpStatus.PermissionDenied);
             return true;
         }
@@ -229,7 +230,7 @@ internal sealed unsafe class SftpServer
     {
         _isReady = true;
         _replies.Version = version;
-        _log.Write(SftpLogLevel.Verbose, $"received client version {version}");
+        _log.Write(SshdLogLevel.Verbose, $"received client version {version}");
         _replies.BeginVersion(OurVersion);
         foreach (var request in SftpRequest.All)
         {
@@ -248,12 +249,12 @@ internal sealed unsafe class SftpServer
     {
         if (type == SftpRequest.Extended)
         {
-            _log.Write(SftpLogLevel.Error, $"Unknown extended request \"{Ssh.Wire.PeerText.Escape(OsText.Decode(extension[..Math.Min(extension.Length, 100)]), 100)}\"");
+            _log.Write(SshdLogLevel.Error, $"Unknown extended request \"{Ssh.Wire.PeerText.Escape(OsText.Decode(extension[..Math.Min(extension.Length, 100)]), 100)}\"");
             _replies.Status(id, SftpStatus.Unsupported);
         }
         else
         {
-            _log.Write(SftpLogLevel.Error, $"Unknown message {type}");
+            _log.Write(SshdLogLevel.Error, $"Unknown message {type}");
         }
     }
 
@@ -314,7 +315,7 @@ internal sealed unsafe class SftpServer
 
     private bool Refuse(string why)
     {
-        _log.Write(SftpLogLevel.Fatal, why);
+        _log.Write(SshdLogLevel.Fatal, why);
         return false;
     }
 

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Runtime.Versioning;
 using System.Text;
+using Adit.Server.Configuration;
 using Adit.Server.Processes;
 using Adit.Server.Sftp;
 
@@ -34,7 +35,7 @@ internal sealed class SftpPeer : IAsyncDisposable
             using (input)
             using (output)
             {
-                return new SftpServer(parsed, new SftpLog(SftpLogLevel.Quiet, 2, isForServer: false), new SftpUsers(isInOtherRoot: false), user, home, "127.0.0.1", limit)
+                return new SftpServer(parsed, new SftpLog(SshdLogLevel.Quiet, 2, isForServer: false), new SftpUsers(isInOtherRoot: false), user, home, "127.0.0.1", limit)
                     .Run((int)input.DangerousGetHandle(), (int)output.DangerousGetHandle());
             }
         }, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);

@@ -65,6 +65,14 @@ internal sealed class SendScheduler
             var next = isNew ? _new.Head : _old.Head;
             if (next is null)
                 return null;
+            // Before it may leave the list: what it sent beyond its turn is held against it, also when it waits for more with nothing queued.
+            if (next.Deficit <= 0)
+            {
+                next.Deficit += Quantum;
+                Remove(isNew);
+                MoveToOld(next);
+                continue;
+            }
             if (next.Head is null)
             {
                 // An emptied new lane passes through the old list once, so that it cannot starve the others by coming back as new each time.
@@ -73,13 +81,6 @@ internal sealed class SendScheduler
                     MoveToOld(next);
                 else
                     next.State = SendLane.LaneState.Idle;
-                continue;
-            }
-            if (next.Deficit <= 0)
-            {
-                next.Deficit += Quantum;
-                Remove(isNew);
-                MoveToOld(next);
                 continue;
             }
             var packet = next.TakeHead();

@@ -75,9 +75,14 @@ public class UserProgramsTests
 
         for (var until = DateTime.UtcNow + Deadline; Directory.Exists("/proc/" + left) && File.ReadAllText($"/proc/{left}/stat").Split(' ')[2] != "Z";)
         {
-            Assert.True(DateTime.UtcNow < until, "it lives on");
+            Assert.True(DateTime.UtcNow < until, DateTime.UtcNow < until ? "" : WhoHoldsTheOutputOf(left));
             await Task.Delay(20);
         }
+    }
+
+    private static string WhoHoldsTheOutputOf(string process)
+    {
+        return Commands.Run("/bin/sh", "-c", $"echo it lives on; cat /proc/{process}/stat; pipe=$(readlink /proc/{process}/fd/1); ls -l /proc/[0-9]*/fd 2>/dev/null | grep -F -e /proc -e \"$pipe\" | grep -B1 -F \"$pipe\"");
     }
 
     [Fact]

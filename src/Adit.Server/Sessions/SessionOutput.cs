@@ -115,7 +115,7 @@ internal sealed class SessionOutput
             {
                 if (ThreadTurn.IsOver(ref streak))
                 {
-                    await Task.Yield();
+                    await ThreadTurn.NextAsync();
                 }
 
                 continue;

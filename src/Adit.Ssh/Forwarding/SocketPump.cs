@@ -60,7 +60,7 @@ internal sealed class SocketPump(Socket socket, SocketReadiness readiness, SshCh
                 }
                 else if (ThreadTurn.IsOver(ref streak))
                 {
-                    await Task.Yield();
+                    await ThreadTurn.NextAsync();
                 }
             }
         }

@@ -94,7 +94,7 @@ internal sealed class TunnelConnection(TunnelInterface device) : IChannelSink
                 }
                 else if (ThreadTurn.IsOver(ref streak))
                 {
-                    await Task.Yield();
+                    await ThreadTurn.NextAsync();
                 }
             }
         }

@@ -166,7 +166,7 @@ internal sealed class SendQueue : IDisposable
                     }
                     CompleteBatch();
                     if (ThreadTurn.IsOver(ref streak))
-                        await Task.Yield();
+                        await ThreadTurn.NextAsync();
                 }
                 while (TakeBatch());
             }

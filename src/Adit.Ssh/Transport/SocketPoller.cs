@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
@@ -30,6 +31,9 @@ internal static unsafe partial class SocketPoller
     private const int Interrupted = 4;
     private const int StackSize = 256 * 1024;
 
+    /// <summary>A batch of a fast stream takes a tenth of this, or somewhat more where the thread had to wait for its processor.</summary>
+    private static readonly TimeSpan LongBatch = TimeSpan.FromMilliseconds(4);
+
     /// <summary>struct epoll_event is packed on x64 alone: uint32 events, then 8 bytes of our own at 4 or at 8.</summary>
     private static readonly int DataOffset = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 4 : 8;
 
@@ -39,6 +43,12 @@ internal static unsafe partial class SocketPoller
 
     [ThreadStatic]
     private static Queue<(Action<object> Work, object State)>? _after; // on threads of the poller only
+
+    [ThreadStatic]
+    private static Action? _later; // the same
+
+    [ThreadStatic]
+    private static long _begun; // the same: when it began what it is at
 
     /// <summary>False where epoll(7) is not to be had: then .NET's engine waits.</summary>
     public static bool IsSupported => Epolls.Length > 0;
@@ -101,6 +111,16 @@ internal static unsafe partial class SocketPoller
         return true;
     }
 
+    /// <summary>Has this thread go on with something once it has looked for one event more, so that a loop with much to do stays on it and still lets others in. One such loop for each thread: another's goes to the pool,
+    /// where it keeps nobody waiting, and so does one whose batches take long (compression). False for these, and on a thread that is not the poller's.</summary>
+    public static bool TryRunLater(Action work)
+    {
+        if (_after is null || _later is not null || Stopwatch.GetElapsedTime(_begun) > LongBatch)
+            return false;
+        _later = work;
+        return true;
+    }
+
     private static void Enter(SocketReadiness socket, int descriptor)
     {
         lock (TableLock)
@@ -117,7 +137,7 @@ internal static unsafe partial class SocketPoller
     {
         if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture is not (Architecture.X64 or Architecture.Arm64))
             return [];
-        int[] epolls = new int[Math.Clamp(Environment.ProcessorCount, 2, 8)];
+        int[] epolls = new int[Math.Clamp(2 * Environment.ProcessorCount, 4, 8)];
         for (int i = 0; i < epolls.Length; i++)
         {
             epolls[i] = epoll_create1(CloseOnExec);
@@ -133,20 +153,30 @@ internal static unsafe partial class SocketPoller
     {
         int descriptor = (int)epoll!;
         var received = stackalloc byte[16];
+        ThreadSlice.Shorten();
         var after = _after = new Queue<(Action<object> Work, object State)>();
         while (true)
         {
-            int count = epoll_wait(descriptor, received, 1, -1);
+            int count = epoll_wait(descriptor, received, 1, _later is null ? -1 : 0);
+            _begun = Stopwatch.GetTimestamp();
             if (count > 0)
                 Dispatch(*(int*)(received + DataOffset), *(int*)(received + DataOffset + 4) == TimerMark, *(uint*)received);
             else if (count < 0 && Marshal.GetLastPInvokeError() != Interrupted)
                 throw new IOException($"epoll_wait: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
-            if (!after.TryDequeue(out var next))
-                continue;
             // One piece of work behind each event: more, or what that brings about, would keep everybody's sockets waiting.
-            GiveToPool(after);
-            next.Work(next.State);
-            GiveToPool(after);
+            if (after.TryDequeue(out var next))
+            {
+                GiveToPool(after);
+                next.Work(next.State);
+                GiveToPool(after);
+            }
+            if (_later is { } later)
+            {
+                _later = null;
+                _begun = Stopwatch.GetTimestamp();
+                later();
+                GiveToPool(after);
+            }
         }
     }
 

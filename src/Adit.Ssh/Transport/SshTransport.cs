@@ -273,7 +273,7 @@ internal sealed partial class SshTransport : IHeartbeatHandler, IAsyncDisposable
                 }
                 else if (ThreadTurn.IsOver(ref streak))
                 {
-                    await Task.Yield();
+                    await ThreadTurn.NextAsync();
                 }
             }
         }

@@ -1,11 +1,11 @@
+using System.Runtime.CompilerServices;
+
 namespace Adit.Ssh.Transport;
 
-/// <summary>When a loop that always finds more to do lets others have its thread. The runtime's thread that watches all sockets is given up soon, for the pool;
-/// a thread of the pool late, for giving that up wakes another one, and the data moves between processors with every change.</summary>
+/// <summary>When a loop that always finds more to do lets others have its thread. On a thread that watches sockets after every batch: it goes on there as soon as that has looked for one event
+/// more. On one of the pool late, for giving that up wakes another one, and the data moves between processors with every change.</summary>
 internal static class ThreadTurn
 {
-    private const int BatchesOnWatcher = 4;
-
     private const int BatchesOnPool = 64;
 
     /// <summary>What to count from where a thread is only borrowed: its turn is over after one batch.</summary>
@@ -14,9 +14,32 @@ internal static class ThreadTurn
     /// <summary>True when the loop has gone on for long enough; <paramref name="batches"/> counts and begins again.</summary>
     public static bool IsOver(ref int batches)
     {
-        if (++batches < BatchesOnWatcher || (batches < BatchesOnPool && Thread.CurrentThread.IsThreadPoolThread))
+        if (++batches < BatchesOnPool && Thread.CurrentThread.IsThreadPoolThread)
             return false;
         batches = 0;
         return true;
+    }
+
+    /// <summary>To be awaited when a turn is over: lets others have the thread.</summary>
+    public static Next NextAsync() => default;
+
+    /// <summary>Waits for the next turn.</summary>
+    public readonly struct Next : ICriticalNotifyCompletion
+    {
+        public bool IsCompleted => false;
+
+        public Next GetAwaiter() => this;
+
+        public void GetResult()
+        {
+        }
+
+        public void OnCompleted(Action continuation) => UnsafeOnCompleted(continuation);
+
+        public void UnsafeOnCompleted(Action continuation)
+        {
+            if (!SocketPoller.TryRunLater(continuation))
+                ThreadPool.UnsafeQueueUserWorkItem(static go => go(), continuation, preferLocal: false);
+        }
     }
 }

@@ -288,35 +288,4 @@ public class SocketReadinessTests
             filling.ForEach(socket => socket.Dispose());
         }
     }
-
-    private sealed class SocketPair : IDisposable
-    {
-        /// <summary>Not blocking.</summary>
-        public required Socket Near { get; init; }
-
-        public required Socket Far { get; init; }
-
-        public static Socket Listen(int backlog = 512)
-        {
-            var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-            listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-            listener.Listen(backlog);
-            return listener;
-        }
-
-        public static async Task<SocketPair> ConnectAsync(Socket? listener = null)
-        {
-            using var own = listener is null ? Listen() : null;
-            listener ??= own!;
-            var near = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-            await SocketReadiness.ConnectAsync(near, listener.LocalEndPoint!, default).AsTask().WaitAsync(Deadline);
-            return new SocketPair { Near = near, Far = await listener.AcceptAsync().WaitAsync(Deadline) };
-        }
-
-        public void Dispose()
-        {
-            Near.Dispose();
-            Far.Dispose();
-        }
-    }
 }

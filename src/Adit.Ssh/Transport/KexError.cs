@@ -25,6 +25,9 @@ internal static class KexError
                 + "No honest server does that within a connection.",
         };
 
+    /// <summary>The connection ended, or the exchange failed, while something was still under way.</summary>
+    public static SshException Ended() => new(SshError.Closed, "the key exchange has ended");
+
     private static SshException Failed(KexOptions options, string message, string? hint) =>
         new(SshError.KeyExchangeFailed, $"ssh_dispatch_run_fatal: Connection to {options.RemoteAddress} port {options.RemotePort}: {message}")
         {

@@ -5,10 +5,13 @@ using Adit.Ssh.Wire.Messages;
 namespace Adit.Ssh.Transport;
 
 /// <summary>One key exchange in progress: what was said so far and what must come next.</summary>
-internal sealed class KexRun(bool isFirst) : IDisposable
+/// <param name="sessionId">The exchange hash of the connection's first exchange; empty in that one.</param>
+internal sealed class KexRun(byte[] sessionId) : IDisposable
 {
+    private volatile bool _ended;
+
     /// <summary>The connection's first exchange, the one that gives it its session id.</summary>
-    public bool IsFirst => isFirst;
+    public bool IsFirst => sessionId.Length == 0;
 
     public KexProposal? Local { get; set; }
 
@@ -67,6 +70,17 @@ internal sealed class KexRun(bool isFirst) : IDisposable
         return transcript.Finish();
     }
 
+    /// <summary>What both sides share now. <paramref name="encodedSecret"/> belongs to it from here on.</summary>
+    public KexSecret Share(byte[] encodedSecret, byte[] exchangeHash) =>
+        new(Method!.Hash, encodedSecret, exchangeHash, IsFirst ? exchangeHash : sessionId);
+
+    /// <summary>Throws when the exchange was given up; to be asked behind everything that was waited for.</summary>
+    public void EnsureAlive()
+    {
+        if (_ended)
+            throw KexError.Ended();
+    }
+
     /// <summary>The peer's opener, whose owner the caller becomes.</summary>
     public PacketOpener TakeOpener()
     {
@@ -77,6 +91,7 @@ internal sealed class KexRun(bool isFirst) : IDisposable
 
     public void Dispose()
     {
+        _ended = true;
         Agreement?.Dispose();
         Agreement = null;
         Opener?.Dispose();

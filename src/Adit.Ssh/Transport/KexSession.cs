@@ -7,21 +7,20 @@ using Microsoft.Extensions.Logging;
 namespace Adit.Ssh.Transport;
 
 /// <summary>The key exchange of one connection, first and later ones, for both roles: a state machine that is fed with messages and does no I/O.
-/// docs/kex-and-rekey.md draws it.
+/// What lies between KEXINIT and NEWKEYS is its <see cref="KexSide"/>'s. docs/kex-and-rekey.md draws it.
 /// <para>The receive loop awaits <see cref="ReceiveAsync"/>; <see cref="Start"/> may be called by anyone at any time.</para></summary>
-internal sealed partial class KexSession : IDisposable
+internal sealed class KexSession : IDisposable
 {
     private readonly Lock _lock = new(); // guards the beginning and the end of a run; in between only the receive loop touches it
     private readonly KexOptions _options;
-    private readonly ReadOnlyMemory<byte> _localVersion;
     private readonly PhaseGate _gate;
     private readonly IKexSink _sink;
+    private readonly KexSide _side;
     private readonly ILogger _logger;
     private volatile KexRun? _run;
     private volatile bool _outboundBlocked;
     private volatile bool _ended;
     private byte[] _sessionId = [];
-    private ISigner? _signer;
 
     /// <param name="localVersion">Our identification string without CR LF.</param>
     /// <param name="gate">Learns from this session which messages are legal.</param>
@@ -29,16 +28,20 @@ internal sealed partial class KexSession : IDisposable
     {
         Role = role;
         _options = options;
-        _localVersion = localVersion;
         _gate = gate;
         _sink = sink;
+        _side = role == SshRole.Client ? new KexClient(options, localVersion, sink) : new KexServer(options, localVersion, sink);
         _logger = options.Logger;
     }
 
     public SshRole Role { get; }
 
     /// <summary>The peer's identification string without CR LF. Needed before its first message is received, not before <see cref="Start"/>.</summary>
-    public ReadOnlyMemory<byte> RemoteVersion { get; set; }
+    public ReadOnlyMemory<byte> RemoteVersion
+    {
+        get => _side.RemoteVersion;
+        set => _side.RemoteVersion = value;
+    }
 
     /// <summary>True from the first KEXINIT of either side until NEWKEYS went both ways.</summary>
     public bool InProgress => _run is not null;
@@ -56,10 +59,10 @@ internal sealed partial class KexSession : IDisposable
     public NegotiatedAlgorithms? Algorithms { get; private set; }
 
     /// <summary>The host key that signed: the server's as the client verified it, or our own.</summary>
-    public PublicKey? HostKey { get; private set; }
+    public PublicKey? HostKey => _side.HostKey;
 
     /// <summary>Client: the signature of that key over <see cref="SessionId"/>, as the server sent it. Empty on a server.</summary>
-    public ReadOnlyMemory<byte> HostKeySignature { get; private set; }
+    public ReadOnlyMemory<byte> HostKeySignature => _side.HostKeySignature;
 
     /// <summary>The peer's first KEXINIT said that it understands SSH_MSG_EXT_INFO. The session itself sends ours, right after our first NEWKEYS.</summary>
     public bool PeerSentExtInfoMarker { get; private set; }
@@ -112,7 +115,7 @@ internal sealed partial class KexSession : IDisposable
     /// <summary>Under the lock: sends our KEXINIT and, where that was asked for, the packet that we guess is right.</summary>
     private KexRun BeginRun()
     {
-        var run = new KexRun(isFirst: _sessionId.Length == 0);
+        var run = new KexRun(_sessionId);
         KeyExchangeAlgorithm? guess = null;
         if (run.IsFirst && Role == SshRole.Client && _options.SendGuess && _options.Algorithms.KeyExchange.Count > 0)
             guess = Cryptography.Algorithms.FindKeyExchange(_options.Algorithms.KeyExchange[0]);
@@ -124,9 +127,8 @@ internal sealed partial class KexSession : IDisposable
         _logger.LogDebug("SSH2_MSG_KEXINIT sent");
         if (guess is not null)
         {
-            run.Method = guess;
             run.GuessSent = true;
-            SendClientFirst(run);
+            _side.Begin(run, guess);
         }
         return run;
     }
@@ -162,14 +164,8 @@ internal sealed partial class KexSession : IDisposable
 
         var method = Cryptography.Algorithms.FindKeyExchange(run.Algorithms.KeyExchange)
             ?? throw new SshException(SshError.NoCommonAlgorithm, $"key exchange method {run.Algorithms.KeyExchange} is not implemented");
-        if (Role == SshRole.Server)
-            ExpectClientFirst(run, method);
-        else if (!run.GuessSent || !guessIsRight)
-        {
-            run.Agreement?.Dispose();
-            run.Method = method;
-            SendClientFirst(run);
-        }
+        if (!run.GuessSent || !guessIsRight)
+            _side.Begin(run, method);
         KexLog.Expecting(_logger, method.Kind, run.Expected);
     }
 
@@ -189,7 +185,7 @@ internal sealed partial class KexSession : IDisposable
             throw SshException.Protocol("strict KEX violation: KEXINIT was not the first packet");
     }
 
-    private ValueTask OnMethodMessageAsync(MessageId id, ReadOnlyMemory<byte> payload, CancellationToken cancellationToken)
+    private async ValueTask OnMethodMessageAsync(MessageId id, ReadOnlyMemory<byte> payload, CancellationToken cancellationToken)
     {
         var run = _run;
         if (run?.Remote is null)
@@ -198,38 +194,26 @@ internal sealed partial class KexSession : IDisposable
         {
             run.SkipPacket = false;
             _logger.LogTrace("skipped a packet: the peer's guess was wrong");
-            return ValueTask.CompletedTask;
+            return;
         }
         if (id != run.Expected)
             throw SshException.Protocol($"unexpected key exchange message {(byte)id} (expecting {KexLog.Name(run.Method!.Kind, run.Expected)})");
         KexLog.Received(_logger, run.Method!.Kind, id);
-        switch (id)
-        {
-            case MessageId.KexDhGexRequest:
-                OnGroupRequest(run, payload.Span);
-                return ValueTask.CompletedTask;
-            case MessageId.KexReplyValue when run.Method.Kind == KeyExchangeKind.DhGroupExchange:
-                OnGroup(run, payload.Span);
-                return ValueTask.CompletedTask;
-            case MessageId.KexInitValue or MessageId.KexDhGexInit:
-                return OnClientValueAsync(run, id, payload, cancellationToken);
-            default:
-                return OnServerReplyAsync(run, payload, cancellationToken);
-        }
+        if (await _side.ReceiveAsync(run, id, payload, cancellationToken).ConfigureAwait(false) is { } secret)
+            SwitchOutbound(run, secret);
     }
 
-    /// <summary>Both sides know the secret: NEWKEYS leaves, and everything behind it uses the new keys.</summary>
-    private void SwitchOutbound(KexRun run, byte[] encodedSecret, byte[] exchangeHash)
+    /// <summary>Both sides know the secret: NEWKEYS leaves, and everything behind it uses the new keys. Erases the secret.</summary>
+    private void SwitchOutbound(KexRun run, KexSecret secret)
     {
         var algorithms = run.Algorithms!;
-        byte[] sessionId = run.IsFirst ? exchangeHash : _sessionId;
         PacketSealer sealer;
-        using (var secret = new KexSecret(run.Method!.Hash, encodedSecret, exchangeHash, sessionId))
+        using (secret)
         {
             sealer = KexKeys.CreateSealer(secret, Role, algorithms.Outbound(Role));
             run.Opener = KexKeys.CreateOpener(secret, Role == SshRole.Client ? SshRole.Server : SshRole.Client, algorithms.Inbound(Role));
         }
-        _sessionId = sessionId;
+        _sessionId = secret.SessionId;
         run.Expected = MessageId.NewKeys;
 
         ulong blocks = RekeyPolicy.MaxBlocks(sealer.BlockSize, _options.RekeyLimit.Bytes);
@@ -240,7 +224,7 @@ internal sealed partial class KexSession : IDisposable
         _logger.LogDebug("SSH2_MSG_NEWKEYS sent");
         if (run.IsFirst && PeerSentExtInfoMarker)
             SendExtInfo();
-        KexLog.Expecting(_logger, run.Method.Kind, MessageId.NewKeys);
+        KexLog.Expecting(_logger, run.Method!.Kind, MessageId.NewKeys);
     }
 
     /// <summary>RFC 8308, section 2.4: the packet right after the sender's first NEWKEYS.</summary>
@@ -280,6 +264,6 @@ internal sealed partial class KexSession : IDisposable
     private void EnsureAlive()
     {
         if (_ended)
-            throw new SshException(SshError.Closed, "the key exchange has ended");
+            throw KexError.Ended();
     }
 }

@@ -65,6 +65,15 @@ internal sealed class PacketPool
         return odd;
     }
 
+    /// <summary>A buffer that holds this payload.</summary>
+    public PacketBuffer Copy(ReadOnlySpan<byte> payload)
+    {
+        var packet = Rent(payload.Length);
+        packet.PayloadLength = payload.Length;
+        payload.CopyTo(packet.Payload);
+        return packet;
+    }
+
     internal void Return(PacketBuffer buffer)
     {
         buffer.OnReturned();

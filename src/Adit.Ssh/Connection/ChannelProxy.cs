@@ -19,9 +19,6 @@ internal sealed class ChannelProxy
     /// <summary>Largest message taken. The peer, whose packets it goes on in, need not take larger ones.</summary>
     private const int MaxPayload = 255 * 1024;
 
-    /// <summary>Type-specific data of a channel open.</summary>
-    private const int MaxOpenData = 4096;
-
     /// <summary>What may wait for a passenger that does not read, for all of its channels together: OpenSSH's gives each a window of 2 MiB.</summary>
     private const int MaxWaiting = 64 * 1024 * 1024;
 
@@ -58,7 +55,7 @@ internal sealed class ChannelProxy
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _connection.Transport.Ended);
         using var woken = ended.Token.UnsafeRegister(static signal => ((AsyncSignal)signal!).Set(), _room);
-        _connection.AddProxy(this);
+        _connection.Proxies.Add(this);
         var writing = WriteAsync(ended.Token);
         try
         {
@@ -73,7 +70,7 @@ internal sealed class ChannelProxy
         }
         finally
         {
-            _connection.RemoveProxy(this);
+            _connection.Proxies.Remove(this);
             Leave();
             await writing.ConfigureAwait(false);
             // The peer may never close what this one had, and each of those keeps this.
@@ -187,7 +184,7 @@ internal sealed class ChannelProxy
 
     private void Open(in ChannelOpenMessage message)
     {
-        if (message.TypeData.Length > MaxOpenData)
+        if (message.TypeData.Length > SshConnection.MaxOpenData)
             throw SshException.Protocol($"channel open with {message.TypeData.Length} bytes of data");
         if (message.MaximumPacket == 0)
             throw SshException.Protocol("channel open with a maximum packet size of 0"); // ahead of the entry, which nobody would take out again

@@ -10,6 +10,9 @@ internal sealed class ChannelTable(int limit)
 
     public int Count { get; private set; }
 
+    /// <summary>The most that may be open at once.</summary>
+    public int Limit => limit;
+
     /// <summary>Channels that were ever added.</summary>
     public long Added { get; private set; }
 

@@ -6,7 +6,7 @@ namespace Adit.Ssh.Connection;
 
 /// <summary>One channel (RFC 4254, section 5). Each direction ends by itself: EOF says that no more data follows, CLOSE that the sender is done with the
 /// channel, and the id is free again once CLOSE went both ways. Sending belongs to one pump; incoming messages come on the receive loop.</summary>
-internal sealed partial class SshChannel
+internal sealed class SshChannel
 {
     private readonly SshConnection _connection;
     private readonly SshTransport _transport;
@@ -15,6 +15,7 @@ internal sealed partial class SshChannel
     private readonly AsyncSignal _maySend = new();
     private SendWindow _sendWindow;
     private ReceiveWindow _receiveWindow;
+    private volatile ChannelRequests? _requests;
     private bool _eofSent;
     private bool _closeSent;
     private bool _eofReceived;
@@ -131,26 +132,15 @@ internal sealed partial class SshChannel
     /// Takes the packet over. False when the channel is closed.</summary>
     public bool SendData(PacketBuffer packet, int length, bool flush)
     {
-        lock (_lock)
-        {
-            if (!_eofSent && !_closeSent && !_closeReceived && !_dead)
-            {
-                _sendWindow.Take(length);
-                _traffic += length;
-                packet.SetChannelData(RemoteId, length);
-                // Inside the lock: EOF and CLOSE must not overtake it.
-                _transport.Send(_lane, packet, flush: false);
-                packet = null!;
-            }
-        }
-        if (packet is not null)
-        {
-            packet.Return();
-            return false;
-        }
-        if (flush)
-            _transport.Flush();
-        return true;
+        packet.SetChannelData(RemoteId, length);
+        return SendCounted(packet, length, flush);
+    }
+
+    /// <summary>The same for extended data, which lies in the packet's area for that and counts against the same window.</summary>
+    public bool SendExtendedData(PacketBuffer packet, uint code, int length)
+    {
+        packet.SetChannelExtendedData(RemoteId, code, length);
+        return SendCounted(packet, length, flush: true);
     }
 
     /// <summary>Sends one packet of a network as one message, or drops it: where the window has no room, or the channel takes no more. Takes the packet over.</summary>
@@ -170,29 +160,6 @@ internal sealed partial class SshChannel
             SendData(packet, length, flush: true);
         else
             packet.Return();
-    }
-
-    /// <summary>Copies bytes into packets and queues them, waiting for room where there is none. False when the channel takes no more. Throws
-    /// <see cref="OperationCanceledException"/>.</summary>
-    public async ValueTask<bool> SendAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken = default)
-    {
-        while (!data.IsEmpty)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            int count = Math.Min(Math.Min(SendAllowance, MaxData), data.Length);
-            if (count < 0)
-                return false;
-            if (count == 0)
-            {
-                await WaitToSendAsync(cancellationToken).ConfigureAwait(false);
-                continue;
-            }
-            var packet = Rent(count);
-            data[..count].CopyTo(packet.DataArea(count));
-            SendData(packet, count, flush: true);
-            data = data[count..];
-        }
-        return true;
     }
 
     /// <summary>Sends what was queued without flush. Waiters that may go on inline do so in here.</summary>
@@ -230,6 +197,35 @@ internal sealed partial class SshChannel
             _connection.Remove(this);
     }
 
+    /// <summary>Sends SSH_MSG_CHANNEL_REQUEST that wants no answer, in order with the data.</summary>
+    public void Notify(string type, ReadOnlySpan<byte> data)
+    {
+        SendRequest(type, wantReply: false, data);
+        _transport.Flush();
+    }
+
+    /// <summary>Sends SSH_MSG_CHANNEL_REQUEST, in order with the data, and returns the peer's answer; false as well when the channel ends first.</summary>
+    public Task<bool> RequestAsync(string type, ReadOnlySpan<byte> data)
+    {
+        lock (_lock)
+            _requests ??= new ChannelRequests(this, _lock);
+        return _requests.SendAsync(type, data);
+    }
+
+    /// <summary>Answers a channel request, unless our CLOSE has gone out.</summary>
+    public void Answer(bool success)
+    {
+        lock (_lock)
+        {
+            if (_dead || _closeSent)
+                return;
+            var writer = new SshWriter(stackalloc byte[5]);
+            new ChannelSignalMessage(success ? MessageId.ChannelSuccess : MessageId.ChannelFailure, RemoteId).Write(ref writer);
+            _transport.SendControl(writer.Written, flush: false);
+        }
+        _transport.Flush();
+    }
+
     /// <summary>The sink delivered or discarded bytes; the peer gets them granted again when it is worth a message. From any thread.</summary>
     public void Credit(int bytes)
     {
@@ -256,6 +252,23 @@ internal sealed partial class SshChannel
         lock (_lock)
             _receiveWindow.OnBacklog();
     }
+
+    /// <summary>Queues SSH_MSG_CHANNEL_REQUEST, in order with the data. False when the channel takes no more.</summary>
+    internal bool SendRequest(string type, bool wantReply, ReadOnlySpan<byte> data)
+    {
+        lock (_lock)
+        {
+            if (_closeSent || _closeReceived || _dead)
+                return false;
+            var writer = new SshWriter(64 + data.Length);
+            new ChannelRequestMessage { Recipient = RemoteId, RequestType = type, WantReply = wantReply, Data = data }.Write(ref writer);
+            SendInLane(writer.Written);
+            return true;
+        }
+    }
+
+    /// <summary>An answer to a request of ours came in. False when nothing waits for one.</summary>
+    internal bool OnReply(bool success) => _requests is { } requests && requests.OnReply(success);
 
     internal void OnWindowAdjust(uint bytes)
     {
@@ -296,7 +309,7 @@ internal sealed partial class SshChannel
             bothWays = _closeSent;
         }
         _maySend.Set();
-        EndRequests();
+        _requests?.End();
         if (bothWays)
             _connection.Remove(this);
     }
@@ -312,7 +325,7 @@ internal sealed partial class SshChannel
             _receiveWindow.Release();
         }
         _maySend.Set();
-        EndRequests();
+        _requests?.End();
     }
 
     /// <summary>Cancelling sets the signal, instead of leaving a waiter behind which the next one would trip over.</summary>
@@ -320,6 +333,30 @@ internal sealed partial class SshChannel
     {
         using var registration = cancellationToken.UnsafeRegister(static signal => ((AsyncSignal)signal!).Set(), _maySend);
         await _maySend.WaitAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>Sends a packet whose data counts against the window. Takes it over.</summary>
+    private bool SendCounted(PacketBuffer packet, int length, bool flush)
+    {
+        lock (_lock)
+        {
+            if (!_eofSent && !_closeSent && !_closeReceived && !_dead)
+            {
+                _sendWindow.Take(length);
+                _traffic += length;
+                // Inside the lock: EOF and CLOSE must not overtake it.
+                _transport.Send(_lane, packet, flush: false);
+                packet = null!;
+            }
+        }
+        if (packet is not null)
+        {
+            packet.Return();
+            return false;
+        }
+        if (flush)
+            _transport.Flush();
+        return true;
     }
 
     private void Signal(MessageId id)

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Adit.Ssh.Transport;
 using Adit.Ssh.Wire;
 using Adit.Ssh.Wire.Messages;
@@ -29,10 +28,10 @@ internal sealed class ConnectionOptions
 }
 
 /// <summary>The connection protocol (RFC 4254) over one transport: channels and global requests, the same for both roles.</summary>
-internal sealed partial class SshConnection : IConnectionHandler
+internal sealed class SshConnection : IConnectionHandler
 {
     /// <summary>The usual window, with which a channel starts when memory is not short; as OpenSSH.</summary>
-    private const int UsualWindow = 2 * 1024 * 1024;
+    internal const int UsualWindow = 2 * 1024 * 1024;
 
     /// <summary>A full window must fit into OpenSSH's input buffer of a channel, which ends at 16 MiB, with room to spare: whenever that end is reached the whole
     /// buffer is moved to the front.</summary>
@@ -41,7 +40,7 @@ internal sealed partial class SshConnection : IConnectionHandler
     private const int OwnWindowCeiling = 64 * 1024 * 1024;
 
     /// <summary>Type-specific data of a channel open: two host names as long as OpenSSH takes them fit.</summary>
-    private const int MaxOpenData = 4096;
+    internal const int MaxOpenData = 4096;
 
     private readonly ConnectionOptions _options;
     private readonly ILogger _logger;
@@ -49,6 +48,7 @@ internal sealed partial class SshConnection : IConnectionHandler
     private readonly List<SshChannel> _touched = [];
     private readonly Dictionary<string, IChannelHandler> _handlers = new(StringComparer.Ordinal);
     private readonly OpenQueue _opens;
+    private readonly OutgoingOpens _outgoing;
     private readonly LivenessProbe _probe;
     private KeepAlive? _keepAlive;
     private readonly RoundTripClock _clock;
@@ -61,6 +61,8 @@ internal sealed partial class SshConnection : IConnectionHandler
         _clock = new RoundTripClock(options.TimeProvider, () => transport.RoundTrip);
         _channels = new ChannelTable(options.MaxChannels);
         _opens = new OpenQueue(_logger, transport.Ended);
+        _outgoing = new OutgoingOpens(this, _channels);
+        Proxies = new ChannelProxies(_channels);
         Requests = new GlobalRequests(transport, _logger);
         _probe = new LivenessProbe(transport, Requests, options.TimeProvider);
         transport.Attach(this);
@@ -69,6 +71,9 @@ internal sealed partial class SshConnection : IConnectionHandler
     public SshTransport Transport { get; }
 
     public GlobalRequests Requests { get; }
+
+    /// <summary>Other processes that speak over this connection.</summary>
+    public ChannelProxies Proxies { get; }
 
     /// <summary>What we tell the peer that one message may hold. Between our own ends fewer, larger packets cost less. OpenSSH reads 32 KiB at a time into a channel's
     /// buffer and sends one packet for each: allowed no more than that it never sheds what a pause of the network left there, and a buffer that has to grow is copied for
@@ -111,24 +116,16 @@ internal sealed partial class SshConnection : IConnectionHandler
     /// <param name="cancellationToken">Gives up: a channel that is opened all the same is closed.</param>
     /// <param name="mayInline">What follows is short and may run on the receive loop: a change of thread is a good part of the time that opening takes.</param>
     /// <param name="size">What the peer may send, where that is to be less than usual.</param>
-    public async Task<SshChannel> OpenAsync(
-        string type, ReadOnlyMemory<byte> data, IChannelSink sink, CancellationToken cancellationToken, bool mayInline = false, ChannelSize? size = null)
-    {
-        var opened = new TaskCompletionSource<SshChannel>(mayInline ? TaskCreationOptions.None : TaskCreationOptions.RunContinuationsAsynchronously);
-        var channel = AddChannel(type, data, sink, opened, size?.Window ?? UsualWindow)
-            ?? throw Transport.Reason ?? new SshException(SshError.ResourceLimit, $"{_options.MaxChannels} channels are open already");
-        SendOpen(channel, type, data.Span, size?.MaximumPacket ?? MaximumPacket);
-        using var registration = cancellationToken.UnsafeRegister(
-            static (state, token) => ((TaskCompletionSource<SshChannel>)state!).TrySetCanceled(token), opened);
-        return await opened.Task.ConfigureAwait(false);
-    }
+    public Task<SshChannel> OpenAsync(
+        string type, ReadOnlyMemory<byte> data, IChannelSink sink, CancellationToken cancellationToken, bool mayInline = false, ChannelSize? size = null) =>
+        _outgoing.OpenAsync(type, data, sink, mayInline, size, cancellationToken);
 
     /// <summary>Completes when no handler of ours runs any more. After the transport has ended.</summary>
     public Task WhenIdleAsync() => Task.WhenAll(_opens.WhenIdleAsync(), Requests.WhenIdleAsync());
 
     void IConnectionHandler.OnMessage(MessageId id, ReadOnlyMemory<byte> payload)
     {
-        if (_hadProxy && TryHandOn(id, payload.Span))
+        if (Proxies.TryHandOn(id, payload))
             return;
         switch (id)
         {
@@ -145,10 +142,10 @@ internal sealed partial class SshConnection : IConnectionHandler
                 OnOpen(payload);
                 break;
             case MessageId.ChannelOpenConfirmation:
-                OnOpenConfirmation(payload);
+                _outgoing.OnConfirmation(payload);
                 break;
             case MessageId.ChannelOpenFailure:
-                OnOpenFailure(payload);
+                _outgoing.OnFailure(payload);
                 break;
             case MessageId.ChannelEof:
                 var eof = Opened(payload, id);
@@ -176,20 +173,7 @@ internal sealed partial class SshConnection : IConnectionHandler
         }
     }
 
-    /// <summary>"channel N: why", ahead of the refusal of that channel.</summary>
-    bool IConnectionHandler.OnRemark(string text)
-    {
-        const string prefix = IncomingChannel.RemarkPrefix;
-        int colon = text.IndexOf(": ", StringComparison.Ordinal);
-        if (colon < 0 || !text.StartsWith(prefix, StringComparison.Ordinal)
-            || !uint.TryParse(text.AsSpan(prefix.Length, colon - prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out uint number)
-            || _channels.Find(number) is not { PendingOpen: not null } channel)
-        {
-            return false;
-        }
-        channel.OpenRemark = text[(colon + 2)..];
-        return true;
-    }
+    bool IConnectionHandler.OnRemark(string text) => _outgoing.OnRemark(text);
 
     void IConnectionHandler.OnBatchEnd()
     {
@@ -237,20 +221,6 @@ internal sealed partial class SshConnection : IConnectionHandler
     {
         channel.Kill();
         _channels.Remove(channel);
-    }
-
-    private void SendOpen(SshChannel channel, string type, ReadOnlySpan<byte> data, int maximumPacket)
-    {
-        var writer = new SshWriter(128 + data.Length);
-        new ChannelOpenMessage
-        {
-            ChannelType = type,
-            SenderChannel = channel.LocalId,
-            InitialWindow = channel.InitialWindow,
-            MaximumPacket = (uint)maximumPacket,
-            TypeData = data,
-        }.Write(ref writer);
-        Transport.Send(writer.Written);
     }
 
     /// <summary><code>byte 94 | uint32 recipient channel | string data</code></summary>
@@ -327,35 +297,6 @@ internal sealed partial class SshConnection : IConnectionHandler
         }
     }
 
-    private void OnOpenConfirmation(ReadOnlyMemory<byte> payload)
-    {
-        var reader = new SshReader(payload.Span[1..]);
-        var message = ChannelOpenConfirmationMessage.Read(ref reader);
-        var channel = Pending(message.Recipient, MessageId.ChannelOpenConfirmation, out var pending);
-        channel.Open(message.SenderChannel, message.InitialWindow, message.MaximumPacket);
-        channel.PendingOpen = null;
-        channel.Sink.OnOpened(channel);
-        channel.IsOpen = true;
-        if (!pending.TrySetResult(channel))
-            channel.Close(); // whoever asked for it has gone
-    }
-
-    private void OnOpenFailure(ReadOnlyMemory<byte> payload)
-    {
-        var reader = new SshReader(payload.Span[1..]);
-        var message = ChannelOpenFailureMessage.Read(ref reader);
-        var channel = Pending(message.Recipient, MessageId.ChannelOpenFailure, out var pending);
-        channel.PendingOpen = null;
-        Remove(channel);
-        string description = PeerText.Escape(message.Description, 1024);
-        pending.TrySetException(new SshException(SshError.ChannelOpenFailed,
-            $"channel {channel.LocalId}: open failed: {Describe(message.Reason)}{(description.Length > 0 ? ": " : "")}{description}")
-        {
-            OpenFailureReason = (OpenFailureReason)message.Reason,
-            Hint = channel.OpenRemark,
-        });
-    }
-
     private static void OnClose(SshChannel channel)
     {
         channel.OnClose();
@@ -388,20 +329,4 @@ internal sealed partial class SshConnection : IConnectionHandler
             throw SshException.Protocol($"{(int)id} packet referred to nonexistent channel {number}");
         return channel;
     }
-
-    private SshChannel Pending(uint number, MessageId id, out TaskCompletionSource<SshChannel> pending)
-    {
-        var channel = _channels.Find(number);
-        pending = channel?.PendingOpen ?? throw SshException.Protocol($"{(int)id} packet referred to channel {number}, which is not being opened");
-        return channel;
-    }
-
-    private static string Describe(uint reason) => (OpenFailureReason)reason switch
-    {
-        OpenFailureReason.AdministrativelyProhibited => "administratively prohibited",
-        OpenFailureReason.ConnectFailed => "connect failed",
-        OpenFailureReason.UnknownChannelType => "unknown channel type",
-        OpenFailureReason.ResourceShortage => "resource shortage",
-        _ => "unknown reason",
-    };
 }

@@ -19,6 +19,9 @@ internal sealed class PacketBuffer
     /// <summary>byte SSH_MSG_CHANNEL_DATA, uint32 recipient channel, uint32 length.</summary>
     public const int DataHeaderLength = 9;
 
+    /// <summary>byte SSH_MSG_CHANNEL_EXTENDED_DATA, uint32 recipient channel, uint32 data type code, uint32 length.</summary>
+    public const int ExtendedDataHeaderLength = 13;
+
     /// <summary>Where the data of a channel-data packet begins.</summary>
     public const int DataOffset = PayloadOffset + DataHeaderLength;
 
@@ -64,6 +67,9 @@ internal sealed class PacketBuffer
     /// <summary>Where channel data goes before <see cref="SetChannelData"/>.</summary>
     public Memory<byte> DataArea(int length) => Array.AsMemory(DataOffset, length);
 
+    /// <summary>The same before <see cref="SetChannelExtendedData"/>.</summary>
+    public Memory<byte> ExtendedDataArea(int length) => Array.AsMemory(PayloadOffset + ExtendedDataHeaderLength, length);
+
     /// <summary>Makes the payload: byte SSH_MSG_CHANNEL_DATA, uint32 recipient channel, string data, over data that already lies in <see cref="DataArea"/>.</summary>
     public void SetChannelData(uint recipient, int length)
     {
@@ -72,6 +78,18 @@ internal sealed class PacketBuffer
         BinaryPrimitives.WriteUInt32BigEndian(header[1..], recipient);
         BinaryPrimitives.WriteUInt32BigEndian(header[5..], (uint)length);
         PayloadLength = DataHeaderLength + length;
+    }
+
+    /// <summary>Makes the payload: byte SSH_MSG_CHANNEL_EXTENDED_DATA, uint32 recipient channel, uint32 data type code, string data, over data that already lies in
+    /// <see cref="ExtendedDataArea"/>.</summary>
+    public void SetChannelExtendedData(uint recipient, uint code, int length)
+    {
+        var header = Array.AsSpan(PayloadOffset, ExtendedDataHeaderLength);
+        header[0] = (byte)MessageId.ChannelExtendedData;
+        BinaryPrimitives.WriteUInt32BigEndian(header[1..], recipient);
+        BinaryPrimitives.WriteUInt32BigEndian(header[5..], code);
+        BinaryPrimitives.WriteUInt32BigEndian(header[9..], (uint)length);
+        PayloadLength = ExtendedDataHeaderLength + length;
     }
 
     /// <summary>Gives the array back to its pool.</summary>

@@ -31,6 +31,9 @@ internal static unsafe partial class SocketPoller
     private const int Interrupted = 4;
     private const int StackSize = 256 * 1024;
 
+    /// <summary>Events that may go before a loop that has more to do: they are most often short, and many may wait.</summary>
+    private const int EventsBetweenTurns = 4;
+
     /// <summary>A batch of a fast stream takes a tenth of this, or somewhat more where the thread had to wait for its processor.</summary>
     private static readonly TimeSpan LongBatch = TimeSpan.FromMilliseconds(4);
 
@@ -111,7 +114,7 @@ internal static unsafe partial class SocketPoller
         return true;
     }
 
-    /// <summary>Has this thread go on with something once it has looked for one event more, so that a loop with much to do stays on it and still lets others in. One such loop for each thread: another's goes to the pool,
+    /// <summary>Has this thread go on with something once it has looked for other events, so that a loop with much to do stays on it and still lets others in. One such loop for each thread: another's goes to the pool,
     /// where it keeps nobody waiting, and so does one whose batches take long (compression). False for these, and on a thread that is not the poller's.</summary>
     public static bool TryRunLater(Action work)
     {
@@ -153,6 +156,7 @@ internal static unsafe partial class SocketPoller
     {
         int descriptor = (int)epoll!;
         var received = stackalloc byte[16];
+        int passed = 0;
         ThreadSlice.Shorten();
         var after = _after = new Queue<(Action<object> Work, object State)>();
         while (true)
@@ -170,8 +174,9 @@ internal static unsafe partial class SocketPoller
                 next.Work(next.State);
                 GiveToPool(after);
             }
-            if (_later is { } later)
+            if (_later is { } later && (count <= 0 || ++passed >= EventsBetweenTurns))
             {
+                passed = 0;
                 _later = null;
                 _begun = Stopwatch.GetTimestamp();
                 later();

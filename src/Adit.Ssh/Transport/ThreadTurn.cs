@@ -2,8 +2,8 @@ using System.Runtime.CompilerServices;
 
 namespace Adit.Ssh.Transport;
 
-/// <summary>When a loop that always finds more to do lets others have its thread. On a thread that watches sockets after every batch: it goes on there as soon as that has looked for one event
-/// more. On one of the pool late, for giving that up wakes another one, and the data moves between processors with every change.</summary>
+/// <summary>When a loop that always finds more to do lets others have its thread. On a thread that watches sockets after every batch: it goes on there as soon as that has looked for other
+/// events. On one of the pool late, for giving that up wakes another one, and the data moves between processors with every change.</summary>
 internal static class ThreadTurn
 {
     private const int BatchesOnPool = 64;

@@ -134,7 +134,7 @@ internal sealed class ConnectionTunnels : IChannelHandler, IReviewed, IAsyncDisp
         _service.Logger.LogDebug("Tunnel forwarding using interface {Name}", tunnel.Device.Name);
         if (request.Accept(tunnel) is not { } channel)
         {
-            tunnel.Abandon();
+            await tunnel.AbandonAsync().ConfigureAwait(false);
             Interlocked.Decrement(ref _count);
             return;
         }

@@ -35,7 +35,7 @@ internal sealed class TunnelConnection(TunnelInterface device) : IChannelSink
         }
         catch
         {
-            tunnel.Abandon();
+            await tunnel.AbandonAsync().ConfigureAwait(false);
             throw;
         }
     }
@@ -62,7 +62,7 @@ internal sealed class TunnelConnection(TunnelInterface device) : IChannelSink
     public void OnClosed(SshException? reason) => Stop();
 
     /// <summary>Closes the device of a channel that was not opened.</summary>
-    public void Abandon() => _readiness.CloseSocket();
+    public Task AbandonAsync() => DeviceCloser.CloseAsync(_readiness);
 
     /// <summary>Carries packets until the channel or the device ends; call once the channel is open.</summary>
     public async Task RunAsync()
@@ -105,11 +105,11 @@ internal sealed class TunnelConnection(TunnelInterface device) : IChannelSink
         finally
         {
             channel.Close();
-            _readiness.CloseSocket();
+            await DeviceCloser.CloseAsync(_readiness).ConfigureAwait(false);
         }
     }
 
-    /// <summary>Ends the pump, which closes the device: that takes the kernel some time, and this may be the receive loop.</summary>
+    /// <summary>Ends the pump, which has the device closed: that takes the kernel some time, and this may be the receive loop.</summary>
     private void Stop()
     {
         _isOver = true;

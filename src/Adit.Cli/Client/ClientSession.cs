@@ -75,7 +75,8 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
                 await early.DetachAsync(log).ConfigureAwait(false);
             }
 
-            if ((mayForward.Value && !await forwards.RequestAsync(cancellationToken).ConfigureAwait(false)) || !await tunnel.RequestAsync(cancellationToken).ConfigureAwait(false))
+            if (!await UntilSignalAsync(
+                async ended => (!mayForward.Value || await forwards.RequestAsync(ended).ConfigureAwait(false)) && await tunnel.RequestAsync(ended).ConfigureAwait(false), signals, cancellationToken).ConfigureAwait(false))
             {
                 return ExitCode.Ssh;
             }
@@ -88,6 +89,10 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
             var exitCode = await GoOnAsync(client, forwards, master, descriptors, signals, cancellationToken).ConfigureAwait(false);
             Totals = exitCode != ExitCode.Success && signals.Received.IsCompleted ? null : totals;
             return exitCode;
+        }
+        catch (OperationCanceledException) when (signals.Received.IsCompleted && !cancellationToken.IsCancellationRequested)
+        {
+            return await EndedBySignalAsync(signals).ConfigureAwait(false);
         }
         catch (SshException e) when (IsClosedByServer(e))
         {
@@ -212,10 +217,24 @@ internal sealed class ClientSession(ClientSettings settings, SessionSettings ses
     /// <summary>-W: one connection, which is standard input and output here.</summary>
     private async Task<int> CarryAsync(SshClient client, ForwardAddress destination, EndingSignals signals, CancellationToken cancellationToken)
     {
-        await using var carrier = await StandardIoForward.OpenAsync(client, destination, cancellationToken).ConfigureAwait(false);
+        await using var carrier = await UntilSignalAsync(ended => StandardIoForward.OpenAsync(client, destination, ended), signals, cancellationToken).ConfigureAwait(false);
         var carrying = carrier.RunAsync();
         var ended = await Task.WhenAny(carrying, signals.Received).WaitAsync(cancellationToken).ConfigureAwait(false);
         return ended == signals.Received ? await EndedBySignalAsync(signals).ConfigureAwait(false) : await carrying.ConfigureAwait(false);
+    }
+
+    /// <summary>Asks the server for something. A signal ends the wait for a server that does not answer: throws <see cref="OperationCanceledException"/>.</summary>
+    private static async Task<T> UntilSignalAsync<T>(Func<CancellationToken, Task<T>> ask, EndingSignals signals, CancellationToken cancellationToken)
+    {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var asked = ask(ending.Token);
+        await Task.WhenAny(asked, signals.Received).ConfigureAwait(false);
+        if (!asked.IsCompleted)
+        {
+            await ending.CancelAsync().ConfigureAwait(false);
+        }
+
+        return await asked.ConfigureAwait(false);
     }
 
     private async Task<int> EndedBySignalAsync(EndingSignals signals)

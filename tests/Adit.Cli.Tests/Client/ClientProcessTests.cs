@@ -83,6 +83,20 @@ public class ClientProcessTests
         Assert.EndsWith($"Killed by signal {signal}.\r\n", adit.Errors, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(SigTerm, 0, "-N", "-R", "127.0.0.1:0:127.0.0.1:1")]
+    [InlineData(SigInt, 255, "-N", "-R", "127.0.0.1:0:127.0.0.1:1")]
+    [InlineData(SigInt, 255, "-W", "127.0.0.1:1")]
+    public async Task A_signal_ends_it_while_the_server_leaves_a_request_without_an_answer(int signal, int code, params string[] asked)
+    {
+        await using var scene = await Scene.CreateAsync();
+        scene.Server.Silence = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var adit = AditProcess.Start([.. scene.Arguments()[1..], .. asked, "alice@127.0.0.1"]);
+        await scene.Server.Silence.Task.WaitAsync(TimeSpan.FromSeconds(30));
+        adit.Signal(signal);
+        Assert.Equal(code, await adit.WaitAsync());
+    }
+
     [Fact]
     public async Task A_server_that_goes_away_ends_it_with_255()
     {

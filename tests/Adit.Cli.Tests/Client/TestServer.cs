@@ -45,6 +45,9 @@ internal sealed class TestServer : IAsyncDisposable, IUserAuthenticator, IForwar
     /// <summary>Whether passwords are taken through keyboard-interactive.</summary>
     public bool Interactive { get; set; }
 
+    /// <summary>Where it is to answer nothing about forwards: completes with the first that is asked for.</summary>
+    public TaskCompletionSource? Silence { get; set; }
+
     public static async Task<TestServer> StartAsync()
     {
         var server = new TestServer();
@@ -83,7 +86,16 @@ internal sealed class TestServer : IAsyncDisposable, IUserAuthenticator, IForwar
             : new AuthenticationDecision.Denied(["publickey", Interactive ? "keyboard-interactive" : "password"]);
     }
 
-    public ValueTask<ForwardingDecision> DecideAsync(ForwardingRequest request, CancellationToken cancellationToken) => ValueTask.FromResult(ForwardingDecision.Allow);
+    public async ValueTask<ForwardingDecision> DecideAsync(ForwardingRequest request, CancellationToken cancellationToken)
+    {
+        if (Silence is { } silence)
+        {
+            silence.TrySetResult();
+            await Task.Delay(Timeout.Infinite, cancellationToken);
+        }
+
+        return ForwardingDecision.Allow;
+    }
 
     private async Task EchoAsync()
     {

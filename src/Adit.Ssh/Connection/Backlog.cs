@@ -60,7 +60,7 @@ internal struct Backlog
 
     private void AddBuffer(int wanted)
     {
-        var buffer = PacketPool.Shared.Rent(Length >= Large ? PacketPool.LargePayload : Math.Min(wanted, PacketPool.MediumPayload));
+        var buffer = PacketPool.Shared.Rent(Length >= Large ? PacketPool.LargePayload : Math.Min(Math.Max(wanted, Length), PacketPool.MediumPayload));
         if (_tail is null)
             _head = buffer;
         else

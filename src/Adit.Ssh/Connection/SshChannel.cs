@@ -133,7 +133,7 @@ internal sealed class SshChannel
     public bool SendData(PacketBuffer packet, int length, bool flush)
     {
         packet.SetChannelData(RemoteId, length);
-        return SendCounted(packet, length, flush);
+        return SendCounted(packet.Fit(), length, flush);
     }
 
     /// <summary>The same for extended data, which lies in the packet's area for that and counts against the same window.</summary>

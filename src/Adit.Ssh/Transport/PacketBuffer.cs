@@ -92,6 +92,17 @@ internal sealed class PacketBuffer
         PayloadLength = ExtendedDataHeaderLength + length;
     }
 
+    /// <summary>This packet, or, where its buffer is much too large for what is in it, a copy in a smaller one; this one is given back then. What waits takes about the memory it is worth so:
+    /// sockets are read into buffers for a full packet, and a byte may be all that comes.</summary>
+    public PacketBuffer Fit()
+    {
+        if (PayloadLength > PacketPool.PagePayload || PayloadCapacity <= (PayloadLength <= PacketPool.SmallPayload ? PacketPool.SmallPayload : PacketPool.PagePayload))
+            return this;
+        var copy = _pool.Copy(Payload);
+        Return();
+        return copy;
+    }
+
     /// <summary>Gives the array back to its pool.</summary>
     public void Return()
     {

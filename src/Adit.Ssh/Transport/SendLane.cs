@@ -11,10 +11,10 @@ internal sealed class SendLane(Action roomMade)
     /// <summary>Bytes it may still send in this round of the deficit round robin.</summary>
     internal int Deficit;
 
-    /// <summary>Bytes queued or being sent.</summary>
+    /// <summary>Memory of the packets queued or being sent.</summary>
     internal int Queued;
 
-    /// <summary>Bytes of the batch that is being sent; only the sender touches it.</summary>
+    /// <summary>Memory of those in the batch that is being sent; only the sender touches it.</summary>
     internal int Sealed;
 
     internal enum LaneState : byte
@@ -34,7 +34,7 @@ internal sealed class SendLane(Action roomMade)
         else
             Tail.Next = packet;
         Tail = packet;
-        Queued += packet.PayloadLength;
+        Queued += packet.Footprint;
     }
 
     internal PacketBuffer TakeHead()

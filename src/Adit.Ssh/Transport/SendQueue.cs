@@ -102,14 +102,8 @@ internal sealed class SendQueue : IDisposable
             keys.Sealer.Dispose();
     }
 
-    /// <summary>Bytes the lane may add now. When 0, its callback says when to ask again. A lane with nothing queued always has room for one packet.</summary>
-    public int RoomFor(SendLane lane)
-    {
-        int queued = Volatile.Read(ref lane.Queued);
-        if (_scheduler.LaneBytes < SendLimits.AllLanesBytes)
-            return Math.Max(SendLimits.LaneBytes - queued, 0);
-        return queued == 0 ? PacketPool.MediumPayload - PacketBuffer.DataHeaderLength : 0;
-    }
+    /// <summary>Bytes the lane may add now, in one packet or some full ones. When 0, its callback says when to ask again. A lane with nothing queued always has room for one packet.</summary>
+    public int RoomFor(SendLane lane) => SendLimits.Room(Volatile.Read(ref lane.Queued), _scheduler.LaneBytes);
 
     /// <summary>Queues a packet in its lane. Takes the packet over. Without <paramref name="flush"/> it waits for the next call that flushes.</summary>
     public void Send(SendLane lane, PacketBuffer packet, bool flush = true)
@@ -316,9 +310,10 @@ internal sealed class SendQueue : IDisposable
         for (int i = 0; i < _batchCount; i++)
         {
             int queued = _batch[i].PayloadLength;
+            int footprint = _batch[i].Footprint; // sealing may put another buffer in its place
             var frame = _writer.Seal(ref _batch[i]);
             if (_lanes[i] is { } lane)
-                lane.Sealed += queued;
+                lane.Sealed += footprint;
             if (_batchCount > 1 && queued <= SmallPayload && staged + frame.Count <= StagingSize)
             {
                 _staging ??= ArrayPool<byte>.Shared.Rent(StagingSize);

@@ -21,7 +21,7 @@ internal sealed class SendScheduler
     /// <summary>Memory of the control messages waiting.</summary>
     public long ControlBytes { get; private set; }
 
-    /// <summary>Bytes of lanes' packets that wait here.</summary>
+    /// <summary>Memory of lanes' packets that wait here.</summary>
     public long LaneBytes { get; private set; }
 
     public bool HasWork => !_kex.IsEmpty || (!Blocked && (!_control.IsEmpty || !_new.IsEmpty || !_old.IsEmpty));
@@ -37,7 +37,7 @@ internal sealed class SendScheduler
     public void Add(SendLane lane, PacketBuffer packet)
     {
         lane.Append(packet);
-        LaneBytes += packet.PayloadLength;
+        LaneBytes += packet.Footprint;
         if (lane.State == SendLane.LaneState.Idle)
         {
             lane.State = SendLane.LaneState.New;
@@ -85,7 +85,7 @@ internal sealed class SendScheduler
             }
             var packet = next.TakeHead();
             next.Deficit -= packet.PayloadLength;
-            LaneBytes -= packet.PayloadLength;
+            LaneBytes -= packet.Footprint;
             lane = next;
             return packet;
         }

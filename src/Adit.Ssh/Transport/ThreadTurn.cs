@@ -39,7 +39,37 @@ internal static class ThreadTurn
         public void UnsafeOnCompleted(Action continuation)
         {
             if (!SocketPoller.TryRunLater(continuation))
-                ThreadPool.UnsafeQueueUserWorkItem(static go => go(), continuation, preferLocal: false);
+                ThreadPool.UnsafeQueueUserWorkItem(PoolTurn.Of(continuation), preferLocal: false);
+        }
+    }
+
+    /// <summary>A turn on the pool. A few are kept for reuse: a busy loop takes one for each batch.</summary>
+    private sealed class PoolTurn : IThreadPoolWorkItem
+    {
+        private static readonly PoolTurn?[] Spare = new PoolTurn?[4];
+
+        private Action? _loop;
+
+        public static PoolTurn Of(Action loop)
+        {
+            PoolTurn? turn = null;
+            for (int i = 0; i < Spare.Length && turn is null; i++)
+                turn = Interlocked.Exchange(ref Spare[i], null);
+            turn ??= new PoolTurn();
+            turn._loop = loop;
+            return turn;
+        }
+
+        public void Execute()
+        {
+            var loop = _loop!;
+            _loop = null;
+            for (int i = 0; i < Spare.Length; i++)
+            {
+                if (Interlocked.CompareExchange(ref Spare[i], this, null) is null)
+                    break;
+            }
+            loop();
         }
     }
 }

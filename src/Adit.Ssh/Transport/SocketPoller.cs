@@ -34,6 +34,9 @@ internal static unsafe partial class SocketPoller
     /// <summary>Events that may go before a loop that has more to do: they are most often short, and many may wait.</summary>
     private const int EventsBetweenTurns = 4;
 
+    /// <summary>So many events in a row without such a loop, and the thread has slices like any other again: a short one means more changes of thread for whoever shares the processor.</summary>
+    private const int EventsOfQuiet = 512;
+
     /// <summary>A batch of a fast stream takes a tenth of this, or somewhat more where the thread had to wait for its processor.</summary>
     private static readonly TimeSpan LongBatch = TimeSpan.FromMilliseconds(4);
 
@@ -140,7 +143,7 @@ internal static unsafe partial class SocketPoller
     {
         if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture is not (Architecture.X64 or Architecture.Arm64))
             return [];
-        int[] epolls = new int[Math.Clamp(2 * Environment.ProcessorCount, 4, 8)];
+        int[] epolls = new int[Math.Clamp(Environment.ProcessorCount, 2, 8)];
         for (int i = 0; i < epolls.Length; i++)
         {
             epolls[i] = epoll_create1(CloseOnExec);
@@ -157,7 +160,7 @@ internal static unsafe partial class SocketPoller
         int descriptor = (int)epoll!;
         var received = stackalloc byte[16];
         int passed = 0;
-        ThreadSlice.Shorten();
+        int quiet = EventsOfQuiet;
         var after = _after = new Queue<(Action<object> Work, object State)>();
         while (true)
         {
@@ -174,6 +177,7 @@ internal static unsafe partial class SocketPoller
                 next.Work(next.State);
                 GiveToPool(after);
             }
+            SetSlice(ref quiet, isBusy: _later is not null);
             if (_later is { } later && (count <= 0 || ++passed >= EventsBetweenTurns))
             {
                 passed = 0;
@@ -182,6 +186,21 @@ internal static unsafe partial class SocketPoller
                 later();
                 GiveToPool(after);
             }
+        }
+    }
+
+    /// <summary>Short slices while the thread has a loop with more to do, and some time after.</summary>
+    private static void SetSlice(ref int quiet, bool isBusy)
+    {
+        if (isBusy)
+        {
+            if (quiet == EventsOfQuiet)
+                ThreadSlice.Shorten();
+            quiet = 0;
+        }
+        else if (quiet < EventsOfQuiet && ++quiet == EventsOfQuiet)
+        {
+            ThreadSlice.Restore();
         }
     }
 

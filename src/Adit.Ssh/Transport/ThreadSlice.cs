@@ -16,8 +16,13 @@ internal static unsafe partial class ThreadSlice
 
     private static readonly bool IsArm = RuntimeInformation.ProcessArchitecture == Architecture.Arm64;
 
-    /// <summary>Short slices for this thread, from here on. Where that is not to be had everything stays as it is.</summary>
-    public static void Shorten()
+    /// <summary>Short slices for this thread. Where that is not to be had everything stays as it is.</summary>
+    public static void Shorten() => Set(Nanoseconds);
+
+    /// <summary>The kernel's own for this thread.</summary>
+    public static void Restore() => Set(0);
+
+    private static void Set(ulong nanoseconds)
     {
         Attributes attributes = default;
         if (Call(IsArm ? 275 : 315, 0, &attributes, (nuint)sizeof(Attributes), 0) != 0) // sched_getattr
@@ -27,7 +32,7 @@ internal static unsafe partial class ThreadSlice
             return;
         attributes.Size = (uint)sizeof(Attributes);
         attributes.Flags |= ResetOnFork;
-        attributes.Runtime = Nanoseconds;
+        attributes.Runtime = nanoseconds;
         _ = Call(IsArm ? 274 : 314, 0, &attributes, 0, 0); // sched_setattr
     }
 

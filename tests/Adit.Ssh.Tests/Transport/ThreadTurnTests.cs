@@ -86,7 +86,7 @@ public class ThreadTurnTests
     [Fact]
     public void A_thread_may_ask_for_short_slices_and_what_it_starts_has_the_usual_ones()
     {
-        string? before = null, after = null, child = null;
+        string? before = null, after = null, child = null, restored = null;
         var thread = new Thread(() =>
         {
             before = Slice();
@@ -95,6 +95,8 @@ public class ThreadTurnTests
             var started = new Thread(() => child = Slice());
             started.Start();
             started.Join();
+            ThreadSlice.Restore();
+            restored = Slice();
         });
         thread.Start();
         thread.Join();
@@ -102,6 +104,7 @@ public class ThreadTurnTests
             return; // no such kernel
         Assert.Equal("100000", after);
         Assert.Equal(before, child);
+        Assert.Equal(before, restored);
 
         static string? Slice() => !File.Exists("/proc/thread-self/sched") ? null
             : File.ReadLines("/proc/thread-self/sched").FirstOrDefault(line => line.StartsWith("se.slice", StringComparison.Ordinal))?.Split(':')[1].Trim();

@@ -7,6 +7,7 @@ public class QuietMemoryTests
 {
     private readonly ManualTime _time = new();
     private TimeSpan _used;
+    private long _allocated;
     private int _collections;
 
     [Fact]
@@ -46,7 +47,7 @@ public class QuietMemoryTests
     [Fact]
     public void ALongPauseKeepsTheNextOneAway()
     {
-        using var memory = new QuietMemory(_time, () => _used, () =>
+        using var memory = new QuietMemory(_time, () => _used, () => _allocated, () =>
         {
             _collections++;
             _time.Advance(TimeSpan.FromSeconds(0.05));
@@ -65,7 +66,7 @@ public class QuietMemoryTests
     public void ItsOwnCollectionStartsNoWatch()
     {
         QuietMemory? memory = null;
-        using var made = memory = new QuietMemory(_time, () => _used, () =>
+        using var made = memory = new QuietMemory(_time, () => _used, () => _allocated, () =>
         {
             _collections++;
             memory!.OnCollection();
@@ -86,7 +87,28 @@ public class QuietMemoryTests
         Assert.Equal(0, _collections);
     }
 
-    private QuietMemory Make() => new(_time, () => _used, () => _collections++);
+    // Ten thousand connections that end are garbage, but make none: the collector has no reason to come.
+    [Fact]
+    public void WhatEndsWithoutACollectionIsFoundWithinHalfAMinute()
+    {
+        using var memory = Make();
+        Pass(100);
+        _allocated += 200_000; // not worth it
+        Pass(100);
+        Assert.Equal(0, _collections);
+        _allocated += 100_000;
+        Pass(40, busy: true);
+        Assert.Equal(0, _collections);
+        Pass(1);
+        Assert.Equal(1, _collections);
+        Pass(100);
+        Assert.Equal(1, _collections);
+        _allocated += 300_000;
+        Pass(32);
+        Assert.Equal(2, _collections);
+    }
+
+    private QuietMemory Make() => new(_time, () => _used, () => _allocated, () => _collections++);
 
     private void Pass(int seconds, bool busy = false)
     {

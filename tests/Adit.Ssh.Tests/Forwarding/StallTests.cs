@@ -99,6 +99,30 @@ public class StallTests
         Assert.Equal(rented, PacketPool.Shared.Rented);
     }
 
+    // INVARIANTS 17: whoever is forwarded to may send byte by byte, and the peer need not read. Each byte came into a buffer for a full packet.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(400)]
+    [InlineData(3000)]
+    public async Task SmallPiecesThatWaitTakeNoMoreMemoryThanLargeOnes(int piece)
+    {
+        var (a, b) = MemoryDuplex.Pair(capacity: 4);
+        var client = new GatedTransport(a);
+        var opened = new TaskCompletionSource<SshChannel>();
+        await using var pair = await ConnectionPair.ConnectAsync(client, new StreamTransport(b), server => server.Handle("test", new AcceptAll(_ => new ChannelHolder(opened))));
+        await pair.Client.OpenAsync("test", default, new ChannelStream(), default).WaitAsync(Deadline);
+        var channel = await opened.Task.WaitAsync(Deadline);
+        client.StopReading();
+        long before = GC.GetTotalMemory(forceFullCollection: true);
+        int pieces = 0;
+        for (; channel.SendAllowance >= piece && pieces < 5000; pieces++)
+            Assert.True(channel.SendData(channel.Rent(channel.MaxData), piece, flush: true));
+        long held = GC.GetTotalMemory(forceFullCollection: true) - before;
+        Assert.Equal(0, channel.SendAllowance);
+        Assert.InRange(held, long.MinValue, 4 * SendLimits.LaneBytes); // full buffers would be more than a hundred times that
+        Assert.InRange(pieces * (long)Math.Max(piece, PacketPool.TinyPayload), SendLimits.LaneBytes / 5, SendLimits.LaneBytes); // and they are no fewer than need be
+    }
+
     // The budget is used up many times over: windows are small then, and that is all.
     [Fact]
     public async Task AUsedUpBudgetStallsNobody()
@@ -245,5 +269,27 @@ public class StallTests
                 await stream.CompleteWritesAsync(cancellationToken);
             }
         }
+    }
+}
+
+/// <summary>Tells which channel it is for.</summary>
+internal sealed class ChannelHolder(TaskCompletionSource<SshChannel> opened) : IChannelSink
+{
+    public void OnOpened(SshChannel channel) => opened.SetResult(channel);
+
+    public void OnData(ReadOnlyMemory<byte> data)
+    {
+    }
+
+    public void OnBatchEnd()
+    {
+    }
+
+    public void OnEof()
+    {
+    }
+
+    public void OnClosed(SshException? reason)
+    {
     }
 }

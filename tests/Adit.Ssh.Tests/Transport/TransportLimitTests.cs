@@ -99,30 +99,6 @@ public class TransportLimitTests
         Assert.Equal(SshError.ResourceLimit, (await pair.ServerTransport.Completion.WaitAsync(TimeSpan.FromSeconds(20))).Error);
     }
 
-    // INVARIANTS 17: whoever is forwarded to may send byte by byte, and the peer need not read. Each byte came into a buffer for a full packet.
-    [Theory]
-    [InlineData(1)]
-    [InlineData(400)]
-    [InlineData(3000)]
-    public async Task SmallPiecesThatWaitTakeNoMoreMemoryThanLargeOnes(int piece)
-    {
-        var (a, b) = MemoryDuplex.Pair(capacity: 4);
-        var client = new GatedTransport(a);
-        var opened = new TaskCompletionSource<SshChannel>();
-        await using var pair = await ConnectionPair.ConnectAsync(client, new StreamTransport(b), server => server.Handle("test", new AcceptAll(_ => new ChannelHolder(opened))));
-        await pair.Client.OpenAsync("test", default, new ChannelStream(), default).WaitAsync(Deadline);
-        var channel = await opened.Task.WaitAsync(Deadline);
-        client.StopReading();
-        long before = GC.GetTotalMemory(forceFullCollection: true);
-        int pieces = 0;
-        for (; channel.SendAllowance >= piece && pieces < 5000; pieces++)
-            Assert.True(channel.SendData(channel.Rent(channel.MaxData), piece, flush: true));
-        long held = GC.GetTotalMemory(forceFullCollection: true) - before;
-        Assert.Equal(0, channel.SendAllowance);
-        Assert.InRange(held, 0, 2 * SendLimits.LaneBytes);
-        Assert.InRange(pieces * (long)Math.Max(piece, PacketPool.TinyPayload), SendLimits.LaneBytes / 5, SendLimits.LaneBytes); // and they are no fewer than need be
-    }
-
     // INVARIANTS 12 and 30: a small compressed packet cannot fill the memory, and what is not zlib is an error like any other.
     [Fact]
     public void ACompressionBombIsRefused()
@@ -218,27 +194,5 @@ internal static class ClearPacket
             CompressionServerToClient = names.Compression,
         }.Write(ref writer);
         return writer.ToArray();
-    }
-}
-
-/// <summary>Tells which channel it is for.</summary>
-internal sealed class ChannelHolder(TaskCompletionSource<SshChannel> opened) : IChannelSink
-{
-    public void OnOpened(SshChannel channel) => opened.SetResult(channel);
-
-    public void OnData(ReadOnlyMemory<byte> data)
-    {
-    }
-
-    public void OnBatchEnd()
-    {
-    }
-
-    public void OnEof()
-    {
-    }
-
-    public void OnClosed(SshException? reason)
-    {
     }
 }

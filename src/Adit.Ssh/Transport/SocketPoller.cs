@@ -34,8 +34,8 @@ internal static unsafe partial class SocketPoller
     /// <summary>Events that may go before a loop that has more to do: they are most often short, and many may wait.</summary>
     private const int EventsBetweenTurns = 4;
 
-    /// <summary>So many events in a row without such a loop, and the thread has slices like any other again: a short one means more changes of thread for whoever shares the processor.</summary>
-    private const int EventsOfQuiet = 512;
+    /// <summary>How long after such a loop the threads keep their short slices: these mean more changes of thread for whoever shares the processor.</summary>
+    private static readonly long ShortSliceTicks = Stopwatch.Frequency / 4;
 
     /// <summary>A batch of a fast stream takes a tenth of this, or somewhat more where the thread had to wait for its processor.</summary>
     private static readonly TimeSpan LongBatch = TimeSpan.FromMilliseconds(4);
@@ -46,6 +46,8 @@ internal static unsafe partial class SocketPoller
     private static readonly Lock TableLock = new();
     private static readonly int[] Epolls = Start(); // none where there is no epoll
     private static SocketReadiness?[] _byDescriptor = new SocketReadiness?[256];
+
+    private static long _lastBusy = -ShortSliceTicks; // when one of the threads last had such a loop
 
     [ThreadStatic]
     private static Queue<(Action<object> Work, object State)>? _after; // on threads of the poller only
@@ -143,7 +145,7 @@ internal static unsafe partial class SocketPoller
     {
         if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture is not (Architecture.X64 or Architecture.Arm64))
             return [];
-        int[] epolls = new int[Math.Clamp(Environment.ProcessorCount, 2, 8)];
+        int[] epolls = new int[Math.Clamp(2 * Environment.ProcessorCount, 4, 8)];
         for (int i = 0; i < epolls.Length; i++)
         {
             epolls[i] = epoll_create1(CloseOnExec);
@@ -160,7 +162,7 @@ internal static unsafe partial class SocketPoller
         int descriptor = (int)epoll!;
         var received = stackalloc byte[16];
         int passed = 0;
-        int quiet = EventsOfQuiet;
+        bool isShort = false;
         var after = _after = new Queue<(Action<object> Work, object State)>();
         while (true)
         {
@@ -177,7 +179,7 @@ internal static unsafe partial class SocketPoller
                 next.Work(next.State);
                 GiveToPool(after);
             }
-            SetSlice(ref quiet, isBusy: _later is not null);
+            SetSlice(ref isShort);
             if (_later is { } later && (count <= 0 || ++passed >= EventsBetweenTurns))
             {
                 passed = 0;
@@ -189,19 +191,20 @@ internal static unsafe partial class SocketPoller
         }
     }
 
-    /// <summary>Short slices while the thread has a loop with more to do, and some time after.</summary>
-    private static void SetSlice(ref int quiet, bool isBusy)
+    /// <summary>Short slices for this thread while any of them carries a busy stream: what is waited for beside that may be another's to carry.</summary>
+    private static void SetSlice(ref bool isShort)
     {
-        if (isBusy)
-        {
-            if (quiet == EventsOfQuiet)
-                ThreadSlice.Shorten();
-            quiet = 0;
-        }
-        else if (quiet < EventsOfQuiet && ++quiet == EventsOfQuiet)
-        {
+        // Rarely written: all of them read it.
+        if (_later is not null && _begun - Volatile.Read(ref _lastBusy) > ShortSliceTicks / 16)
+            Volatile.Write(ref _lastBusy, _begun);
+        bool shall = _begun - Volatile.Read(ref _lastBusy) < ShortSliceTicks;
+        if (shall == isShort)
+            return;
+        isShort = shall;
+        if (shall)
+            ThreadSlice.Shorten();
+        else
             ThreadSlice.Restore();
-        }
     }
 
     private static void GiveToPool(Queue<(Action<object> Work, object State)> after)

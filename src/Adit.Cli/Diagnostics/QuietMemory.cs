@@ -13,7 +13,7 @@ internal sealed class QuietMemory : IDisposable
     /// <summary>How often it looks whether there is a reason to wait for one.</summary>
     private static readonly TimeSpan LongPeriod = TimeSpan.FromSeconds(30);
 
-    /// <summary>Bytes allocated that are a reason. An idle tunnel needs months for as many.</summary>
+    /// <summary>Bytes allocated that are a reason.</summary>
     private const long Worthwhile = 256 * 1024;
 
     /// <summary>Less than this share of one processor is quiet: a collection that stops all threads for some milliseconds disturbs nobody then.</summary>

@@ -23,7 +23,7 @@ public class ChannelProxyTests
     [InlineData(MessageId.ChannelData)]
     public async Task Messages_without_bytes_end_a_passenger_that_does_not_read_and_nobody_else(MessageId id)
     {
-        await using var pair = await ConnectionPair.ConnectAsync(server => server.Handle("test", new AcceptAll(_ => new Mute())));
+        await using var pair = await ConnectionPair.ConnectAsync(server => server.Handle("test", new AcceptAll(_ => new SilentSink())));
         await using var own = await ChannelTests.OpenAsync(pair);
         var (passenger, far) = MemoryDuplex.Pair();
         await using var near = passenger;
@@ -39,7 +39,7 @@ public class ChannelProxyTests
     [Fact]
     public async Task What_a_passenger_has_read_waits_no_more()
     {
-        await using var pair = await ConnectionPair.ConnectAsync(server => server.Handle("test", new AcceptAll(_ => new Mute())));
+        await using var pair = await ConnectionPair.ConnectAsync(server => server.Handle("test", new AcceptAll(_ => new SilentSink())));
         var (passenger, far) = MemoryDuplex.Pair();
         await using (var near = passenger)
         {
@@ -186,30 +186,6 @@ public class ChannelProxyTests
         public void OnBatchEnd() => inner.OnBatchEnd();
 
         public void OnClosed(SshException reason) => inner.OnClosed(reason);
-    }
-
-    /// <summary>Answers nothing, a CLOSE included, so that the channel stays the peer's to speak on.</summary>
-    private sealed class Mute : IChannelSink
-    {
-        public void OnOpened(SshChannel channel)
-        {
-        }
-
-        public void OnData(ReadOnlyMemory<byte> data)
-        {
-        }
-
-        public void OnBatchEnd()
-        {
-        }
-
-        public void OnEof()
-        {
-        }
-
-        public void OnClosed(SshException? reason)
-        {
-        }
     }
 
     private sealed class GrantAll : IGlobalRequestHandler

@@ -101,6 +101,30 @@ internal sealed class AcceptAll(Func<IncomingChannel, IChannelSink> makeSink) : 
     }
 }
 
+/// <summary>Answers nothing, a CLOSE included, so that the channel stays the peer's to speak on.</summary>
+internal sealed class SilentSink : IChannelSink
+{
+    public TaskCompletionSource<SshChannel> Opened { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public TaskCompletionSource Closed { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public void OnOpened(SshChannel channel) => Opened.TrySetResult(channel);
+
+    public void OnData(ReadOnlyMemory<byte> data)
+    {
+    }
+
+    public void OnBatchEnd()
+    {
+    }
+
+    public void OnEof()
+    {
+    }
+
+    public void OnClosed(SshException? reason) => Closed.TrySetResult();
+}
+
 /// <summary>Refuses every channel.</summary>
 internal sealed class RefuseAll : IChannelHandler
 {

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using Adit.Ssh.Forwarding;
@@ -48,7 +47,7 @@ public class RemoteForwardTests
         var log = new ListLogger();
         await using var tunnel = await TunnelPair.ConnectAsync(new Rules { GatewayPorts = gatewayPorts }, client => client.LoggerFactory = new ToOne(log));
         await using var forward = await tunnel.Client.ForwardRemoteAsync(ForwardAddress.Tcp(requested, 0), Target(tunnel));
-        Assert.Equal(expected.Split(' '), BoundTo(forward.Port));
+        Assert.Equal(expected.Split(' '), Listeners.BoundTo(forward.Port));
         // What the server changed is told before it answers, and without being asked to be talkative.
         string[] told = [.. log.Lines.Where(line => line.Level == LogLevel.Information && line.Text.StartsWith("Remote: ", StringComparison.Ordinal)).Select(line => line.Text)];
         if (said is null)
@@ -85,12 +84,12 @@ public class RemoteForwardTests
         var forward = await tunnel.Client.ForwardRemoteAsync(ForwardAddress.Tcp(null, 0), Target(tunnel));
         var (near, far) = await OpenAsync(tunnel, forward);
         await forward.DisposeAsync();
-        await WhenFreeAsync(forward.Port);
+        await Listeners.WhenFreeAsync(forward.Port, Deadline);
         await near.SendAsync("still here"u8.ToArray());
         Assert.Equal(10, await far.ReceiveAsync(new byte[20]).WaitAsync(Deadline));
         // The same again, under the same number.
         await using var again = await tunnel.Client.ForwardRemoteAsync(ForwardAddress.Tcp(null, forward.Port), Target(tunnel));
-        Assert.Equal(["127.0.0.1", "::1"], BoundTo(forward.Port));
+        Assert.Equal(["127.0.0.1", "::1"], Listeners.BoundTo(forward.Port));
     }
 
     // INVARIANTS 21
@@ -99,11 +98,11 @@ public class RemoteForwardTests
     {
         await using var tunnel = await TunnelPair.ConnectAsync();
         var forward = await tunnel.Client.ForwardRemoteAsync(ForwardAddress.Tcp(null, 0), Target(tunnel));
-        Assert.Equal(2, BoundTo(forward.Port).Length);
+        Assert.Equal(2, Listeners.BoundTo(forward.Port).Length);
         await tunnel.Client.DisposeAsync();
         await tunnel.Server.StopListeningAsync();
         await tunnel.Server.WhenEndedAsync().WaitAsync(Deadline);
-        await WhenFreeAsync(forward.Port);
+        await Listeners.WhenFreeAsync(forward.Port, Deadline);
         await forward.DisposeAsync(); // nothing left to cancel, and no complaint
     }
 
@@ -239,21 +238,10 @@ public class RemoteForwardTests
         // Answers come in order: with this one here the forgotten listener's was seen, and its cancellation is on the way.
         await Assert.ThrowsAsync<SshException>(() => tunnel.Client.ForwardRemoteAsync(ForwardAddress.Tcp(null, Rules.DeniedPort), Target(tunnel)));
         await using var next = await tunnel.Client.ForwardRemoteAsync(ForwardAddress.Tcp(null, 0), Target(tunnel));
-        Assert.Equal(2, BoundTo(next.Port).Length);
+        Assert.Equal(2, Listeners.BoundTo(next.Port).Length);
     }
 
     private static ForwardAddress Target(TunnelPair tunnel) => ForwardAddress.Tcp("127.0.0.1", ((IPEndPoint)tunnel.Target.LocalEndPoint!).Port);
-
-    private static string[] BoundTo(int port) => [.. IPGlobalProperties.GetIPGlobalProperties().GetActiveTcpListeners()
-        .Where(endPoint => endPoint.Port == port).Select(endPoint => endPoint.Address.ToString()).Order(StringComparer.Ordinal)];
-
-    /// <summary>A program that another test is just starting has copies of all descriptors until its exec(2), of a closed listener's too.</summary>
-    private static async Task WhenFreeAsync(int port)
-    {
-        using var deadline = new CancellationTokenSource(Deadline);
-        while (BoundTo(port).Length > 0)
-            await Task.Delay(1, deadline.Token);
-    }
 
     private static async Task<Socket> ConnectAsync(int port)
     {

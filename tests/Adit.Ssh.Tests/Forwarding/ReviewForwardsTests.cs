@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using Adit.Ssh.Forwarding;
 using Adit.Ssh.Tests.Authentication;
@@ -51,7 +50,7 @@ public class ReviewForwardsTests
         Assert.Equal(0, await tunnel.Server.ReviewForwardsAsync());
         await near.SendAsync("hello"u8.ToArray());
         Assert.Equal(5, await far.ReceiveAsync(new byte[9]).WaitAsync(Deadline));
-        Assert.NotEmpty(BoundTo(remote.Port));
+        Assert.NotEmpty(Listeners.BoundTo(remote.Port));
     }
 
     [Fact]
@@ -66,10 +65,7 @@ public class ReviewForwardsTests
         Assert.Equal(1, await far.ReceiveAsync(new byte[9]).WaitAsync(Deadline));
         _policy.Deny("AllowTcpForwarding local");
         Assert.Equal(2, await tunnel.Server.ReviewForwardsAsync());
-        // A program that another test is just starting has copies of all descriptors until its exec(2), of a closed listener's too.
-        using var deadline = new CancellationTokenSource(Deadline);
-        while (BoundTo(remote.Port).Length > 0)
-            await Task.Delay(1, deadline.Token);
+        await Listeners.WhenFreeAsync(remote.Port, Deadline);
         await AssertResetAsync(near);
         await Assert.ThrowsAsync<SshException>(() => tunnel.Client.OpenTcpAsync("127.0.0.1", 1)); // an answer that comes behind what was told
         Assert.Contains($"Remote: remote forward of localhost port {remote.Port}: listener closed, it is not allowed any more: AllowTcpForwarding local", _clientLog.Texts);
@@ -91,9 +87,9 @@ public class ReviewForwardsTests
         _policy.Decide = _ => new(ForwardingDecision.Allow with { GatewayPorts = now });
         Assert.Equal(closed ? 1 : 0, await tunnel.Server.ReviewForwardsAsync());
         // A port that is free again may be another test's at once, but on loopback; what has to go was bound to everything.
-        var bound = BoundTo(remote.Port);
+        var bound = Listeners.BoundTo(remote.Port);
         if (closed)
-            Assert.DoesNotContain(bound, address => address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any));
+            Assert.DoesNotContain(bound, address => address is "0.0.0.0" or "::");
         else
             Assert.NotEmpty(bound);
     }
@@ -135,9 +131,6 @@ public class ReviewForwardsTests
     }
 
     private static ForwardAddress Target(TunnelPair tunnel) => ForwardAddress.Tcp("127.0.0.1", ((IPEndPoint)tunnel.Target.LocalEndPoint!).Port);
-
-    private static IPAddress[] BoundTo(int port) =>
-        [.. IPGlobalProperties.GetIPGlobalProperties().GetActiveTcpListeners().Where(listener => listener.Port == port).Select(listener => listener.Address)];
 
     private static async Task AssertResetAsync(Socket socket)
     {

@@ -108,10 +108,10 @@ public class StallTests
     {
         var (a, b) = MemoryDuplex.Pair(capacity: 4);
         var client = new GatedTransport(a);
-        var opened = new TaskCompletionSource<SshChannel>();
-        await using var pair = await ConnectionPair.ConnectAsync(client, new StreamTransport(b), server => server.Handle("test", new AcceptAll(_ => new ChannelHolder(opened))));
+        var sink = new SilentSink();
+        await using var pair = await ConnectionPair.ConnectAsync(client, new StreamTransport(b), server => server.Handle("test", new AcceptAll(_ => sink)));
         await pair.Client.OpenAsync("test", default, new ChannelStream(), default).WaitAsync(Deadline);
-        var channel = await opened.Task.WaitAsync(Deadline);
+        var channel = await sink.Opened.Task.WaitAsync(Deadline);
         client.StopReading();
         long before = GC.GetTotalMemory(forceFullCollection: true);
         int pieces = 0;
@@ -269,27 +269,5 @@ public class StallTests
                 await stream.CompleteWritesAsync(cancellationToken);
             }
         }
-    }
-}
-
-/// <summary>Tells which channel it is for.</summary>
-internal sealed class ChannelHolder(TaskCompletionSource<SshChannel> opened) : IChannelSink
-{
-    public void OnOpened(SshChannel channel) => opened.SetResult(channel);
-
-    public void OnData(ReadOnlyMemory<byte> data)
-    {
-    }
-
-    public void OnBatchEnd()
-    {
-    }
-
-    public void OnEof()
-    {
-    }
-
-    public void OnClosed(SshException? reason)
-    {
     }
 }

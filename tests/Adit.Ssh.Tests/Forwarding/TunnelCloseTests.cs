@@ -24,15 +24,15 @@ public sealed partial class TunnelCloseTests
         var pair = await ConnectionPair.ConnectAsync(setUp: server => server.Handle(TunnelFrames.ChannelType, handler));
         try
         {
-            var ends = new List<End>();
+            var ends = new List<SilentSink>();
             for (int i = 0; i < Devices; i++)
             {
-                ends.Add(new End());
+                ends.Add(new SilentSink());
                 await pair.Client.OpenAsync(TunnelFrames.ChannelType, TunnelFrames.OpenData(TunnelMode.PointToPoint, -1), ends[i], default).WaitAsync(Deadline);
             }
             long asked = TimeProvider.System.GetTimestamp();
             foreach (var end in ends)
-                end.Channel!.Close();
+                (await end.Opened.Task.WaitAsync(Deadline)).Close();
             await Task.WhenAll(ends.Select(end => end.Closed.Task)).WaitAsync(Deadline);
             // A pool whose threads are held grows by a few in a second, and each would be held by the next device.
             while (ThreadPool.PendingWorkItemCount > Devices / 4)
@@ -101,28 +101,5 @@ public sealed partial class TunnelCloseTests
 
         [LibraryImport("libc", SetLastError = true)]
         private static unsafe partial int setsockopt(int socket, int level, int option, int* value, int length);
-    }
-
-    private sealed class End : IChannelSink
-    {
-        public SshChannel? Channel { get; private set; }
-
-        public TaskCompletionSource Closed { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public void OnOpened(SshChannel channel) => Channel = channel;
-
-        public void OnData(ReadOnlyMemory<byte> data)
-        {
-        }
-
-        public void OnBatchEnd()
-        {
-        }
-
-        public void OnEof()
-        {
-        }
-
-        public void OnClosed(SshException? reason) => Closed.TrySetResult();
     }
 }
